@@ -1,0 +1,77 @@
+"""The entropy coder: a vectorised rANS stack, codecs with exact inverses, and integer Gaussian mixtures.
+
+    rans.py      message = heads and words; push and pop, word for word those of craystack
+    lanes.py     growing and shrinking the number of lanes, plans, bytes
+    codecs.py    Codec(push, pop) and combinators, bits-back among them
+    tables.py    Gaussian CDF, scales, powers of two, from big integers
+    mixture.py   intervals of discretised mixtures and their codecs
+    kernels.py   the same loops compiled by numba, where it is installed; backend.py chooses
+    report.py    sizes in bits (floating point, never in the bit stream)
+
+Symbols pop in the reverse order of pushing. Layer rank 1: imports numpy and ``hvpzip.errors`` only.
+"""
+
+from hvpzip.ans.codecs import Codec, NonUniform, Uniform, bits_back, chunked, push_planned, repeat, serial, substack
+from hvpzip.ans.lanes import Plan, Stage, flat_plan, from_bytes, grow, ramp_plan, resize, shrink, to_bytes
+from hvpzip.ans.mixture import (
+    PRECISION,
+    Mixture,
+    cumulative,
+    gaussian,
+    gaussian_codec,
+    intervals,
+    lattice_range,
+    mixture_codec,
+    pop_mixture,
+    push_mixture,
+    search,
+    softmax_weights,
+)
+from hvpzip.ans.rans import Message, StackUnderflow, base_message, check_base, flatten, message_equal, pop, push, unflatten
+from hvpzip.ans.report import bits_of, message_bits
+from hvpzip.ans.tables import scale_index
+
+__all__ = [
+    "PRECISION",
+    "Codec",
+    "Message",
+    "Mixture",
+    "NonUniform",
+    "Plan",
+    "StackUnderflow",
+    "Stage",
+    "Uniform",
+    "base_message",
+    "bits_back",
+    "bits_of",
+    "check_base",
+    "chunked",
+    "cumulative",
+    "flat_plan",
+    "flatten",
+    "from_bytes",
+    "gaussian",
+    "gaussian_codec",
+    "grow",
+    "intervals",
+    "lattice_range",
+    "message_bits",
+    "message_equal",
+    "mixture_codec",
+    "pop",
+    "pop_mixture",
+    "push",
+    "push_mixture",
+    "push_planned",
+    "ramp_plan",
+    "repeat",
+    "resize",
+    "scale_index",
+    "search",
+    "serial",
+    "shrink",
+    "softmax_weights",
+    "substack",
+    "to_bytes",
+    "unflatten",
+]

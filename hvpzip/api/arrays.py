@@ -1,0 +1,227 @@
+"""Arrays to ``.hvz`` bytes and back. Layer rank 4.
+
+The invariant: ``decompress(compress(a))`` equals ``a`` sample for sample, or raises; the bytes depend on the array, the model and the
+effort only.
+
+::
+
+    array (H, W, C) --tiles--> group (C, h, w) --codec--> payload + checksum of the samples --container--> bytes
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from hvpzip.api.runtime import model_by_id, model_by_name, torch_threads
+from hvpzip.errors import CorruptError, UnsupportedVersionError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from hvpzip.codec.image_codec import GroupReport
+    from hvpzip.container import Container
+    from hvpzip.nn.weights import Model
+
+    Samples = npt.NDArray[np.uint8]
+
+__all__ = ["DEFAULT_MAX_PIXELS", "CompressReport", "GroupProgress", "TermBits", "compress", "compress_with_report", "decode", "decompress"]
+
+DEFAULT_MAX_PIXELS = 1 << 28
+DEFAULT_EFFORT = 1
+MAX_EFFORT = 15  # the header has four bits for it
+
+GroupProgress = Callable[[int, int], None]  # (groups done, groups in all)
+
+
+class TermBits(NamedTuple):
+    """One named term of the bound and what it was in this picture: level 1 is the finest, ``kind`` is "rate" or "refund"."""
+
+    level: int
+    unit: str
+    step: int
+    kind: str
+    bits: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompressReport:
+    """Beside the bytes of the file: ``bound_bits`` by the model, ``coded_bits`` in the payloads, ``header_bytes`` of everything else.
+
+    ``terms`` are the parts of the bound, summed over the groups: rates less refunds give ``bound_bits``. ``model`` is the id in
+    hexadecimal.
+    """
+
+    model: str
+    effort: int
+    groups: int
+    header_bytes: int
+    coded_bits: int
+    bound_bits: float
+    terms: tuple[TermBits, ...] = field(repr=False)
+
+
+def compress(array: "Samples", *, effort: int | None = None, model: str | None = None, threads: int | None = None) -> bytes:
+    """The ``.hvz`` file of a picture, as bytes.
+
+    array: uint8, (H, W) for gray or (H, W, 3) for RGB, both sides at least 1; any strides; it is not changed.
+    effort: how much to spend, None for the model's own default. model: the name of a bundled model, None for the default one.
+    threads: cores for the network, 0 for all, None to leave torch's setting; the bytes do not depend on it.
+    Raises: TypeError or ValueError if the array is of another kind or an option is out of range, ModelError if the model is missing.
+    """
+    return compress_with_report(array, effort=effort, model=model, threads=threads)[0]
+
+
+def decompress(data: "bytes | bytearray | memoryview", *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None) -> "Samples":
+    """The picture in a ``.hvz`` file: a new uint8 array, (H, W) for gray or (H, W, 3) for RGB.
+
+    max_pixels: a picture with more (width times height) is refused before anything is allocated. threads: as for ``compress``.
+    Raises: FormatError if the bytes are not a whole and sound ``.hvz`` file, LimitError if the picture is over the limit, ModelError if the
+    model that the file names is not installed.
+    """
+    return decode(data, max_pixels=max_pixels, threads=threads)[0]
+
+
+def compress_with_report(
+    array: "Samples",
+    *,
+    effort: int | None = None,
+    model: str | None = None,
+    threads: int | None = None,
+    on_group: GroupProgress | None = None,
+) -> tuple[bytes, CompressReport]:
+    """As ``compress``, with the bound and its parts, which only the encoder can know. ``on_group`` is called after each group."""
+    import numpy as np
+
+    from hvpzip import container
+    from hvpzip.codec import image_codec
+    from hvpzip.transform import tiling
+
+    height, width, channels = _checked_shape(array)
+    planes = array.reshape(height, width, channels)
+    weights = model_by_name(model)
+    level = _checked_effort(effort)
+    tiles = tiling.group_grid(height, width, image_codec.GROUP_SIZE)
+    groups: list[container.Group] = []
+    reports: list[GroupReport] = []
+    with torch_threads(threads):
+        for done, (y, x, h, w) in enumerate(tiles, start=1):
+            tile = np.ascontiguousarray(planes[y : y + h, x : x + w])
+            payload, report = image_codec.encode_group(np.ascontiguousarray(tile.transpose(2, 0, 1)), weights, level)
+            groups.append(container.Group(payload=payload, samples_crc=_samples_crc(tile)))
+            reports.append(report)
+            if on_group is not None:
+                on_group(done, len(tiles))
+    header = container.Header(
+        width=width,
+        height=height,
+        channels=channels,
+        bit_depth=8,
+        model_id=weights.id,
+        effort=level,
+        group_size_log2=image_codec.GROUP_SIZE.bit_length() - 1,
+        **_map_fields(weights, channels, height, width, image_codec.GROUP_SIZE),
+    )
+    data = container.write(header, groups)
+    coded_bytes = sum(len(group.payload) for group in groups)
+    return data, CompressReport(
+        model=weights.id.hex(),
+        effort=level,
+        groups=len(groups),
+        header_bytes=len(data) - coded_bytes,
+        coded_bits=8 * coded_bytes,
+        bound_bits=float(sum(report.bound_bits for report in reports)),
+        terms=_summed_terms(reports),
+    )
+
+
+def decode(
+    data: "bytes | bytearray | memoryview",
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    threads: int | None = None,
+    on_group: GroupProgress | None = None,
+) -> "tuple[Samples, Container]":
+    """As ``decompress``, with the parsed container beside the samples. ``on_group`` is called after each group."""
+    import numpy as np
+
+    from hvpzip import container
+    from hvpzip.codec import image_codec
+    from hvpzip.transform import tiling
+
+    parsed = container.read(data, container.Limits(max_pixels=max_pixels))
+    header = parsed.header
+    if header.channels not in (1, 3) or header.bit_depth != 8:
+        raise UnsupportedVersionError(
+            f"{header.channels} channels of {header.bit_depth} bits: this hvpzip decodes gray and RGB of 8 bits; a newer one may do more"
+        )
+    weights = model_by_id(header.model_id)
+    for name, value in _map_fields(weights, header.channels, header.height, header.width, 1 << header.group_size_log2).items():
+        if getattr(header, name) != value:
+            raise CorruptError(f"header field {name} is {getattr(header, name)}, but model {weights.id.hex()} works with {value}")
+    tiles = tiling.group_grid(header.height, header.width, 1 << header.group_size_log2)
+    if len(tiles) != len(parsed.groups):
+        raise CorruptError(f"{len(parsed.groups)} groups, but the header's grid has {len(tiles)}")
+    samples = np.empty((header.height, header.width, header.channels), np.uint8)
+    with torch_threads(threads):
+        for done, (group, (y, x, h, w)) in enumerate(zip(parsed.groups, tiles, strict=True), start=1):
+            try:
+                planes = image_codec.decode_group(group.payload, (header.channels, h, w), header.bit_depth, weights)
+            except CorruptError as error:
+                raise CorruptError(f"group {done} of {len(tiles)}: {error}") from error
+            tile = samples[y : y + h, x : x + w]
+            tile[...] = planes.transpose(1, 2, 0)
+            if _samples_crc(tile) != group.samples_crc:
+                raise CorruptError(f"group {done} of {len(tiles)}: the checksum of the decoded samples does not hold")
+            if on_group is not None:
+                on_group(done, len(tiles))
+    return (samples[:, :, 0] if header.channels == 1 else samples), parsed
+
+
+def _checked_shape(array: "Samples") -> tuple[int, int, int]:
+    """(height, width, channels) of a picture that can be coded."""
+    import numpy as np
+
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+        found = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"a picture is a numpy array of uint8, not {found}")
+    if min(array.shape, default=0) < 1 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
+        raise ValueError(f"a picture has shape (H, W) or (H, W, 3) with sides of at least 1, not {array.shape}")
+    return array.shape[0], array.shape[1], array.shape[2] if array.ndim == 3 else 1
+
+
+def _checked_effort(effort: int | None) -> int:
+    """The effort as the header stores it. Raises: ValueError if it is out of range."""
+    if effort is None:
+        return DEFAULT_EFFORT
+    if not 0 <= effort <= MAX_EFFORT:
+        raise ValueError(f"effort must be 0 to {MAX_EFFORT}, not {effort}")
+    return effort
+
+
+def _map_fields(weights: "Model", channels: int, height: int, width: int, group_size: int) -> dict[str, int]:
+    """The header's fields for the map, which follow from the model and the shape; levels are those of the largest group."""
+    from hvpzip.transform import pyramid
+
+    return {
+        "colour_lift": weights.config.colour_lift if channels == 3 else 0,
+        "map": weights.config.transform,
+        "levels": pyramid.num_levels(min(height, group_size), min(width, group_size)),
+    }
+
+
+def _samples_crc(tile: "Samples") -> int:
+    """CRC-32 of the samples of a group in (H, W, C) order."""
+    import numpy as np
+
+    return zlib.crc32(np.ascontiguousarray(tile).data)
+
+
+def _summed_terms(reports: "Sequence[GroupReport]") -> tuple[TermBits, ...]:
+    """The terms of all groups, those of one name added up, in order of first appearance."""
+    sums: dict[tuple[int, str, int, str], float] = {}
+    for term in (term for report in reports for term in report.terms):
+        key = (term.level, term.unit, term.step, term.kind)
+        sums[key] = sums.get(key, 0.0) + float(term.bits)
+    return tuple(TermBits(*key, bits) for key, bits in sums.items())

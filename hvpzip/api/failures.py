@@ -1,0 +1,24 @@
+"""One line for any failure, the same in the library's batches and on the command line. Layer rank 4."""
+
+import os
+
+from hvpzip.errors import HvpzipError
+
+__all__ = ["describe_failure"]
+
+
+def describe_failure(error: BaseException, path: str) -> str:
+    """What went wrong with ``path``, as one line that does not repeat the path itself."""
+    if isinstance(error, HvpzipError):
+        text = str(error) or type(error).__name__
+    elif isinstance(error, OSError):
+        text = error.strerror or str(error) or type(error).__name__
+        # The system names the file it stumbled over; that helps only where it is not the one the line is about.
+        if error.filename is not None and os.fsdecode(error.filename) != path:
+            text = f"{os.fsdecode(error.filename)}: {text}"
+    elif isinstance(error, MemoryError):
+        text = "not enough memory"
+    else:
+        text = f"internal error: {type(error).__name__}: {error}"
+    line = " ".join(text.split())
+    return line.removeprefix(f"{path}: ")

@@ -1,0 +1,59 @@
+"""Which file is written for which, as the command line and the batches agree. Layer rank 4."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hvpzip.errors import HvpzipError, NotHvpzipError
+
+__all__ = ["SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outputs"]
+
+SUFFIX = ".hvz"
+_PICTURE_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"})
+
+
+class Plan(NamedTuple):
+    """One input and its output; ``error`` is set where there can be none."""
+
+    path: str
+    output: str | None
+    error: HvpzipError | OSError | None
+
+
+def compressed_name(path: str) -> str:
+    """``photo.png`` gives ``photo.png.hvz``: the suffix is added, so no two kinds of picture meet in one name."""
+    return path + SUFFIX
+
+
+def decompressed_name(path: str) -> str:
+    """``photo.png.hvz`` gives ``photo.png``; ``.png`` is added where no lossless picture suffix is left, as in ``photo.jpg.hvz``.
+
+    Raises: NotHvpzipError if ``path`` does not end in ``.hvz``.
+    """
+    stem, suffix = os.path.splitext(path)
+    if suffix.lower() != SUFFIX or not os.path.basename(stem):
+        raise NotHvpzipError(f"unknown suffix, expected {SUFFIX}: name the output to decompress it all the same")
+    return stem if Path(stem).suffix.lower() in _PICTURE_SUFFIXES else stem + ".png"
+
+
+def plan_outputs(paths: Iterable[str | os.PathLike[str]], out_dir: str | os.PathLike[str] | None, *, compressing: bool) -> Sequence[Plan]:
+    """The output of each input, in order: beside it, or in ``out_dir``. Two inputs never share an output; the later one gets an error."""
+    plans: list[Plan] = []
+    owners: dict[str, str] = {}
+    for path in [os.fspath(path) for path in paths]:
+        try:
+            output = compressed_name(path) if compressing else decompressed_name(path)
+        except NotHvpzipError as error:
+            plans.append(Plan(path, None, error))
+            continue
+        if out_dir is not None:
+            output = os.path.join(out_dir, os.path.basename(output))
+        key = os.path.abspath(output)
+        if key in owners:
+            clash = HvpzipError(f"output {output} is already that of {owners[key]}")
+            plans.append(Plan(path, None, clash))
+            continue
+        owners[key] = path
+        plans.append(Plan(path, output, None))
+    return plans

@@ -1,0 +1,415 @@
+"""A group of samples to a payload and back.
+
+    payload = 1 byte of coding parameters (plans.py) + the message of one lane (ans.to_bytes)
+
+The decoder goes coarse to fine along the schedule's path: it pops a latent with p, pops the unit given it, and pushes the latent back with q. The
+encoder does the inverse of every move in the reverse order, fine to coarse (Bit-Swap order): so it pops latents from what it has already pushed. What
+the decoder reads last, the finest units without latents, is what the encoder pushes first; the stack is seeded by the image itself (design section 4).
+The decoder must end at exactly the state in which the encoder began, or the payload is refused.
+
+All arithmetic that reaches the payload is in ``plans``, ``ans`` and ``nn.integer``; here it is only put in order.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hvpzip import ans
+from hvpzip.ans import Mixture, Plan, StackUnderflow
+from hvpzip.codec.plans import Coding, Transfer, candidates, plans
+from hvpzip.diffusion.schedule import LevelSchedule, Step
+from hvpzip.errors import CorruptError
+from hvpzip.nn import features
+from hvpzip.nn.integer import IntegerOps, Parameters, exact_arithmetic
+from hvpzip.nn.network import LevelNetwork, State
+from hvpzip.nn.weights import Model
+from hvpzip.transform import colour, lifting, pyramid
+
+__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_group"]
+
+GROUP_SIZE = 1024
+# Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
+TRY_ALL_PIXELS = 1 << 14
+
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+Range = tuple[int, int]
+
+
+class TermBits(NamedTuple):
+    """One named term of the bound, in bits: level 1 is the finest, 0 the base; kind is "rate" or "refund" (both positive)."""
+
+    level: int
+    unit: str
+    step: int
+    kind: str
+    bits: float
+
+
+class GroupReport(NamedTuple):
+    """What a payload cost.
+
+    Attributes:
+        coded_bits: 8 bits a byte of the payload.
+        bound_bits: The model's bound for these samples and these latents: rates minus refunds.
+        terms: Its parts, in the encoder's order.
+        stack_curve: (label, bits on the stack) from the start on and after each step of the encoder; labels are ``level:unit:step``.
+        path: Name of the schedule's path taken.
+        lanes: Lanes at the most.
+    """
+
+    coded_bits: int
+    bound_bits: float
+    terms: list[TermBits]
+    stack_curve: list[tuple[str, float]]
+    path: str
+    lanes: int
+
+
+class _Level(NamedTuple):
+    """A level of one group: its number (1 = finest), the grid of its coarse image, its units' sizes and the range of each channel."""
+
+    number: int
+    grid: tuple[int, int]
+    sizes: dict[str, tuple[int, int]]
+    ranges: dict[str, list[Range]]
+    schedule: LevelSchedule
+
+
+class _Geometry(NamedTuple):
+    """All that follows from shape and model: levels, finest first, and the base."""
+
+    levels: list[_Level]
+    base_shape: tuple[int, int]
+    base_ranges: list[Range]
+
+
+def _geometry(shape: tuple[int, int, int], bit_depth: int, model: Model) -> _Geometry:
+    channels, height, width = shape
+    lift = _lift(channels, model)
+    count = pyramid.num_levels(height, width)
+    ranges = pyramid.ranges(colour.channel_range(channels, bit_depth, lift), model.config.transform, count)
+    grids = [*pyramid.shapes(height, width, count), (height, width)]
+    levels = []
+    for number in range(1, count + 1):
+        index = count - number  # pyramids list levels coarsest first
+        sizes = lifting.band_shapes(*grids[index + 1])
+        levels.append(_Level(number, grids[index], sizes, ranges.levels[index], model.schedule.level(number)))
+    return _Geometry(levels, grids[0], ranges.base)
+
+
+def _lift(channels: int, model: Model) -> int:
+    return model.config.colour_lift if channels == 3 else colour.NONE
+
+
+def _transfers(geometry: _Geometry, channels: int, path: str) -> list[Transfer]:
+    """The arrays that move, in the encoder's order; ``_Encoder`` and ``_Decoder`` walk it from either end."""
+    found = []
+    for level in geometry.levels:
+        for index in reversed(level.schedule.paths[path]):
+            step = level.schedule.steps[index]
+            rows, columns = level.sizes[step.unit]
+            if step.given is not None:
+                found += [Transfer(False, rows * columns)] * channels
+            found += [Transfer(True, rows * columns)] * channels
+    rows, columns = geometry.base_shape
+    return found + [Transfer(True, rows * columns)] * channels
+
+
+def _support(step: Step, channel: int, span: Range) -> tuple[Range, int]:
+    """Alphabet of the step's symbols in one channel, and the lattice step: samples themselves, or lattice indices of a latent."""
+    if not step.is_latent:
+        return span, 1
+    delta = 1 << step.log2_delta[channel]
+    low, high = ans.lattice_range(*span, step.sigma[channel], delta)
+    return (int(low), int(high)), delta
+
+
+class _Kernel(NamedTuple):
+    """q(y | x) of one channel: its mixture and alphabet."""
+
+    mixture: Mixture
+    lo: Int64Array
+    hi: Int64Array
+    delta: int
+
+
+def _kernel(step: Step, channel: int, x: Int64Array) -> _Kernel:
+    delta = 1 << step.log2_delta[channel]
+    lo, hi = ans.lattice_range(x, x, step.sigma[channel], delta)
+    return _Kernel(ans.gaussian(x, step.sigma[channel]), np.asarray(lo), np.asarray(hi), delta)
+
+
+class _Walker:
+    """What encoder and decoder share: the network's states of a level, and units laid onto its grid."""
+
+    def __init__(self, model: Model, channels: int) -> None:
+        self.model, self.channels, self.ops = model, channels, IntegerOps()
+
+    def tensor(self, planes: NDArray[np.integer]) -> Tensor:
+        """``(C, h, w)`` integers as the network's ``(1, 3, h, w)``; gray has no chroma, which is zero."""
+        full = np.zeros((3, *planes.shape[1:]), np.float32)
+        full[: self.channels] = planes
+        return torch.from_numpy(full)[None].to(self.model.device)
+
+    def network(self, level: _Level) -> LevelNetwork:
+        return self.model.cascade.level(level.number)
+
+    def begin(self, level: _Level, coarse: Int32Array) -> State:
+        return self.network(level).begin(self.ops, self.tensor(coarse))
+
+    def reveal(self, level: _Level, state: State, index: int, values: NDArray[np.integer]) -> State:
+        """State after ``values (C, rows, columns)``; a unit smaller than the grid is completed with its own linear prediction."""
+        network, step = self.network(level), level.schedule.steps[index]
+        rows, columns = level.sizes[step.unit]
+        if (rows, columns) == level.grid:
+            return network.reveal(self.ops, state, index, self.tensor(values))
+        reference = index if step.is_latent else level.schedule.direct(step.unit)
+        full = features.round_shift(network.linear_mean(state, reference), 6)
+        for channel in range(3):
+            # The prediction of a sample that is not there is kept inside the channel's range, on which the exactness proof rests.
+            lo, hi = level.ranges[step.unit][channel] if channel < self.channels else (0, 0)
+            full[:, channel].clamp_(lo, hi)
+        full[:, :, :rows, :columns] = self.tensor(values)
+        return network.reveal(self.ops, state, index, full)
+
+    def predict(self, level: _Level, state: State, index: int) -> Parameters:
+        prediction = self.network(level).predict(self.ops, state, index)
+        return Parameters(prediction, 0, level.sizes[level.schedule.steps[index].unit], self.model.config.components)
+
+
+def _residuals(parameters: Parameters, values: Int64Array) -> list[Int64Array]:
+    """``64 * value - mean`` of every channel: ``values (C, n)`` in sample units."""
+    return [64 * channel - parameters.mean[i] for i, channel in enumerate(values)]
+
+
+class _Encoder(_Walker):
+    def __init__(self, model: Model, channels: int, plan: list[Plan]) -> None:
+        super().__init__(model, channels)
+        self.message = ans.base_message(1)
+        self.plans = iter(plan)
+        self.terms: list[TermBits] = []
+        self.curve: list[tuple[str, float]] = [("start", 0.0)]
+
+    def level(self, level: _Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
+        steps = level.schedule.steps
+        indices = level.schedule.paths[path]
+        # Exact units are all known here, so the states of the decoder can be made in its own order first.
+        before: dict[str, State] = {}
+        state = self.begin(level, coarse)
+        exact = [i for i in indices if not steps[i].is_latent]
+        for position, index in enumerate(exact):
+            before[steps[index].unit] = state
+            if position + 1 < len(exact):
+                state = self.reveal(level, state, index, bands[steps[index].unit])
+        values: dict[str, Int64Array] = {}  # by unit: what the step at hand reveals, (C, n)
+        for index in reversed(indices):
+            step = steps[index]
+            unit = step.unit
+            if not step.is_latent:
+                values[unit] = bands[unit].reshape(self.channels, -1).astype(np.int64)
+            source, revealed = before[unit], values[unit]
+            if step.given is not None:
+                latent = self._pop_latent(level, step.given, revealed)
+                rows, columns = level.sizes[unit]
+                source = self.reveal(level, source, step.given, latent.reshape(self.channels, rows, columns))
+                values[unit] = latent
+            self._push_unit(level, index, self.predict(level, source, index), revealed)
+            self.curve.append((f"{level.number}:{unit}:{index}", ans.message_bits(self.message)))
+
+    def _pop_latent(self, level: _Level, index: int, parent: Int64Array) -> Int64Array:
+        """Latent drawn by q from the stack: ``(C, n)`` in sample units."""
+        step, bits, latent = level.schedule.steps[index], 0.0, np.empty_like(parent)
+        for channel in range(self.channels):
+            kernel = _kernel(step, channel, parent[channel])
+            self.message, symbols, freqs = ans.pop_mixture(
+                self.message, kernel.mixture, kernel.lo, kernel.hi, kernel.delta, plan=next(self.plans)
+            )
+            latent[channel] = symbols * kernel.delta
+            bits += ans.bits_of(freqs, ans.PRECISION)
+        self.terms.append(TermBits(level.number, step.unit, index, "refund", bits))
+        return latent
+
+    def _push_unit(self, level: _Level, index: int, parameters: Parameters, values: Int64Array) -> None:
+        step, bits = level.schedule.steps[index], 0.0
+        residuals = _residuals(parameters, values)
+        for channel in reversed(range(self.channels)):
+            (lo, hi), delta = _support(step, channel, level.ranges[step.unit][channel])
+            mixture = parameters.mixture(channel, residuals[:channel])
+            self.message, freqs = ans.push_mixture(self.message, mixture, values[channel] // delta, lo, hi, delta, plan=next(self.plans))
+            bits += ans.bits_of(freqs, ans.PRECISION)
+        self.terms.append(TermBits(level.number, step.unit, index, "rate", bits))
+
+    def base(self, base: Int32Array, ranges: list[Range]) -> None:
+        """The coarsest image, every value equally likely."""
+        total = 0.0
+        for channel in reversed(range(self.channels)):
+            lo, precision = ranges[channel][0], _base_precision(ranges[channel])
+            symbols = base[channel].ravel().astype(np.int64) - lo
+            ones = np.ones_like(symbols)
+            self.message = ans.push_planned(self.message, symbols, ones, precision, next(self.plans))
+            total += ans.bits_of(ones, precision)
+        self.terms.append(TermBits(0, "base", 0, "rate", total))
+        self.curve.append(("0:base:0", ans.message_bits(self.message)))
+
+
+class _Decoder(_Walker):
+    def __init__(self, model: Model, channels: int, plan: list[Plan], message: ans.Message) -> None:
+        super().__init__(model, channels)
+        self.message = message
+        self.plans = reversed(plan)
+
+    def base(self, shape: tuple[int, int], ranges: list[Range]) -> Int32Array:
+        base = np.empty((self.channels, *shape), np.int32)
+        for channel in range(self.channels):
+            lo, hi = ranges[channel]
+            count = shape[0] * shape[1]
+            codec = ans.chunked(lambda s: (s, np.ones_like(s)), _identity_search, count, _base_precision(ranges[channel]), next(self.plans))
+            self.message, symbols = codec.pop(self.message)
+            if (symbols > hi - lo).any():
+                raise CorruptError(f"the base has a value outside {lo}..{hi}")
+            base[channel] = (symbols + lo).reshape(shape)
+        return base
+
+    def level(self, level: _Level, path: str, coarse: Int32Array) -> dict[str, Int32Array]:
+        steps = level.schedule.steps
+        indices = level.schedule.paths[path]
+        state = self.begin(level, coarse)
+        bands: dict[str, Int32Array] = {}
+        latent: Int64Array | None = None
+        for position, index in enumerate(indices):
+            step = steps[index]
+            rows, columns = level.sizes[step.unit]
+            source = state
+            if step.given is not None:
+                assert latent is not None
+                source = self.reveal(level, state, step.given, latent.reshape(self.channels, rows, columns))
+            values = self._pop_unit(level, index, self.predict(level, source, index))
+            if step.given is not None:
+                assert latent is not None
+                self._push_latent(level, step.given, values, latent)
+            latent = values
+            if not step.is_latent:
+                bands[step.unit] = values.reshape(self.channels, rows, columns).astype(np.int32)
+                if position + 1 < len(indices):
+                    state = self.reveal(level, state, index, bands[step.unit])
+        return bands
+
+    def _pop_unit(self, level: _Level, index: int, parameters: Parameters) -> Int64Array:
+        step = level.schedule.steps[index]
+        values = np.empty((self.channels, parameters.mean.shape[1]), np.int64)
+        residuals: list[Int64Array] = []
+        for channel in range(self.channels):
+            (lo, hi), delta = _support(step, channel, level.ranges[step.unit][channel])
+            mixture = parameters.mixture(channel, residuals)
+            self.message, symbols, _ = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
+            values[channel] = symbols * delta
+            residuals.append(64 * values[channel] - parameters.mean[channel])
+        return values
+
+    def _push_latent(self, level: _Level, index: int, parent: Int64Array, latent: Int64Array) -> None:
+        step = level.schedule.steps[index]
+        for channel in reversed(range(self.channels)):
+            kernel = _kernel(step, channel, parent[channel])
+            symbols = latent[channel] // kernel.delta
+            if ((symbols < kernel.lo) | (symbols > kernel.hi)).any():
+                raise CorruptError(f"level {level.number}: a latent is out of reach of its sample")
+            self.message, _ = ans.push_mixture(
+                self.message, kernel.mixture, symbols, kernel.lo, kernel.hi, kernel.delta, plan=next(self.plans)
+            )
+
+
+def _identity_search(begin: int, end: int, cf: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
+    return cf, cf, np.ones_like(cf)
+
+
+def _base_precision(span: Range) -> int:
+    return (span[1] - span[0]).bit_length()
+
+
+def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple[bytes, GroupReport]:
+    """The payload of a group and what it cost.
+
+    Args:
+        samples: uint8 ``(C, h, w)``, C 1 or 3, sides at least 1.
+        model: Its schedule's first path is the default; where the stack cannot carry its latents, or the group is small, the others are tried.
+        effort: Reserved for schedules to choose among; the bytes do not depend on it yet.
+
+    Raises:
+        ValueError: other shapes or types.
+    """
+    if samples.dtype != np.uint8 or samples.ndim != 3 or samples.shape[0] not in (1, 3) or 0 in samples.shape:
+        raise ValueError(f"a group is uint8 (1 or 3, h, w), not {samples.dtype} {samples.shape}")
+    best: tuple[bytes, GroupReport] | None = None
+    for path in range(len(model.schedule.path_names)):
+        found = _encode_along(samples, model, path)
+        if found is not None and (best is None or len(found[0]) < len(best[0])):
+            best = found
+        if best is not None and samples[0].size > TRY_ALL_PIXELS:
+            break
+    assert best is not None, "a path without latents on one lane never runs dry"
+    return best
+
+
+def _encode_along(samples: NDArray[np.uint8], model: Model, path: int) -> tuple[bytes, GroupReport] | None:
+    """Payload along one path, or None where the stack runs dry on any number of lanes."""
+    channels, height, width = samples.shape
+    geometry = _geometry((channels, height, width), 8, model)
+    name = model.schedule.path_names[path]
+    split = pyramid.split(colour.forward(samples, _lift(channels, model)), model.config.transform, len(geometry.levels))
+    for coding in candidates(path, samples.size):
+        encoder = _Encoder(model, channels, plans(_transfers(geometry, channels, name), coding))
+        try:
+            with exact_arithmetic():
+                for level, bands, coarse in zip(geometry.levels, reversed(split.levels), _coarse_images(split, model), strict=True):
+                    encoder.level(level, name, coarse, bands)
+                encoder.base(split.base, geometry.base_ranges)
+            lanes = encoder.message.head.size
+            payload = bytes([coding.to_byte()]) + ans.to_bytes(ans.resize(encoder.message, 1))
+        except StackUnderflow:
+            continue
+        bound = sum(term.bits if term.kind == "rate" else -term.bits for term in encoder.terms)
+        return payload, GroupReport(8 * len(payload), bound, encoder.terms, encoder.curve, name, lanes)
+    return None
+
+
+def _coarse_images(split: pyramid.Pyramid, model: Model) -> list[Int32Array]:
+    """The coarse image of every level, finest level first."""
+    images = [split.base]
+    for bands in split.levels[:-1]:
+        images.append(lifting.merge2d(images[-1], bands, model.config.transform))
+    return images[::-1] if split.levels else []
+
+
+def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> NDArray[np.uint8]:
+    """The samples of a payload, uint8 ``(C, h, w)``.
+
+    Raises:
+        CorruptError: the payload is not one that ``encode_group`` writes for this shape and model.
+        ValueError: another bit depth than 8, or channels other than 1 or 3.
+    """
+    channels, height, width = shape
+    if bit_depth != 8 or channels not in (1, 3):
+        raise ValueError(f"groups hold 1 or 3 channels of 8 bits, not {channels} of {bit_depth}")
+    if not payload:
+        raise CorruptError("the payload is empty")
+    coding = Coding.from_byte(payload[0], len(model.schedule.path_names))
+    name = model.schedule.path_names[coding.path]
+    geometry = _geometry(shape, bit_depth, model)
+    plan = plans(_transfers(geometry, channels, name), coding)
+    message = ans.resize(ans.from_bytes(payload[1:]), plan[-1][0].lanes)
+    decoder = _Decoder(model, channels, plan, message)
+    with exact_arithmetic():
+        image = decoder.base(geometry.base_shape, geometry.base_ranges)
+        for level in reversed(geometry.levels):
+            image = lifting.merge2d(image, decoder.level(level, name, image), model.config.transform)
+    ans.check_base(decoder.message)
+    samples = colour.inverse(image, _lift(channels, model))
+    if samples.min() < 0 or samples.max() >= 1 << bit_depth:
+        raise CorruptError("the payload decodes to samples out of range")
+    return samples.astype(np.uint8)

@@ -1,0 +1,68 @@
+"""Integer arithmetic only: this file reaches the bit stream.
+
+What decoder and encoder agree on before the first bit: the coding parameters of a group, in one byte, and how many lanes carry each array.
+
+The encoder starts on one lane and doubles the lanes as words come in (``ans.ramp_plan``), so that lanes cost nothing. All of this follows from the
+sizes of the arrays in the order in which the encoder works, so the decoder knows every plan before it pops the first symbol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from hvpzip.ans import Plan, flat_plan, ramp_plan
+from hvpzip.errors import CorruptError
+
+__all__ = ["Coding", "Transfer", "candidates", "plans"]
+
+RUNS = (32, 128, 512)
+MAX_LOG2_LANES = 10
+
+
+class Coding(NamedTuple):
+    """The parameter byte of a group: ``path + 4 * (log2_lanes + 11 * run)``; path 0..3, log2_lanes 0..10, run an index into ``RUNS``."""
+
+    path: int
+    log2_lanes: int
+    run: int
+
+    def to_byte(self) -> int:
+        """0..131."""
+        return self.path + 4 * (self.log2_lanes + (MAX_LOG2_LANES + 1) * self.run)
+
+    @classmethod
+    def from_byte(cls, value: int, paths: int) -> Coding:
+        """Inverse of ``to_byte``. Raises CorruptError for a byte that names no path of the model or no run."""
+        rest, path = divmod(value, 4)[0], value % 4
+        run, log2_lanes = divmod(rest, MAX_LOG2_LANES + 1)
+        if path >= paths or run >= len(RUNS):
+            raise CorruptError(f"group parameters {value} name path {path} of {paths} and run {run} of {len(RUNS)}")
+        return cls(path, log2_lanes, run)
+
+
+class Transfer(NamedTuple):
+    """One array on its way: pushed by the encoder, or popped by it (a latent), with its number of symbols."""
+
+    pushed: bool
+    count: int
+
+
+def plans(transfers: Sequence[Transfer], coding: Coding) -> list[Plan]:
+    """A plan for each array, in the encoder's order: lanes ramp up over the pushed arrays, popped ones use what is there."""
+    lanes, found = 1, []
+    for transfer in transfers:
+        if transfer.pushed:
+            plan = ramp_plan(transfer.count, 1 << coding.log2_lanes, RUNS[coding.run], lanes)
+            lanes = plan[0].lanes
+        else:
+            plan = flat_plan(transfer.count, lanes)
+        found.append(plan)
+    return found
+
+
+def candidates(path: int, symbols: int) -> list[Coding]:
+    """Parameters to try in turn until the stack carries them: many lanes and short runs first, one lane last."""
+    most = min(MAX_LOG2_LANES, max(0, (symbols // 64).bit_length() - 1))
+    found = [Coding(path, most, 0), Coding(path, most, 1), Coding(path, max(0, most - 3), 2), Coding(path, 0, 0)]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,175 @@
+"""The bytes of a ``.hvz`` file to its header, metadata and coded groups. The bytes are not trusted."""
+
+from hvpzip.container.checksum import CRC_BYTES, crc32
+from hvpzip.container.layout import (
+    COLOUR_LIFTS,
+    MAGIC,
+    MAPS,
+    MAX_SECTIONS,
+    MAX_SIDE,
+    MODEL_ID_BYTES,
+    VERSION,
+    Container,
+    Group,
+    Header,
+    Limits,
+    Section,
+)
+from hvpzip.container.varint import decode, encode
+from hvpzip.errors import CorruptError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
+
+__all__ = ["read", "read_header"]
+
+_LARGEST_FLAGS = (1 << 28) - 1
+_LARGEST_LENGTH = (1 << 42) - 1
+_SMALLEST_SECTION = 1 + 1 + CRC_BYTES
+_SMALLEST_GROUP = 1 + CRC_BYTES + CRC_BYTES
+
+
+def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> Container:
+    """The parsed file, all checksums of coded bytes verified; those of the samples are for whoever decodes the groups.
+
+    Raises:
+        NotHvpzipError: another kind of file.
+        TruncatedError: the file ends too early, or is empty.
+        CorruptError: a checksum or a field is wrong, or bytes follow the last group.
+        UnsupportedVersionError: made by a newer writer, in a way that this one cannot skip.
+        LimitError: more pixels, groups or metadata than ``limits`` (default: ``Limits()``) allow; nothing has been allocated for them then.
+    """
+    limits = limits or Limits()
+    cursor = _Cursor(memoryview(data).cast("B"))
+    header, num_sections = _read_header(cursor, limits)
+    file_mark = bytes(cursor.data[cursor.offset - CRC_BYTES : cursor.offset])
+    cursor.expect(num_sections * _SMALLEST_SECTION + header.num_groups * _SMALLEST_GROUP, "the groups")
+    metadata = _read_sections(cursor, num_sections, limits, file_mark)
+    groups = tuple(_read_group(cursor, number, header.num_groups, file_mark) for number in range(header.num_groups))
+    if cursor.offset != len(cursor.data):
+        raise CorruptError(f"{len(cursor.data) - cursor.offset} bytes follow the end of the file's contents at byte {cursor.offset}")
+    payload_bytes = sum(len(group.payload) for group in groups)
+    return Container(header=header, metadata=metadata, groups=groups, header_bytes=len(cursor.data) - payload_bytes)
+
+
+def read_header(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> Header:
+    """The header alone, from a whole file or its beginning (64 bytes are always enough). Raises as ``read`` does for what lies in it."""
+    return _read_header(_Cursor(memoryview(data).cast("B")), limits or Limits())[0]
+
+
+class _Cursor:
+    """A place in the bytes; each step names what it reads, for messages."""
+
+    def __init__(self, data: memoryview) -> None:
+        self.data = data
+        self.offset = 0
+
+    def expect(self, size: int, what: str) -> None:
+        """Raise TruncatedError unless ``size`` bytes are left."""
+        left = len(self.data) - self.offset
+        if size > left:
+            raise TruncatedError(f"the file ends after {len(self.data)} bytes: {what} at byte {self.offset} needs {size}, {left} are left")
+
+    def take(self, size: int, what: str) -> memoryview:
+        self.expect(size, what)
+        self.offset += size
+        return self.data[self.offset - size : self.offset]
+
+    def byte(self, what: str) -> int:
+        return self.take(1, what)[0]
+
+    def varint(self, largest: int, what: str) -> int:
+        value, self.offset = decode(self.data, self.offset, largest, what)
+        return value
+
+    def crc(self, what: str) -> int:
+        return int.from_bytes(self.take(CRC_BYTES, what), "little")
+
+
+def _read_header(cursor: _Cursor, limits: Limits) -> tuple[Header, int]:
+    """The header and the number of sections; the cursor then stands behind the header's checksum."""
+    _read_magic(cursor)
+    version = cursor.byte("the version")
+    if version != VERSION:
+        raise UnsupportedVersionError(f"the file is of format version {version}, this hvpzip reads {VERSION}; a newer one may read it")
+    flags = cursor.varint(_LARGEST_FLAGS, "the flags that must be understood")
+    if flags:
+        raise UnsupportedVersionError(f"the file uses features (flags {flags:#x}) that this hvpzip lacks; a newer one may read it")
+    cursor.varint(_LARGEST_FLAGS, "the flags that may be ignored")
+    width = cursor.varint(MAX_SIDE, "the width")
+    height = cursor.varint(MAX_SIDE, "the height")
+    samples, maps, levels, coding = (cursor.byte(what) for what in ("the sample format", "the map", "the levels", "the effort"))
+    model_id = bytes(cursor.take(MODEL_ID_BYTES, "the model id"))
+    num_sections = cursor.varint(MAX_SECTIONS, "the number of sections")
+    end = cursor.offset
+    if cursor.crc("the header's checksum") != crc32(cursor.data[:end]):
+        raise CorruptError(f"the header (bytes 0 to {end - 1}) does not match its checksum: the file is damaged")
+    if samples >> 6:
+        raise CorruptError(f"reserved bits are set in the sample format ({samples:#04x})")
+    colour_lift, map_id = maps >> 4, maps & 15
+    if colour_lift not in COLOUR_LIFTS or map_id not in MAPS:
+        raise UnsupportedVersionError(f"colour lift {colour_lift} or map {map_id} is unknown to this hvpzip; a newer one may read it")
+    try:
+        header = Header(
+            width=width,
+            height=height,
+            channels=(samples >> 4) + 1,
+            bit_depth=(samples & 15) + 1,
+            colour_lift=colour_lift,
+            map=map_id,
+            levels=levels,
+            model_id=model_id,
+            effort=coding & 15,
+            group_size_log2=coding >> 4,
+        )
+    except ValueError as error:
+        raise CorruptError(f"the header is not valid: {error}") from error
+    if width * height > limits.max_pixels:
+        raise LimitError(f"the picture has {width} x {height} = {width * height} pixels, over the limit of {limits.max_pixels}")
+    if header.num_groups > limits.max_groups:
+        raise LimitError(f"the picture has {header.num_groups} groups, over the limit of {limits.max_groups}")
+    return header, num_sections
+
+
+def _read_magic(cursor: _Cursor) -> None:
+    if len(cursor.data) == 0:
+        raise TruncatedError("the file is empty")
+    start = bytes(cursor.data[: len(MAGIC)])
+    if start != MAGIC:
+        if MAGIC.startswith(start):
+            raise TruncatedError(f"the file ends after {len(start)} bytes, inside its first field")
+        if start[:4] == MAGIC[:4]:
+            raise CorruptError("the first bytes are damaged; was the .hvz file sent as text (line ends rewritten)?")
+        raise NotHvpzipError(f"not a .hvz file: it begins with {start.hex(' ')}, not with {MAGIC.hex(' ')}")
+    cursor.offset = len(MAGIC)
+
+
+def _read_sections(cursor: _Cursor, count: int, limits: Limits, file_mark: bytes) -> tuple[Section, ...]:
+    sections = []
+    budget = limits.max_metadata_bytes
+    for number in range(count):
+        start, what = cursor.offset, f"metadata section {number + 1} of {count}"
+        kind = cursor.varint(_LARGEST_FLAGS, what)
+        length = cursor.varint(_LARGEST_LENGTH, what)
+        budget -= length
+        if budget < 0:
+            raise LimitError(f"{what} takes the metadata over the limit of {limits.max_metadata_bytes} bytes")
+        data = cursor.take(length, what)
+        _check_record(cursor, start, number, what, file_mark)
+        if kind % 2:
+            raise UnsupportedVersionError(f"{what} is of type {kind}, which must be understood; a newer hvpzip may read the file")
+        sections.append(Section(kind, bytes(data)))
+    return tuple(sections)
+
+
+def _read_group(cursor: _Cursor, number: int, count: int, file_mark: bytes) -> Group:
+    start, what = cursor.offset, f"group {number + 1} of {count}"
+    length = cursor.varint(_LARGEST_LENGTH, what)
+    samples_crc = cursor.crc(what)
+    payload = cursor.take(length, what)
+    _check_record(cursor, start, number, what, file_mark)
+    return Group(bytes(payload), samples_crc)
+
+
+def _check_record(cursor: _Cursor, start: int, number: int, what: str, file_mark: bytes) -> None:
+    """Compare the checksum that follows with that of the bytes from ``start`` to here, in this file, at this number."""
+    record = cursor.data[start : cursor.offset]
+    if cursor.crc(what) != crc32(file_mark, encode(number), record):
+        raise CorruptError(f"{what} (bytes {start} to {cursor.offset - 1}) does not match its checksum: the file is damaged")

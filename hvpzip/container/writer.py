@@ -1,0 +1,58 @@
+"""A picture's header and coded groups to the bytes of a ``.hvz`` file of version 1."""
+
+from collections.abc import Iterable, Sequence
+
+from hvpzip.container.checksum import CRC_BYTES, crc32_bytes
+from hvpzip.container.layout import MAGIC, MAX_SECTIONS, VERSION, Group, Header, Section
+from hvpzip.container.varint import encode
+
+__all__ = ["write"]
+
+
+def write(header: Header, groups: Sequence[Group], metadata: Iterable[Section] = ()) -> bytes:
+    """The whole file; ``read`` of it gives the arguments back.
+
+    Args:
+        header: see ``Header``.
+        groups: ``header.num_groups`` of them, row by row.
+        metadata: sections of even (ignorable) types; version 1 defines none.
+
+    Raises:
+        ValueError: the number of groups is not that of the header's grid, a checksum is not of 32 bits, or a section cannot be written.
+    """
+    sections = tuple(metadata)
+    if len(groups) != header.num_groups:
+        raise ValueError(f"the grid has {header.num_groups} groups, got {len(groups)}")
+    if len(sections) > MAX_SECTIONS or any(section.type < 0 or section.type % 2 for section in sections):
+        raise ValueError(f"version {VERSION} takes at most {MAX_SECTIONS} sections, of even types")
+    head = _header(header, len(sections))
+    parts = [head]
+    # Each record's checksum begins with that of the header and its own number, so that records of other files or places do not pass.
+    file_mark = head[-CRC_BYTES:]
+    for number, section in enumerate(sections):
+        record = encode(section.type) + encode(len(section.data)) + section.data
+        parts += [record, crc32_bytes(file_mark, encode(number), record)]
+    for number, group in enumerate(groups):
+        if not 0 <= group.samples_crc < 1 << 32:
+            raise ValueError(f"the checksum of group {number} is not of 32 bits: {group.samples_crc}")
+        start = encode(len(group.payload)) + group.samples_crc.to_bytes(CRC_BYTES, "little")
+        parts += [start, group.payload, crc32_bytes(file_mark, encode(number), start, group.payload)]
+    return b"".join(parts)
+
+
+def _header(header: Header, num_sections: int) -> bytes:
+    body = b"".join(
+        (
+            MAGIC,
+            bytes((VERSION,)),
+            encode(0),  # flags that must be understood: none yet
+            encode(0),  # flags that may be ignored: none yet
+            encode(header.width),
+            encode(header.height),
+            bytes((header.bit_depth - 1 | header.channels - 1 << 4, header.map | header.colour_lift << 4, header.levels)),
+            bytes((header.effort | header.group_size_log2 << 4,)),
+            header.model_id,
+            encode(num_sections),
+        )
+    )
+    return body + crc32_bytes(body)

@@ -1,0 +1,147 @@
+"""Schedules of reveals: which unit of which scale becomes known when, and with how much noise.
+
+A level (one scale of the map) has three units, the bands ``hh``, ``hl`` and ``lh``, revealed in that order given the coarser image. A **step** reveals one
+unit, either exactly or as a noisy **latent** ``y`` on the lattice ``delta * Z`` with ``q(y | x) = N(x, sigma^2)`` discretised there. A **path** is the list
+of steps that a file takes through a level; a model may hold several paths that share steps (one with noise levels, one without).
+
+    step 0  hh, latent            p(y  | coarse)                   refund q(y | hh)
+    step 1  hh, exact, given 0    p(hh | coarse, y)                "diffusion": 0 1 2 3
+    step 2  hl, exact             p(hl | coarse, hh)               "direct":    4 2 3
+    step 3  lh, exact             p(lh | coarse, hh, hl)
+    step 4  hh, exact             p(hh | coarse)
+
+A latent is a side branch: only the steps ``given`` it read it, for the exact unit says all that its noisy version said (design section 3).
+The schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["UNITS", "LevelSchedule", "Schedule", "Step"]
+
+UNITS = ("hh", "hl", "lh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One reveal.
+
+    Attributes:
+        unit: Band revealed, one of ``UNITS``.
+        sigma: For a latent, the index of its noise scale in the table of scales, one a colour; empty for an exact step.
+        log2_delta: For a latent, log2 of its lattice step, one a colour; empty for an exact step.
+        given: Index of the latent step that this step reads (its own unit's), or None.
+    """
+
+    unit: str
+    sigma: tuple[int, ...] = ()
+    log2_delta: tuple[int, ...] = ()
+    given: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"unit {self.unit!r} is none of {UNITS}")
+        if len(self.sigma) != len(self.log2_delta) or len(self.sigma) not in (0, 3):
+            raise ValueError("a latent needs three sigmas and three lattice steps, an exact step none")
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether the step reveals a noisy version of its unit."""
+        return bool(self.sigma)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelSchedule:
+    """The steps of one level and the paths through them. Raises ValueError where a path is not a valid order of reveals."""
+
+    steps: tuple[Step, ...]
+    paths: Mapping[str, tuple[int, ...]]
+
+    def __post_init__(self) -> None:
+        for name, path in self.paths.items():
+            exact = [self.steps[i].unit for i in path if not self.steps[i].is_latent]
+            if exact != list(UNITS):
+                raise ValueError(f"path {name!r} reveals {exact}, not {UNITS} in this order")
+            for position, index in enumerate(path):
+                step = self.steps[index]
+                if step.given is not None:
+                    before = self.steps[step.given]
+                    if position == 0 or path[position - 1] != step.given or not before.is_latent or before.unit != step.unit:
+                        raise ValueError(f"path {name!r}: step {index} must follow the latent of its own unit that it reads")
+        for unit in UNITS:
+            self.direct(unit)
+
+    def direct(self, unit: str) -> int:
+        """Index of the step that reveals ``unit`` exactly with no latent read: its prediction also feeds the carried features."""
+        found = [i for i, step in enumerate(self.steps) if step.unit == unit and not step.is_latent and step.given is None]
+        if len(found) != 1:
+            raise ValueError(f"unit {unit!r} needs exactly one exact step without latent, found {len(found)}")
+        return found[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A schedule for every level: ``levels[0]`` for the finest, the last one for all coarser levels."""
+
+    levels: tuple[LevelSchedule, ...]
+
+    def level(self, number: int) -> LevelSchedule:
+        """The schedule of level ``number`` (1 = finest)."""
+        return self.levels[min(number, len(self.levels)) - 1]
+
+    @property
+    def path_names(self) -> tuple[str, ...]:
+        """Names of the paths, in the order in which files number them."""
+        return tuple(self.levels[0].paths)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON; ``from_dict`` is its inverse."""
+        return {
+            "levels": [
+                {
+                    "steps": [
+                        {"unit": s.unit, "sigma": list(s.sigma), "log2_delta": list(s.log2_delta), "given": s.given} for s in level.steps
+                    ],
+                    "paths": {name: list(path) for name, path in level.paths.items()},
+                }
+                for level in self.levels
+            ]
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Schedule:
+        """A schedule from plain data. Raises ValueError, TypeError or KeyError where the data is none."""
+        return cls(
+            levels=tuple(
+                LevelSchedule(
+                    steps=tuple(
+                        Step(unit=s["unit"], sigma=tuple(s["sigma"]), log2_delta=tuple(s["log2_delta"]), given=s["given"])
+                        for s in level["steps"]
+                    ),
+                    paths={name: tuple(path) for name, path in level["paths"].items()},
+                )
+                for level in data["levels"]
+            )
+        )
+
+    def canonical(self) -> bytes:
+        """The bytes that are hashed into the model's id."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()
+
+
+def one_latent_level(sigma: Sequence[int], log2_delta: Sequence[int]) -> LevelSchedule:
+    """The level drawn above: one noise level on ``hh``, the other bands exact, and the direct path beside it."""
+    return LevelSchedule(
+        steps=(
+            Step(unit="hh", sigma=tuple(sigma), log2_delta=tuple(log2_delta)),
+            Step(unit="hh", given=0),
+            Step(unit="hl"),
+            Step(unit="lh"),
+            Step(unit="hh"),
+        ),
+        paths={"diffusion": (0, 1, 2, 3), "direct": (4, 2, 3)},
+    )

@@ -1,0 +1,1 @@
+"""Training: ``python -m hvpzip.training --help``. Never needed to compress or decompress."""

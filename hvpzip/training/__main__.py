@@ -1,0 +1,58 @@
+"""``python -m hvpzip.training``: train, cool down, export, plot, pack."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from hvpzip.training.config import TrainConfig
+from hvpzip.training.data import pack
+from hvpzip.training.loop import Run
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hvpzip.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train in a folder; resumes where the folder holds a checkpoint")
+    train.add_argument("--config", type=Path, required=True, help="JSON settings (hvpzip.training.config.TrainConfig)")
+    train.add_argument("--run", type=Path, required=True, help="folder of the run")
+    train.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    train.add_argument("--initial", type=Path, help="checkpoint to branch from, where the folder holds none")
+    train.add_argument("--cooldown", type=int, metavar="STEPS", help="end with this many steps of falling rate and fake quantisation")
+    train.add_argument("--steps", type=int, help="stop after so many steps")
+    train.add_argument("--minutes", type=float, help="stop after so many minutes")
+    train.add_argument("--threads", type=int, help="CPU threads")
+    train.add_argument("--dry-run", action="store_true", help="print the settings and stop")
+    packing = commands.add_parser("pack", help="put photos of a folder into an archive to train from elsewhere")
+    packing.add_argument("source", type=Path)
+    packing.add_argument("archive", type=Path)
+    packing.add_argument("--megabytes", type=float, default=48.0)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "pack":
+        print(f"{pack(options.source, options.archive, int(options.megabytes * 1e6))} photos in {options.archive}")
+        return 0
+    config = TrainConfig.read(options.config)
+    if options.dry_run:
+        print(config)
+        return 0
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    run = Run(config, options.run, options.device, options.initial, options.cooldown)
+    run.train(
+        max_steps=options.steps,
+        max_seconds=None if options.minutes is None else 60 * options.minutes,
+        report=lambda line: print(line, flush=True),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""The training loop: closed form, calibration, then steps at a constant rate; a cool-down with fake quantisation branches off any checkpoint."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hvpzip.nn.network import Cascade
+from hvpzip.nn.ops import FloatOps
+from hvpzip.training.checkpoint import read_checkpoint, write_checkpoint
+from hvpzip.training.closed_form import initialise_biases, solve
+from hvpzip.training.config import TrainConfig
+from hvpzip.training.data import Crops, load_photos
+from hvpzip.training.loss import Term, cascade_terms, path_bits, training_loss
+
+__all__ = ["Run", "learning_rate", "validation_crops"]
+
+CLOSED_FORM_BATCHES = 30
+VALIDATION_CROP = 256
+VALIDATION_COUNT = 12  # a source
+
+
+def learning_rate(step: int, peak: float, warmup: int, cooldown: tuple[int, int] | None) -> float:
+    """Rate at ``step``: linear warm-up, constant, and over ``cooldown = (first, last)`` down to zero as 1 - sqrt(progress)."""
+    rate = peak * min(1.0, (step + 1) / max(1, warmup))
+    if cooldown is not None and step >= cooldown[0]:
+        progress = min(1.0, (step - cooldown[0] + 1) / (cooldown[1] - cooldown[0]))
+        rate *= max(0.02, 1 - progress**0.5)
+    return rate
+
+
+def validation_crops(sources: tuple[str, ...]) -> dict[str, Tensor]:
+    """Centre crops of evenly spaced photos of each source: ``{name: (N, 3, 256, 256) int32}``."""
+    found = {}
+    for source, photos in zip(sources, load_photos(sources) if sources else [], strict=True):
+        crops = []
+        for photo in photos[:: max(1, len(photos) // VALIDATION_COUNT)][:VALIDATION_COUNT]:
+            top, left = (photo.shape[1] - VALIDATION_CROP) // 2, (photo.shape[2] - VALIDATION_CROP) // 2
+            crops.append(photo[:, top : top + VALIDATION_CROP, left : left + VALIDATION_CROP])
+        found[Path(source).stem] = torch.stack(crops).to(torch.int32)
+    return found
+
+
+class Run:
+    """A run in a folder: ``last.safetensors`` (checkpoint), ``log.jsonl``, ``config.json``.
+
+    Args:
+        config: Settings; a checkpoint's own settings win over ``network`` and ``noise`` where one is resumed.
+        folder: Where the run lives; resumed if it holds a checkpoint.
+        device: "cpu" or "cuda".
+        initial: Checkpoint to branch from instead (its step goes on counting).
+        cooldown: Steps of a cool-down with fake quantisation, after which the run ends; None trains at the constant rate.
+    """
+
+    def __init__(self, config: TrainConfig, folder: Path, device: str, initial: Path | None = None, cooldown: int | None = None) -> None:
+        self.device, self.folder = torch.device(device), folder
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = folder / "last.safetensors"
+        source = checkpoint if checkpoint.exists() else initial
+        tensors, moments, state = read_checkpoint(source) if source else ({}, None, None)
+        if state is not None:
+            saved = TrainConfig.from_dict(state["config"])
+            config = TrainConfig.from_dict({**config.to_dict(), "network": saved.network.to_dict(), "noise": state["config"]["noise"]})
+        self.config = config
+        (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n")
+        self.generator = torch.Generator().manual_seed(config.seed)
+        torch.manual_seed(config.seed)
+        self.model = Cascade(config.network, config.noise.schedule()).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.crops = Crops(load_photos(config.sources), config.weights, config.crop, config.augmentation, self.device, self.generator)
+        self.validation = validation_crops(config.validation)
+        self.step, self.seconds = 0, 0.0
+        self.end: int | None = None
+        self.start_of_cooldown: int | None = None
+        if state is None:
+            self._start()
+        self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        self.optimizer = self._optimizer()
+        if state is not None:
+            self._restore(tensors, moments, state)
+        if cooldown is not None and self.start_of_cooldown is None:
+            self.start_of_cooldown, self.end = self.step, self.step + cooldown
+
+    def _start(self) -> None:
+        """Closed form and calibration of a fresh model."""
+        solve(self.model, lambda: self.crops.batch(2 * self.config.batch), CLOSED_FORM_BATCHES)
+        initialise_biases(self.model)
+        biases = [p for name, p in self.model.named_parameters() if name.endswith("out.bias")]
+        optimizer = torch.optim.Adam(biases, lr=0.03)
+        for _ in range(self.config.calibration):
+            self._backward(FloatOps())
+            optimizer.step()
+            self.model.zero_grad()
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        body = [p for name, p in self.model.named_parameters() if ".out." not in name]
+        heads = [p for name, p in self.model.named_parameters() if ".out." in name]
+        return torch.optim.Adam([{"params": body, "gain": 1.0}, {"params": heads, "gain": self.config.head_gain}], lr=0.0, betas=(0.9, 0.99))
+
+    def _backward(self, ops: FloatOps) -> tuple[float, list[Term], int]:
+        images = self.crops.batch(self.config.batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda" and not ops.simulate):
+            terms = cascade_terms(self.model, ops, images)
+        loss = training_loss(terms, self.model, images.numel(), self.config.side_weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return float(loss.detach()), terms, images.numel()
+
+    def train(self, *, max_steps: int | None = None, max_seconds: float | None = None, report: Callable[[str], None] = print) -> None:
+        """Go on until the cool-down's end, ``max_steps`` more steps, or ``max_seconds``, whichever comes first; then save."""
+        began = saved = time.monotonic()
+        last = self.end if max_steps is None else min(self.step + max_steps, self.end or 1 << 62)
+        cooldown = (self.start_of_cooldown, self.end) if self.start_of_cooldown is not None and self.end is not None else None
+        ops = FloatOps(simulate=cooldown is not None)
+        sums: dict[str, float] = {}
+        count = 0
+        seconds_before = self.seconds
+        while (last is None or self.step < last) and (max_seconds is None or time.monotonic() - began < max_seconds):
+            rate = learning_rate(self.step, self.config.learning_rate, self.config.warmup, cooldown)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate * group["gain"]
+            _, terms, samples = self._backward(ops)
+            norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip))
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+            self._average()
+            self.step += 1
+            self.seconds = seconds_before + time.monotonic() - began
+            for term in terms:
+                key = f"level{term.level}/{term.unit}/step{term.step}/{term.kind}"
+                sums[key] = sums.get(key, 0.0) + float(term.bits.detach()) / samples
+            for path in self.model.schedule.path_names:
+                bits = float(path_bits(terms, self._schedules(terms), path).detach())
+                sums[f"path/{path}"] = sums.get(f"path/{path}", 0.0) + bits / samples
+            count += 1
+            if self.step % 100 == 0:
+                self._log({"kind": "train", "lr": rate, "grad_norm": norm, "bits_per_dim": {k: v / count for k, v in sums.items()}})
+                report(f"step {self.step}  {sums[f'path/{self.model.schedule.path_names[0]}'] / count:.4f} bits/dim  {self.seconds:.0f} s")
+                sums, count = {}, 0
+            if self.step % self.config.validate_every == 0:
+                report(f"step {self.step}  {self.validate(ops)}")
+            if time.monotonic() - saved > self.config.save_every_s:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def _schedules(self, terms: list[Term]) -> dict[int, Any]:
+        return {term.level: self.model.schedule.level(term.level) for term in terms}
+
+    def _average(self) -> None:
+        # A young average follows quickly, an old one is steady.
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for name, p in self.model.named_parameters():
+                self.averaged[name].lerp_(p, 1 - decay)
+
+    @torch.no_grad()
+    def validate(self, ops: FloatOps) -> dict[str, float]:
+        """Bits per dimension of the averaged weights on every validation source and path; logged."""
+        live = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        self._load(self.averaged)
+        random_state = torch.get_rng_state()
+        torch.manual_seed(0)  # the same latents every time
+        result = {}
+        for name, images in self.validation.items():
+            terms: list[Term] = []
+            for part in images.split(4):
+                terms += cascade_terms(self.model, ops, part.to(self.device))
+            for path in self.model.schedule.path_names:
+                result[f"{name}/{path}"] = float(path_bits(terms, self._schedules(terms), path)) / images.numel()
+            for term in terms:
+                key = f"{name}/level{term.level}/{term.unit}/step{term.step}/{term.kind}"
+                result[key] = result.get(key, 0.0) + float(term.bits) / images.numel()
+        torch.set_rng_state(random_state)
+        self._load(live)
+        self._log({"kind": "validation", "simulated": ops.simulate, "bits_per_dim": result})
+        return {k: round(v, 4) for k, v in result.items() if "level" not in k}
+
+    def _load(self, values: dict[str, Tensor]) -> None:
+        with torch.no_grad():
+            for name, p in self.model.named_parameters():
+                p.copy_(values[name])
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps({"step": self.step, "seconds": round(self.seconds, 1), **entry}) + "\n")
+
+    def save(self) -> None:
+        """Write the checkpoint ``last``."""
+        tensors = {f"model.{k}": v.cpu() for k, v in self.model.state_dict().items()}
+        tensors |= {f"averaged.{k}": v.cpu() for k, v in self.averaged.items()}
+        moments = {}
+        for name, p in self.model.named_parameters():
+            if p in self.optimizer.state:
+                kept = self.optimizer.state[p]
+                moments |= {f"{name}.m": kept["exp_avg"].cpu(), f"{name}.v": kept["exp_avg_sq"].cpu()}
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "config": self.config.to_dict(),
+            "cooldown": [self.start_of_cooldown, self.end],
+            "random": [torch.get_rng_state().numpy().tobytes().hex(), self.generator.get_state().numpy().tobytes().hex()],
+        }
+        write_checkpoint(self.folder / "last.safetensors", tensors, moments, state)
+
+    def _restore(self, tensors: dict[str, Tensor], moments: dict[str, Tensor] | None, state: dict[str, Any]) -> None:
+        self.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+        self.averaged = {k.removeprefix("averaged."): v.to(self.device) for k, v in tensors.items() if k.startswith("averaged.")}
+        for name, p in self.model.named_parameters():
+            if moments is not None and f"{name}.m" in moments:
+                self.optimizer.state[p] = {
+                    "step": torch.tensor(float(state["step"])),
+                    "exp_avg": moments[f"{name}.m"].to(self.device).clone(memory_format=torch.preserve_format),
+                    "exp_avg_sq": moments[f"{name}.v"].to(self.device),
+                }
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.start_of_cooldown, self.end = state["cooldown"]
+        main, crops = (torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8) for text in state["random"])
+        torch.set_rng_state(main)
+        self.generator.set_state(crops)

@@ -1,0 +1,119 @@
+"""The bound of a batch, in named terms: level, unit, step, rate or refund."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hvpzip.diffusion.bound import log2_sigma, mixture_bits, refund_bits, sample_latent
+from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Step
+from hvpzip.nn.config import NetworkConfig
+from hvpzip.nn.network import Cascade, LevelNetwork
+from hvpzip.nn.ops import Ops
+from hvpzip.transform import colour, lifting, pyramid
+
+__all__ = ["Term", "cascade_terms", "noise", "path_bits", "pyramid_of", "training_loss"]
+
+
+class Term(NamedTuple):
+    """One term of the bound, summed over a batch: bits are positive for a rate and for a refund alike."""
+
+    level: int
+    unit: str
+    step: int
+    kind: str
+    bits: Tensor
+
+
+class LevelPlanes(NamedTuple):
+    """A level's coarse image and its units, float32 tensors of integers ``(B, 3, h, w)``."""
+
+    number: int
+    coarse: Tensor
+    units: Mapping[str, Tensor]
+
+
+def pyramid_of(images: Tensor, config: NetworkConfig, min_side: int = 2) -> list[LevelPlanes]:
+    """Levels of a batch of RGB crops ``(B, 3, H, W)`` int32, finest first, down to a coarse side of ``min_side``. Sides must be powers of two times it."""
+    device = images.device
+    lifted = colour.forward(images.cpu().numpy(), config.colour_lift)
+    count = int(np.log2(min(images.shape[-2:]) // min_side))
+    split = pyramid.split(lifted, config.transform, count)
+    levels = []
+    coarse = split.base
+    for number, bands in zip(range(count, 0, -1), split.levels, strict=True):
+        tensors = {name: torch.from_numpy(bands[name]).to(device, torch.float32) for name in UNITS}
+        levels.append(LevelPlanes(number, torch.from_numpy(coarse).to(device, torch.float32), tensors))
+        coarse = lifting.merge2d(coarse, bands, config.transform)
+    return levels[::-1]
+
+
+def noise(step: Step, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(sigma, delta) of a latent step, each ``(3,)`` in sample units; (0, 1) for an exact step."""
+    if not step.is_latent:
+        return torch.zeros(3, device=device), torch.ones(3, device=device)
+    sigma = torch.tensor([2.0 ** log2_sigma(i) for i in step.sigma], device=device)
+    return sigma, torch.tensor([2.0**d for d in step.log2_delta], device=device)
+
+
+def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components: int) -> list[Term]:
+    """Terms of every step of the level, of all paths; latents are sampled from q."""
+    terms = []
+    state = network.begin(ops, planes.coarse)
+    for unit in UNITS:
+        values = planes.units[unit]
+        side = {}
+        for index, step in enumerate(network.schedule.steps):
+            if step.unit != unit:
+                continue
+            sigma, delta = noise(step, values.device)
+            revealed = sample_latent(values, sigma, delta) if step.is_latent else values
+            prediction = network.predict(ops, state if step.given is None else side[step.given], index)
+            bits = mixture_bits(
+                prediction.mean / 64,
+                prediction.log2_scale / 64,
+                prediction.coupling / 64,
+                prediction.corrections.float(),
+                None if prediction.surprise is None else prediction.surprise / 64,
+                revealed,
+                0.5 * delta,
+                components,
+            )
+            terms.append(Term(planes.number, unit, index, "rate", bits.sum()))
+            if step.is_latent:
+                terms.append(Term(planes.number, unit, index, "refund", refund_bits(values, revealed, sigma, delta).sum()))
+                side[index] = network.reveal(ops, state, index, revealed)
+        if unit != UNITS[-1]:
+            state = network.reveal(ops, state, network.schedule.direct(unit), values)
+    return terms
+
+
+def cascade_terms(model: Cascade, ops: Ops, images: Tensor) -> list[Term]:
+    """Terms of all levels for RGB crops ``(B, 3, H, W)`` int32."""
+    terms = []
+    for planes in pyramid_of(images, model.config):
+        terms += level_terms(model.level(planes.number), ops, planes, model.config.components)
+    return terms
+
+
+def path_bits(terms: list[Term], schedule_of: Mapping[int, LevelSchedule], path: str) -> Tensor:
+    """The bound of one path in bits: its rates minus its refunds, over all levels."""
+    total = torch.zeros(())
+    for term in terms:
+        if term.step in schedule_of[term.level].paths[path]:
+            total = total + (term.bits if term.kind == "rate" else -term.bits)
+    return total
+
+
+def training_loss(terms: list[Term], model: Cascade, samples: int, side_weight: float) -> Tensor:
+    """Bits per dimension of the first path, plus ``side_weight`` times the steps that only other paths take."""
+    total = terms[0].bits.new_zeros(())
+    for term in terms:
+        main = next(iter(model.schedule.level(term.level).paths.values()))
+        weight = 1.0 if term.step in main else side_weight
+        total = total + (weight if term.kind == "rate" else -weight) * term.bits
+    return total / samples

@@ -1,0 +1,183 @@
+"""The image as scales: a small base and, per level, three detail bands; levels are always listed coarsest first.
+
+Integer arithmetic only: this file reaches the bit stream.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip.transform.lifting import LEGALL53, Range, band_range, band_shapes, merge2d, split2d
+
+__all__ = [
+    "BANDS",
+    "MAX_LEVELS",
+    "PHASES",
+    "Pyramid",
+    "Ranges",
+    "base_shape",
+    "merge",
+    "num_levels",
+    "phases",
+    "ranges",
+    "shapes",
+    "split",
+    "unphases",
+]
+
+BANDS: Final = ("hh", "hl", "lh")  # the order in which a level's bands are coded
+PHASES: Final = ((0, 0), (0, 1), (1, 0), (1, 1))  # (row, column) parity of phase 0 to 3
+MAX_LEVELS: Final = 24
+
+Int32Array = NDArray[np.int32]
+
+# The low band of n levels of 5/3 is a filter with sum 1. Entry n - 1 bounds, in units of 2**-20, the sum of the sizes of its negative
+# coefficients, over all line lengths and positions, mirrored ends included: all lengths up to 7 * 2**n, which hold every combination
+# of ends and parities, were computed exactly, and tests/transform/test_pyramid.py does so again for the first entries. Without it
+# the bound of one level, applied again and again, would grow by a factor of 1.5 a level and side.
+_LOW53_NEGATIVE: Final = (262144, 327680, 360448, 365568, 370496, 374168, 376220, 377179, 377470, 377693, 377782, 377848)
+_UNIT: Final = 1 << 20
+
+
+class Pyramid(NamedTuple):
+    """``base`` (C, h, w) and per level, coarsest first, ``{"hh", "hl", "lh"}``; all int32. For shapes: ``base_shape``, ``band_shapes``."""
+
+    base: Int32Array
+    levels: tuple[dict[str, Int32Array], ...]
+
+
+class Ranges(NamedTuple):
+    """(lo, hi) per channel: of the base; per level, coarsest first, of each band and of the low band (``"ll"``) that goes with them."""
+
+    base: list[Range]
+    levels: tuple[dict[str, list[Range]], ...]
+
+
+def num_levels(height: int, width: int, cap: int = MAX_LEVELS) -> int:
+    """Levels until the long side of the base is at most 2, or ``cap`` if that is fewer. Sides of at most 2 have none.
+
+    Raises:
+        ValueError: a side below 1, or ``cap`` outside 0 to ``MAX_LEVELS``.
+    """
+    if min(height, width) < 1 or not 0 <= cap <= MAX_LEVELS:
+        raise ValueError(f"no levels for {height}x{width} with a cap of {cap}")
+    # ceil(side / 2**n) <= 2 exactly when side <= 2**(n + 1)
+    return min(cap, max(0, (max(height, width) - 1).bit_length() - 1))
+
+
+def shapes(height: int, width: int, levels: int) -> tuple[tuple[int, int], ...]:
+    """(rows, columns) of the low band of each level, coarsest first: ``levels`` entries, the first is the base.
+
+    The grid that level i splits is entry i + 1, or (height, width) for the last.
+    """
+    grids = []
+    for _ in range(levels):
+        height, width = band_shapes(height, width)["ll"]
+        grids.append((height, width))
+    return tuple(reversed(grids))
+
+
+def base_shape(height: int, width: int, levels: int) -> tuple[int, int]:
+    """(rows, columns) of the base, for any number of levels including none."""
+    return (height, width) if levels == 0 else shapes(height, width, levels)[0]
+
+
+def split(x: NDArray[np.integer], map_id: int, levels: int) -> Pyramid:
+    """``x`` (..., H, W) as a pyramid of new int32 arrays; ``merge`` is the exact inverse.
+
+    More levels than ``num_levels`` are allowed: they split a base of side 1 into itself and empty bands.
+
+    Raises:
+        TypeError: not integers, or wider than int32.
+        ValueError: an unknown map, or ``levels`` outside 0 to ``MAX_LEVELS``.
+    """
+    if not 0 <= levels <= MAX_LEVELS:
+        raise ValueError(f"levels must be 0 to {MAX_LEVELS}, not {levels}")
+    if not np.can_cast(x.dtype, np.int32):
+        raise TypeError(f"expected integers that int32 holds, got {x.dtype}")
+    base = x.astype(np.int32)
+    details = []
+    for _ in range(levels):
+        base, bands = split2d(base, map_id)
+        details.append({name: bands[name] for name in BANDS})
+    return Pyramid(base, tuple(reversed(details)))
+
+
+def merge(pyramid: Pyramid, map_id: int, shape: tuple[int, ...]) -> Int32Array:
+    """The array of the given ``shape`` (..., H, W) whose pyramid this is, new, int32.
+
+    Raises:
+        TypeError: an array is not int32.
+        ValueError: the arrays' shapes do not lead to ``shape``, or the map is unknown.
+    """
+    x = pyramid.base
+    for bands in pyramid.levels:
+        x = merge2d(x, bands, map_id)
+    if x.shape != tuple(shape):
+        raise ValueError(f"pyramid merges to {x.shape}, not to {tuple(shape)}")
+    return x.copy() if x is pyramid.base else x
+
+
+def ranges(channel_ranges: Sequence[Range], map_id: int, levels: int) -> Ranges:
+    """Bounds (lo, hi) on every value of ``split``'s pyramid for samples of channel c within ``channel_ranges[c]``.
+
+    Every input of every size stays inside. They are reached on the finest level; on coarser levels of 5/3 they are a little wide.
+    16-bit colour differences (-65535 to 65535) stay within +-2**22 through ``MAX_LEVELS`` levels.
+    """
+    base = [(int(lo), int(hi)) for lo, hi in channel_ranges]
+    found = []
+    for level in range(levels):
+        per_channel = [band_range(span, map_id) for span in base]
+        if map_id == LEGALL53:
+            base = [
+                _inside(bands["ll"], _low_range((int(lo), int(hi)), level + 1))
+                for bands, (lo, hi) in zip(per_channel, channel_ranges, strict=True)
+            ]
+        else:
+            base = [bands["ll"] for bands in per_channel]
+        found.append({"ll": base, **{name: [bands[name] for bands in per_channel] for name in BANDS}})
+    return Ranges(base, tuple(reversed(found)))
+
+
+def phases(band: Int32Array) -> tuple[Int32Array, Int32Array, Int32Array, Int32Array]:
+    """The four 2x2 phases of (..., h, w), in the order of ``PHASES``, as new arrays; on odd sizes some are smaller, perhaps empty."""
+    a, b, c, d = (band[..., row::2, column::2].copy() for row, column in PHASES)
+    return a, b, c, d
+
+
+def unphases(parts: Sequence[Int32Array], shape: tuple[int, ...]) -> Int32Array:
+    """Inverse of ``phases``: the band of the given ``shape`` (..., h, w), new.
+
+    Raises:
+        ValueError: not four parts, or their shapes do not belong to ``shape``.
+    """
+    band = np.empty(shape, np.int32)
+    for (row, column), values in zip(PHASES, parts, strict=True):
+        place = band[..., row::2, column::2]
+        if place.shape != values.shape:
+            raise ValueError(f"phase ({row}, {column}) of {tuple(shape)} has shape {place.shape}, got {values.shape}")
+        place[...] = values
+    return band
+
+
+def _low_range(span: Range, levels: int) -> Range:
+    """Bound on the low band of ``levels`` levels of 5/3 over samples within ``span``, from the size of the filters on both sides."""
+    lo, hi = span
+    # The sum of the sizes of all coefficients is 1 + 2 * negative; filters in a row multiply theirs, and so do the two axes.
+    size, left = _UNIT, levels
+    while left:
+        taken = min(left, len(_LOW53_NEGATIVE))
+        size = -(-size * (_UNIT + 2 * _LOW53_NEGATIVE[taken - 1]) // _UNIT)
+        left -= taken
+    size = -(-size * size // _UNIT)
+    # Rounding moves a level's output by less than 2 (3/4 along x, times 3/2 and 3/4 more along y); later levels amplify that by at
+    # most their size.
+    slack = -(-2 * levels * size // _UNIT)
+    extra = -(-(hi - lo) * (size - _UNIT) // (2 * _UNIT)) + slack
+    return lo - extra, hi + extra
+
+
+def _inside(a: Range, b: Range) -> Range:
+    return max(a[0], b[0]), min(a[1], b[1])

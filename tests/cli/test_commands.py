@@ -1,0 +1,323 @@
+"""The commands' logic, run in this process; pipes, signals and terminals are in test_black_box.py."""
+
+import io
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from hvpzip import __version__, api
+from hvpzip.codec import image_codec
+
+Samples = npt.NDArray[np.uint8]
+Run = Callable[..., tuple[int, bytes, str]]
+
+
+def samples(path: Path) -> Samples:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def no_work(*arguments: object) -> None:
+    raise AssertionError("there should have been no work")
+
+
+def test_files_go_and_come_back_beside_their_inputs(run: Run, folder: Path, pictures: Mapping[str, Samples]) -> None:
+    status, out, err = run("compress", "rgb.png", "gray.png")
+    assert (status, out) == (0, b"")
+    assert [line.split(": ")[0] for line in err.splitlines()] == ["rgb.png -> rgb.png.hvz", "gray.png -> gray.png.hvz"]
+    os.remove("rgb.png")
+    os.remove("gray.png")
+    status, out, err = run("decompress", "rgb.png.hvz", "gray.png.hvz")
+    assert (status, out) == (0, b"")
+    assert [line.split(": ")[0] for line in err.splitlines()] == ["rgb.png.hvz -> rgb.png", "gray.png.hvz -> gray.png"]
+    for name in ("rgb", "gray"):
+        np.testing.assert_array_equal(samples(folder / f"{name}.png"), pictures[name], strict=True)
+
+
+def test_output_option_names_a_file_or_a_folder(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
+    assert run("compress", "gray.png", "-o", "x.hvz")[0] == 0
+    assert run("compress", "gray.png", "-o", "packed")[0] == 0
+    assert run("compress", "gray.png", "rgb.png", "-o", "new/deep/")[0] == 0
+    for path in ("x.hvz", "packed/gray.png.hvz", "new/deep/gray.png.hvz"):
+        assert (folder / path).read_bytes() == packed["gray"]
+    assert run("decompress", "x.hvz", "-o", "y.tif")[0] == 0
+    with Image.open("y.tif") as image:
+        assert image.format == "TIFF"
+    assert run("decompress", "packed/rgb.hvz", "packed/gray.hvz", "-o", "new")[0] == 0
+    assert {"new/rgb.png", "new/gray.png"} < set(listing(folder))
+
+
+def test_standard_streams_are_the_default_and_the_dash(run: Run, pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
+    picture = Path("gray.png").read_bytes()
+    for arguments in ([], ["-"], ["-o", "-"], ["gray.png", "-o", "-"]):
+        assert run("compress", *arguments, stdin=picture) == (0, packed["gray"], "")
+    status, out, err = run("decompress", stdin=packed["gray"])
+    assert (status, err) == (0, "")
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(out))), pictures["gray"], strict=True)
+    assert run("compress", "-o", "x.hvz", stdin=picture)[0] == 0
+    assert Path("x.hvz").read_bytes() == packed["gray"]
+    assert run("test", stdin=packed["gray"])[0] == 0
+    assert json.loads(run("info", "--json", stdin=packed["gray"])[1])["path"] == "-"
+
+
+def test_others_go_on_after_one_fails(run: Run, folder: Path) -> None:
+    status, _, err = run("compress", "missing.png", "gray.png")
+    assert status == 1
+    first, second = err.splitlines()
+    assert first == "hvpzip: missing.png: No such file or directory"
+    assert second.startswith("gray.png -> gray.png.hvz: ")
+    status, _, err = run("decompress", "gray.png", "gray.png.hvz", "-o", "packed")
+    assert status == 1
+    assert "packed/gray.png" in listing(folder)
+    assert err.splitlines()[0].startswith("hvpzip: gray.png: unknown suffix")
+    status, out, err = run("info", "gray.png", "missing", "gray.png.hvz")
+    assert status == 1
+    assert [line.split(": ")[1] for line in err.splitlines()] == ["gray.png", "missing"]
+    assert out.startswith(b"gray.png.hvz\n")
+    status, _, err = run("test", "gray.png", "gray.png.hvz")
+    assert status == 1
+    assert err.splitlines()[1] == "gray.png.hvz: ok, 48 x 40, 1 channel of 8 bits"
+
+
+def test_existing_output_needs_force(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
+    (folder / "gray.png.hvz").write_bytes(b"precious")
+    status, _, err = run("compress", "gray.png")
+    assert status == 1
+    assert err.startswith("hvpzip: gray.png: gray.png.hvz: the output exists already")
+    assert err.count("\n") == 1
+    assert (folder / "gray.png.hvz").read_bytes() == b"precious"
+    assert run("compress", "-f", "gray.png")[0] == 0
+    assert (folder / "gray.png.hvz").read_bytes() == packed["gray"]
+
+
+def test_output_that_is_the_input_is_refused(run: Run, folder: Path) -> None:
+    before = (folder / "gray.png").read_bytes()
+    status, _, err = run("compress", "-f", "gray.png", "-o", "gray.png")
+    assert status == 1
+    assert "same file" in err
+    assert (folder / "gray.png").read_bytes() == before
+
+
+def test_inputs_that_would_share_an_output_are_refused_even_with_force(run: Run, folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other" / "gray.png").write_bytes((folder / "gray.png").read_bytes())
+    status, _, err = run("compress", "-f", "gray.png", "other/gray.png", "-o", "packed")
+    assert status == 1
+    assert "already that of gray.png" in err.splitlines()[1]
+
+
+@pytest.mark.parametrize("jobs", [["-j", "1"], ["-j", "2"]])
+def test_rm_deletes_only_inputs_that_were_written_and_verified(run: Run, folder: Path, jobs: list[str]) -> None:
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "rgb.png.hvz").write_bytes(b"precious")
+    status, _, _ = run("compress", "--rm", *jobs, "gray.png", "broken.png", "rgb.png")
+    assert status == 1
+    assert listing(folder) == ["broken.png", "gray.png.hvz", "packed/gray.hvz", "packed/rgb.hvz", "rgb.png", "rgb.png.hvz"]
+    assert run("decompress", "--rm", "gray.png.hvz", "packed/gray.hvz", *jobs)[0] == 0
+    assert listing(folder) == ["broken.png", "gray.png", "packed/gray.png", "packed/rgb.hvz", "rgb.png", "rgb.png.hvz"]
+
+
+def test_rm_keeps_an_input_whose_output_does_not_decode(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = image_codec.decode_group
+    monkeypatch.setattr(image_codec, "decode_group", lambda *arguments: real(*arguments) ^ np.uint8(1))
+    before = listing(folder)
+    status, _, err = run("compress", "--rm", "gray.png")
+    assert status == 1
+    assert err.startswith("hvpzip: gray.png: ")
+    assert listing(folder) == before
+
+
+def test_jobs_give_the_same_files_and_the_same_messages_per_file(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
+    status, out, err = run("compress", "-j", "2", "--json", "rgb.png", "missing.png", "gray.png")
+    assert status == 1
+    records = {record["path"]: record for record in map(json.loads, out.splitlines())}
+    assert set(records) == {"rgb.png", "missing.png", "gray.png"}
+    assert records["missing.png"]["error"] == "No such file or directory"
+    assert sorted(line.split(": ")[0] for line in err.splitlines()) == ["gray.png -> gray.png.hvz", "hvpzip", "rgb.png -> rgb.png.hvz"]
+    for name in ("rgb", "gray"):
+        assert (folder / f"{name}.png.hvz").read_bytes() == packed[name]
+
+
+def test_compress_json_is_one_object_a_file_with_stable_keys(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
+    status, out, err = run("compress", "--json", "-q", "rgb.png", "missing.png")
+    assert status == 1
+    assert err == "hvpzip: missing.png: No such file or directory\n"
+    good, bad = map(json.loads, out.splitlines())
+    assert tuple(good) == tuple(bad) == api.JSON_KEYS
+    assert good["output_bytes"] == len(packed["rgb"])
+    assert 8 * good["output_bytes"] == 8 * good["header_bytes"] + good["coded_bits"]
+    assert good["bits_per_dim"] == 8 * good["output_bytes"] / (48 * 40 * 3)
+    assert [key for key, value in good.items() if value is None] == ["error"]
+    assert {key for key, value in bad.items() if value is not None} == {"path", "error"}
+
+
+def test_info_json_is_one_object_a_file(run: Run, packed: Mapping[str, bytes]) -> None:
+    status, out, err = run("info", "--json", "packed/rgb.hvz", "packed/gray.hvz")
+    assert (status, err) == (0, "")
+    rgb, gray = map(json.loads, out.splitlines())
+    assert tuple(rgb) == api.JSON_KEYS
+    assert (rgb["width"], rgb["height"], rgb["channels"], rgb["bit_depth"], rgb["groups"]) == (48, 40, 3, 8, 1)
+    assert (rgb["output_bytes"], gray["channels"]) == (len(packed["rgb"]), 1)
+    assert {key for key, value in rgb.items() if value is None} == {"output", "input_bytes", "bound_bits", "seconds", "error"}
+
+
+def test_info_verbose_shows_where_every_byte_goes(run: Run, packed: Mapping[str, bytes]) -> None:
+    plain = run("info", "packed/rgb.hvz")[1].decode()
+    assert "48 x 40, 3 channels of 8 bits" in plain
+    assert "payload" not in plain
+    lines = run("info", "-v", "packed/rgb.hvz")[1].decode().removeprefix(plain.rstrip()).splitlines()[2:]
+    sizes = [int(line.split()[1].replace(",", "")) for line in lines]
+    assert sum(sizes) == len(packed["rgb"])
+    assert any(line.endswith("group 1, payload") for line in lines)
+
+
+def test_test_writes_nothing(run: Run, folder: Path) -> None:
+    before = listing(folder)
+    assert run("test", "packed/rgb.hvz") == (0, b"", "packed/rgb.hvz: ok, 48 x 40, 3 channels of 8 bits\n")
+    assert listing(folder) == before
+
+
+def test_quiet_drops_notices_then_errors_and_never_the_status(run: Run) -> None:
+    assert run("compress", "-q", "gray.png") == (0, b"", "")
+    assert run("compress", "-q", "missing.png") == (1, b"", "hvpzip: missing.png: No such file or directory\n")
+    assert run("compress", "-qq", "missing.png") == (1, b"", "")
+    assert run("test", "-q", "packed/gray.hvz") == (0, b"", "")
+
+
+def test_verbose_shows_the_three_figures_and_tracebacks_only_twice(run: Run) -> None:
+    err = run("compress", "-v", "gray.png")[2]
+    assert "bound " in err
+    assert ", coded " in err
+    assert ", file " in err
+    assert "Traceback" not in run("compress", "-v", "missing.png")[2]
+    err = run("compress", "-vv", "missing.png")[2]
+    assert err.startswith("hvpzip: missing.png: No such file or directory\nTraceback")
+    assert err.rstrip().splitlines()[-1].startswith("FileNotFoundError")
+
+
+def test_bug_is_one_line_unless_tracebacks_are_wanted(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_codec, "encode_group", lambda *arguments: 1 // 0)
+    before = listing(folder)
+    assert run("compress", "gray.png") == (
+        1,
+        b"",
+        "hvpzip: gray.png: internal error: ZeroDivisionError: integer division or modulo by zero\n",
+    )
+    assert "Traceback" in run("compress", "-vv", "gray.png")[2]
+    assert listing(folder) == before
+
+
+def test_no_verify_leaves_the_decoding_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_codec, "decode_group", no_work)
+    assert run("compress", "--no-verify", "gray.png")[0] == 0
+    assert run("compress", "-f", "gray.png")[0] == 1
+
+
+def test_metadata_that_is_not_kept_is_told_in_one_line(run: Run, pictures: Mapping[str, Samples]) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a caption"
+    Image.fromarray(pictures["gray"]).save("caption.png", exif=exif)
+    assert run("compress", "caption.png")[2].splitlines()[0] == "hvpzip: caption.png: metadata not kept: exif"
+    assert run("compress", "-qf", "caption.png")[2] == ""
+
+
+def test_limit_comes_from_option_or_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command, path in (("compress", "gray.png"), ("decompress", "packed/gray.hvz"), ("test", "packed/gray.hvz")):
+        status, _, err = run(command, "--max-pixels", "1919", path)
+        assert status == 1
+        assert "1920 pixels, over the limit of 1919" in err
+    monkeypatch.setenv("HVPZIP_MAX_PIXELS", "1919")
+    assert run("compress", "gray.png")[0] == 1
+    assert run("compress", "gray.png", "--max-pixels", "1920")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compress", "gray.png", "rgb.png", "-o", "gray.png"],
+        ["compress", "gray.png", "rgb.png", "-o", "nowhere"],
+        ["compress", "gray.png", "rgb.png", "-o", "-"],
+        ["compress", "gray.png", "-"],
+        ["compress", "--rm", "--no-verify", "gray.png"],
+        ["compress", "--rm", "-o", "-", "gray.png"],
+        ["compress", "--rm"],
+        ["compress", "--json", "-o", "-", "gray.png"],
+        ["compress", "--json"],
+        ["compress", "-o", "packed"],
+        ["compress", "--effort", "16", "gray.png"],
+        ["compress", "-T", "-1", "gray.png"],
+        ["compress", "--max-pixels", "0", "gray.png"],
+        ["compress", "-o", "gray.png/", "rgb.png"],
+        ["decompress", "-j", "0", "packed/gray.hvz"],
+        ["decompress", "-", "packed/gray.hvz"],
+        ["test", "-", "-"],
+        ["info", "--nonsense"],
+        ["no-such-command"],
+        [],
+    ],
+)
+def test_wrong_usage_is_status_2_and_does_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    monkeypatch.setattr(image_codec, "encode_group", no_work)
+    monkeypatch.setattr(image_codec, "decode_group", no_work)
+    before = listing(folder)
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, b"")
+    assert err.startswith("Usage: hvpzip")
+    assert listing(folder) == before
+
+
+def test_unknown_model_is_one_line(run: Run) -> None:
+    status, _, err = run("compress", "--model", "no-such-model", "gray.png")
+    assert status == 1
+    assert err.startswith("hvpzip: gray.png: ")
+    assert "no-such-model" in err
+    assert err.count("\n") == 1
+
+
+def test_strange_names_stay_on_one_printable_line(run: Run) -> None:
+    for path in ("a\nb\x1b[31m.png", os.fsdecode(b"caf\xe9.png")):
+        status, _, err = run("compress", path)
+        assert status == 1
+        assert err.count("\n") == 1
+        assert err.rstrip("\n").isprintable()
+
+
+def test_file_with_a_strange_name_can_be_compressed(run: Run, folder: Path) -> None:
+    path = os.fsdecode(b"caf\xe9 \n.png")
+    try:
+        (folder / path).write_bytes((folder / "gray.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system has no such names")
+    status, out, err = run("compress", "--json", path)
+    assert status == 0
+    assert err.count("\n") == 1
+    assert json.loads(out)["path"] == path
+    assert (folder / f"{path}.hvz").exists()
+
+
+def test_version_names_package_container_and_models(run: Run) -> None:
+    status, out, err = run("--version")
+    assert (status, err) == (0, "")
+    first, second, *models = out.decode().splitlines()
+    assert (first, second) == (f"hvpzip {__version__}", "container version 1")
+    assert models == [f"model {name} {model_id}" for name, model_id in api.versions().models]
+    assert models
+
+
+@pytest.mark.parametrize("command", [[], ["compress"], ["decompress"], ["test"], ["info"]])
+def test_help_has_examples_and_both_spellings(run: Run, command: list[str]) -> None:
+    long = run(*command, "--help")
+    assert long == run(*command, "-h")
+    status, out, err = long
+    assert (status, err) == (0, "")
+    assert b"Examples:\n" in out

@@ -1,0 +1,354 @@
+"""Picture files come in exactly or are refused in one line; nothing in between."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hvpzip.errors import HvpzipError, ImageError, LimitError
+from hvpzip.image_io import read_image, write_image
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared test pictures are not here")
+
+
+def folder(name):
+    return sorted((SHARED / name).iterdir()) if SHARED.is_dir() else []
+
+
+def png_chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width, height, depth=8, colour=2, extra=(), raw=None):
+    """A PNG by hand; the default picture is black."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    raw = bytes((1 + (width * channels * depth + 7) // 8) * height) if raw is None else raw
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    chunks = [png_chunk(b"IHDR", header), *extra, png_chunk(b"IDAT", zlib.compress(raw)), png_chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def decoded_png(data):
+    """An independent decoder: samples of a plain 8-bit gray or RGB PNG, with nothing but zlib."""
+    offset, pixels = 8, b""
+    while offset < len(data):
+        length, kind = struct.unpack_from(">I4s", data, offset)
+        body = data[offset + 8 : offset + 8 + length]
+        if kind == b"IHDR":
+            width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
+            assert depth == 8
+            assert colour in (0, 2)
+            assert not interlaced
+        pixels += body if kind == b"IDAT" else b""
+        offset += length + 12
+    step = 3 if colour == 2 else 1
+    raw, rows, above = zlib.decompress(pixels), [], [0] * (width * step)
+    for y in range(height):
+        method, *row = raw[y * (width * step + 1) : (y + 1) * (width * step + 1)]
+        for x in range(width * step):
+            a, b, c = (row[x - step] if x >= step else 0), above[x], (above[x - step] if x >= step else 0)
+            distances = {a: abs(b - c), b: abs(a - c), c: abs(a + b - 2 * c)}
+            paeth = a if distances[a] <= distances[b] and distances[a] <= distances[c] else b if distances[b] <= distances[c] else c
+            row[x] = (row[x] + (0, a, b, (a + b) // 2, paeth)[method]) & 255
+        rows.append(row)
+        above = row
+    return np.array(rows, np.uint8).reshape((height, width, 3) if step == 3 else (height, width))
+
+
+def refusal(source, **options):
+    """The message of the refusal, which is one line."""
+    with pytest.raises(ImageError) as caught:
+        read_image(source, **options)
+    message = str(caught.value)
+    assert message
+    assert "\n" not in message
+    return message
+
+
+def encoded(image, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, **options)
+    return buffer.getvalue()
+
+
+def photo(*shape):
+    return np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
+
+
+# ---- the shared folders, file by file ----
+
+PLAIN_MODES = {
+    "1x1_exif_xmp.jpg",
+    "1x1_rgb.png",
+    "checkerboard.png",
+    "ellipses.png",
+    "exif_orientation_6.jpg",
+    "exif_text.png",
+    "gradient_rgb.png",
+    "gray8_camera.png",
+    "gray8_flower.png",
+    "gray8_page.png",
+    "gray8_text.png",
+    "gray_patches_text.png",
+    "noise_rgb.png",
+    "odd_17x13.png",
+    "odd_1x384.png",
+    "odd_384x1.png",
+    "odd_3x251.png",
+    "paris_icc_exif_xmp.png",
+    "rgb8_tiled.tif",
+    "rgb_was_jpeg_q60.png",
+}
+
+
+def is_plain_pngsuite(name):
+    """By the naming scheme of PngSuite: test, interlace, colour type, letter, depth; tb and tp1 have transparency, x are broken."""
+    return name == "PngSuite.png" or (name[4:8] in ("0g08", "2c08") and name[0] != "x" and name[:3] not in ("tbr",))
+
+
+@needs_shared
+@pytest.mark.parametrize("path", [*folder("modes"), *folder("pngsuite")], ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_each_shared_file_comes_in_exactly_or_is_refused(path):
+    plain = path.name in PLAIN_MODES if path.parent.name == "modes" else is_plain_pngsuite(path.name)
+    if not plain:
+        refusal(path)
+        return
+    samples = read_image(path).samples
+    assert samples.dtype == np.uint8
+    assert samples.flags.c_contiguous
+    with Image.open(path) as image:
+        assert image.mode == ("L" if samples.ndim == 2 else "RGB")
+        np.testing.assert_array_equal(samples, np.asarray(image))
+    data = path.read_bytes()
+    if path.suffix == ".png" and data[28] == 0 and samples.size <= 120_000:
+        np.testing.assert_array_equal(samples, decoded_png(data))
+
+
+@needs_shared
+def test_interlaced_pictures_equal_their_plain_twins():
+    for kind in ("0g08", "2c08"):
+        twins = [read_image(SHARED / "pngsuite" / f"bas{interlace}{kind}.png").samples for interlace in "in"]
+        np.testing.assert_array_equal(*twins)
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("modes/rgb16_weld_crop.png", "PNG: 16-bit RGB;"),
+        ("modes/rgb16_flower.tiff", "TIFF: 16-bit RGB;"),
+        ("modes/rgb12.tif", "TIFF: 12-bit RGB;"),
+        ("modes/cmyk_extra_channel.tiff", "TIFF: 8-bit CMYK with extra channels;"),
+        ("modes/gray_f32.tif", "TIFF: 32-bit floating-point gray;"),
+        ("modes/gray_i16.tiff", "TIFF: 16-bit signed gray;"),
+        ("modes/lab8.tif", "TIFF: 8-bit Lab;"),
+        ("modes/multipage.tiff", "more than one page;"),
+        ("modes/cmyk.jpg", "JPEG: CMYK;"),
+        ("modes/anim.gif", "GIF: palette;"),
+        ("modes/anim.webp", "WebP: animated;"),
+        ("modes/anim.apng.png", "PNG: 8-bit RGB with alpha, animated;"),
+        ("modes/pal_trns_single.png", "PNG: 8-bit palette with transparency;"),
+        ("modes/1x1_trns.png", "with transparency;"),
+        ("modes/rgba_photo.png", "PNG: 8-bit RGB with alpha;"),
+        ("modes/la_8bit.png", "PNG: 8-bit gray with alpha;"),
+        ("modes/bilevel_dither.png", "PNG: 1-bit gray;"),
+        ("modes/manifest.csv", "not a picture of a known kind"),
+        ("pngsuite/xcsn0g01.png", "does not match its checksum"),
+        ("pngsuite/xdtn0g01.png", "no image data"),
+        ("pngsuite/xlfn0g04.png", "line ends"),
+        ("pngsuite/xd3n2c08.png", "3 bits"),
+    ],
+)
+def test_refusals_name_what_the_file_is(name, words):
+    assert words in refusal(SHARED / name)
+
+
+@needs_shared
+def test_metadata_that_is_not_kept_is_named():
+    assert read_image(SHARED / "modes" / "paris_icc_exif_xmp.png").notices == ("metadata not kept: icc_profile, text",)
+    notices = read_image(SHARED / "modes" / "exif_orientation_6.jpg").notices
+    assert notices[0].startswith("the decoded pixels of the JPEG are kept")
+    assert "exif with orientation 6" in notices[1]
+
+
+# ---- kinds made here ----
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (5, 7, 3), (1, 300, 3), (300, 1)])
+@pytest.mark.parametrize(
+    "options", [{"format": "PNG"}, {"format": "TIFF"}, {"format": "BMP"}, {"format": "PPM"}, {"format": "TIFF", "compression": "tiff_lzw"}]
+)
+def test_plain_pictures_come_in_exactly(shape, options):
+    samples = photo(*shape)
+    picture = read_image(io.BytesIO(encoded(Image.fromarray(samples), **options)))
+    np.testing.assert_array_equal(picture.samples, samples)
+    assert picture.notices == ()
+
+
+def test_jpeg_comes_in_as_it_decodes_with_a_notice():
+    for samples in (photo(24, 16, 3), photo(9, 9)):
+        data = encoded(Image.fromarray(samples), format="JPEG", quality=90)
+        picture = read_image(io.BytesIO(data))
+        np.testing.assert_array_equal(picture.samples, np.asarray(Image.open(io.BytesIO(data))))
+        assert len(picture.notices) == 1
+
+
+def test_a_tiff_with_an_orientation_comes_in_upright():
+    samples = photo(4, 6, 3)
+    data = encoded(Image.fromarray(samples), format="TIFF", tiffinfo={274: 6})
+    np.testing.assert_array_equal(read_image(io.BytesIO(data)).samples, np.rot90(samples, -1))
+
+
+def test_plain_ppm_text_and_its_comments_are_read():
+    picture = read_image(io.BytesIO(b"P3 # a comment\n2 1\n# another\n255\n1 2 3  4 5 255\n"))
+    assert picture.samples.tolist() == [[[1, 2, 3], [4, 5, 255]]]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (png(2, 2, depth=16), "PNG: 16-bit RGB;"),
+        (png(2, 2, depth=16, colour=0), "PNG: 16-bit gray;"),
+        (png(9, 2, depth=4, colour=0), "PNG: 4-bit gray;"),
+        (png(2, 2, extra=[png_chunk(b"tRNS", bytes(6))]), "PNG: 8-bit RGB with transparency;"),
+        (png(2, 2, colour=0, extra=[png_chunk(b"tRNS", bytes(2))]), "PNG: 8-bit gray with transparency;"),
+        (png(2, 2, extra=[png_chunk(b"acTL", struct.pack(">II", 1, 0))]), "PNG: 8-bit RGB, animated;"),
+        (b"P6 1 1 65535 " + bytes(6), "PNM: a maximum of 65535"),
+        (b"P5 2 1 100 " + bytes(2), "PNM: a maximum of 100"),
+        (b"P6 1 1 255 " + bytes(3) + b"P6 1 1 255 " + bytes(3), "PNM: more than one picture"),
+        (b"P4 8 1 " + bytes(1), "PNM: 1-bit"),
+        (b"PF 1 1 -1.0 " + bytes(12), "PNM: floating-point"),
+        (b"P7\nWIDTH 1\n", "PNM: PAM"),
+        (encoded(Image.new("1", (4, 4)), format="BMP"), "BMP: 1-bit"),
+        (encoded(Image.new("RGBA", (4, 4)), format="BMP"), "BMP: 32-bit"),
+        (encoded(Image.new("P", (4, 4)), format="GIF"), "GIF: palette"),
+        (encoded(Image.new("RGBA", (4, 4)), format="WEBP", lossless=True), "WebP: RGB with alpha"),
+        (encoded(Image.new("RGBA", (4, 4)), format="TIFF"), "TIFF: 8-bit RGB with extra channels"),
+        (encoded(Image.new("LA", (4, 4)), format="TIFF"), "TIFF: 8-bit gray with extra channels"),
+        (encoded(Image.new("P", (4, 4)), format="TIFF"), "TIFF: 8-bit palette"),
+        (encoded(Image.new("RGB", (4, 4)), format="TIFF", save_all=True, append_images=[Image.new("RGB", (4, 4))]), "more than one page"),
+        (encoded(Image.new("CMYK", (4, 4)), format="JPEG"), "JPEG: CMYK"),
+        (encoded(Image.new("RGB", (16, 16)), format="MPO", save_all=True, append_images=[Image.new("RGB", (16, 16))]), "JPEG: 2 pictures"),
+        (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000 files are not supported"),
+        (b"\xff\x0a..", "JPEG XL files are not supported"),
+        (b"\x00\x00\x00\x1cftypavif", "AVIF files are not supported"),
+        (b"\x89HVZ\r\n\x1a\n", "a .hvz file already"),
+        (b"hello", "not a picture of a known kind"),
+        (b"", "empty"),
+    ],
+)
+def test_other_kinds_are_refused_by_name(data, words):
+    assert words in refusal(io.BytesIO(data))
+
+
+def test_a_palette_bmp_is_refused_and_one_of_grays_is_not():
+    gray = Image.fromarray(photo(4, 4))
+    assert read_image(io.BytesIO(encoded(gray, format="BMP"))).samples.shape == (4, 4)
+    palette = Image.new("P", (4, 4))
+    palette.putpalette([5, 6, 7] * 256)
+    assert "BMP: palette" in refusal(io.BytesIO(encoded(palette, format="BMP")))
+
+
+def test_metadata_of_every_kind_of_file_is_named():
+    image = Image.fromarray(photo(4, 4, 3))
+    exif = Image.Exif()
+    exif[274] = 3
+    cases = {
+        "PNG": {"exif": exif, "icc_profile": b"profile", "dpi": (72, 72)},
+        "WEBP": {"exif": exif, "icc_profile": b"profile", "lossless": True},
+        "TIFF": {"icc_profile": b"profile", "dpi": (72, 72)},
+    }
+    found = {kind: read_image(io.BytesIO(encoded(image, format=kind, **options))).notices for kind, options in cases.items()}
+    assert found == {
+        "PNG": ("metadata not kept: exif with orientation 3, icc_profile, resolution",),
+        "WEBP": ("metadata not kept: exif with orientation 3, icc_profile",),
+        "TIFF": ("metadata not kept: icc_profile, resolution",),
+    }
+
+
+# ---- damage and limits ----
+
+SMALL = {kind: encoded(Image.fromarray(photo(6, 5, 3)), format=kind) for kind in ("PNG", "TIFF", "BMP", "PPM", "JPEG")}
+SMALL["WEBP"] = encoded(Image.fromarray(photo(6, 5, 3)), format="WEBP", lossless=True)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "PPM", "WEBP"])
+def test_every_truncation_of_a_file_is_refused(kind):
+    for size in range(len(SMALL[kind])):
+        refusal(io.BytesIO(SMALL[kind][:size]))
+
+
+@pytest.mark.parametrize("kind", ["BMP", "TIFF"])
+def test_a_truncation_that_costs_samples_is_refused(kind):
+    """The padding at the end of a BMP, and tags at the end of a TIFF that say nothing of the samples, may be missing."""
+    refused = 0
+    for size in range(len(SMALL[kind])):
+        try:
+            samples = read_image(io.BytesIO(SMALL[kind][:size])).samples
+        except ImageError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(samples, photo(6, 5, 3))
+    assert refused >= len(SMALL[kind]) - 8
+
+
+def test_every_flipped_bit_of_a_png_is_refused():
+    data = SMALL["PNG"]
+    for position in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[position // 8] ^= 1 << position % 8
+        refusal(io.BytesIO(damaged))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(sorted(SMALL)), st.data())
+def test_random_damage_gives_a_picture_or_an_error_of_ours(kind, data):
+    damaged = bytearray(SMALL[kind])
+    for _ in range(data.draw(st.integers(1, 4))):
+        position = data.draw(st.integers(0, min(len(damaged) - 1, 200)))
+        damaged[position : position + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    try:
+        samples = read_image(io.BytesIO(damaged), max_pixels=10_000).samples
+    except HvpzipError as error:
+        message = str(error)
+    else:
+        message = f"{samples.dtype} of {samples.ndim} axes"
+        assert message in ("uint8 of 2 axes", "uint8 of 3 axes")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("kind", sorted(SMALL))
+def test_the_limit_on_pixels_is_exact(kind):
+    read_image(io.BytesIO(SMALL[kind]), max_pixels=30)
+    with pytest.raises(LimitError, match="5 x 6 = 30 pixels, over the limit of 29"):
+        read_image(io.BytesIO(SMALL[kind]), max_pixels=29)
+
+
+def test_pictures_over_the_warning_of_pillow_are_read_up_to_our_own_limit(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert read_image(io.BytesIO(SMALL["PNG"])).samples.shape == (6, 5, 3)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked():
+    bomb = png(1 << 15, 1 << 15, raw=b"\0")
+    with pytest.raises(LimitError, match="1073741824 pixels"):
+        read_image(io.BytesIO(bomb))
+
+
+def test_a_missing_file_and_a_folder_give_the_systems_message(tmp_path):
+    assert "No such file" in refusal(tmp_path / "none.png")
+    assert "cannot read the picture" in refusal(tmp_path)
+
+
+def test_the_samples_are_the_callers_own(tmp_path):
+    write_image(photo(3, 4), tmp_path / "a.png")
+    samples = read_image(tmp_path / "a.png").samples
+    samples[...] = 0
+    assert read_image(str(tmp_path / "a.png")).samples.any()

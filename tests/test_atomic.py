@@ -1,0 +1,131 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from hvpzip.atomic import atomic_write
+
+
+@pytest.fixture
+def no_hard_links(monkeypatch):
+    def link(*_args, **_kwargs):
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", link)
+
+
+def test_the_file_appears_with_its_contents_when_the_block_ends(tmp_path):
+    target = tmp_path / "a.hvz"
+    with atomic_write(target) as out:
+        out.write(b"contents")
+        assert not target.exists()
+    assert target.read_bytes() == b"contents"
+    assert os.listdir(tmp_path) == ["a.hvz"]
+
+
+def test_what_was_written_can_be_read_back_inside_the_block(tmp_path):
+    with atomic_write(str(tmp_path / "a")) as out:
+        out.write(b"contents")
+        out.seek(0)
+        assert out.read() == b"contents"
+    assert (tmp_path / "a").read_bytes() == b"contents"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, GeneratorExit])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_any_exception_leaves_nothing_behind_and_the_old_file_as_it_was(tmp_path, error, overwrite):
+    target = tmp_path / "a"
+    if overwrite:
+        target.write_bytes(b"old")
+
+    def fail(out):
+        out.write(b"half of the n")
+        raise error
+
+    with pytest.raises(error), atomic_write(target, overwrite=overwrite) as out:
+        fail(out)
+    assert os.listdir(tmp_path) == (["a"] if overwrite else [])
+    assert not overwrite or target.read_bytes() == b"old"
+
+
+def test_an_existing_file_is_replaced_only_if_asked(tmp_path):
+    target = tmp_path / "a"
+    target.write_bytes(b"old")
+    with pytest.raises(FileExistsError, match="exists already"), atomic_write(target) as out:
+        out.write(b"new")
+    assert target.read_bytes() == b"old"
+    with atomic_write(target, overwrite=True) as out:
+        out.write(b"new")
+    assert target.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_appears_meanwhile_is_never_overwritten(tmp_path, links, request):
+    if not links:
+        request.getfixturevalue("no_hard_links")
+    target = tmp_path / "a"
+
+    def write_while_another_does(out):
+        out.write(b"new")
+        target.write_bytes(b"another's")
+
+    with pytest.raises(FileExistsError, match="exists already"), atomic_write(target) as out:
+        write_while_another_does(out)
+    assert target.read_bytes() == b"another's"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_a_file_system_without_hard_links_works(tmp_path):
+    with atomic_write(tmp_path / "a") as out:
+        out.write(b"contents")
+    assert (tmp_path / "a").read_bytes() == b"contents"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.usefixtures("no_hard_links")
+def test_a_rename_that_fails_gives_the_name_back(tmp_path, monkeypatch):
+    def replace(*_args):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError, match="broken"), atomic_write(tmp_path / "a") as out:
+        out.write(b"contents")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_permissions_follow_the_umask(tmp_path, overwrite, umask, mode):
+    before = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / "a", overwrite=overwrite) as out:
+            out.write(b"x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+def test_a_missing_folder_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none"), atomic_write(tmp_path / "none" / "a") as out:
+        out.write(b"x")
+
+
+def test_names_as_long_as_the_system_allows_work(tmp_path):
+    target = tmp_path / ("a" * 255)
+    with atomic_write(target) as out:
+        out.write(b"x")
+    assert target.read_bytes() == b"x"
+
+
+def test_a_link_that_points_nowhere_counts_as_existing(tmp_path):
+    target = tmp_path / "a"
+    target.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError, match="exists"), atomic_write(target) as out:
+        out.write(b"x")
+    assert not (tmp_path / "nowhere").exists()

@@ -1,0 +1,19 @@
+"""The linter and the type checker find nothing; their settings are in pyproject.toml."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("tool", "arguments"), [("ruff", ["check", "."]), ("mypy", [])])
+def test_tool_finds_nothing(tool: str, arguments: list[str]) -> None:
+    if importlib.util.find_spec(tool) is None:
+        pytest.skip(f"{tool} is not installed: pip install 'hvpzip[dev]'")
+    done = subprocess.run([sys.executable, "-m", tool, *arguments], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr

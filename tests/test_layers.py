@@ -1,0 +1,192 @@
+"""Imports point to a lower layer only, third-party packages stay where they belong, and ``import hvpzip`` stays quick.
+
+The test walks the syntax trees, so it sees imports inside functions and under TYPE_CHECKING too; it fails with the offending lines.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Layer(NamedTuple):
+    rank: int
+    siblings: frozenset[str] = frozenset()  # layers of the same rank that it may import
+    hidden: frozenset[str] = frozenset()  # layers of a lower rank that it may not import
+    third_party: frozenset[str] = frozenset()
+
+
+def names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+LAYERS = {
+    "errors": Layer(0),
+    "atomic": Layer(1),
+    "ans": Layer(1, third_party=names("numpy numba")),
+    "transform": Layer(1, third_party=names("numpy")),
+    "container": Layer(1),
+    "image_io": Layer(1, siblings=names("atomic"), third_party=names("numpy PIL")),
+    "diffusion": Layer(2, third_party=names("numpy torch")),
+    "nn": Layer(2, siblings=names("diffusion"), third_party=names("numpy torch safetensors")),
+    "codec": Layer(3, hidden=names("container image_io atomic"), third_party=names("numpy torch")),
+    "api": Layer(4, third_party=names("numpy torch")),
+    "": Layer(5),  # hvpzip/__init__.py and hvpzip/__main__.py: the package itself
+    "cli": Layer(6, hidden=names("atomic ans transform container image_io diffusion nn codec"), third_party=names("click")),
+    "training": Layer(6, hidden=names("api"), third_party=names("numpy torch safetensors PIL matplotlib")),
+}
+# hvpzip/__main__.py starts the command line; nothing else in the package itself may reach up.
+ENTRY_POINTS = {("__main__", "cli")}
+OUTSIDE = {
+    "benchmarks": names("hvpzip benchmarks numpy PIL imagecodecs matplotlib"),
+    "examples": names("hvpzip numpy PIL"),
+}
+PUBLIC = {"", "errors", "api"}  # what code outside the package may import from it
+
+
+class Import(NamedTuple):
+    module: str
+    line: int
+
+
+def imports(tree: ast.AST, package: str) -> Iterator[Import]:
+    """Every module that the tree imports, by its absolute name; ``from hvpzip import nn`` counts as hvpzip.nn."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield Import(f"{module}.{alias.name}", node.lineno)
+        elif isinstance(node, ast.Call):
+            function = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.JoinedStr) and first.values:
+                first = first.values[0]  # f"hvpzip.cli.{name}": what is known of the name decides
+            if function in ("import_module", "__import__") and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield Import(first.value, node.lineno)
+
+
+def layer_of(module: str) -> str:
+    """The layer that an hvpzip module (or a name in one) belongs to; a name of the package itself is the layer ""."""
+    part = f"{module}.".split(".")[1]
+    return part if part in LAYERS else ""
+
+
+def fault(layer: str, module: str, entry: str = "") -> str | None:
+    """Why code of ``layer`` may not import ``module``, or None if it may."""
+    rules = LAYERS[layer]
+    top = module.split(".")[0]
+    if top == "hvpzip":
+        other = layer_of(module)
+        if other == layer or (entry, other) in ENTRY_POINTS:
+            return None
+        if other in rules.hidden:
+            return f"{layer} may not import {other}"
+        if LAYERS[other].rank < rules.rank or other in rules.siblings:
+            return None
+        return f"{layer or 'the package'} (rank {rules.rank}) may not import {other or 'the package'} (rank {LAYERS[other].rank})"
+    if top in sys.stdlib_module_names or top in rules.third_party:
+        return None
+    return f"{layer or 'the package'} may not import {top}"
+
+
+def faults_in(source: str, file: Path) -> list[str]:
+    """One line for each forbidden import of a file, with the place and the source line."""
+    tree = ast.parse(source, str(file))
+    parts = file.with_suffix("").parts
+    package = ".".join(parts[:-1])
+    found = []
+    for module, line in imports(tree, package):
+        if parts[0] != "hvpzip":
+            problem = outside_fault(parts[0], module)
+        elif len(parts) > 2 or parts[1] in LAYERS:
+            problem = fault(parts[1], module) if parts[1] in LAYERS else f"{parts[1]} has no rank: add it to LAYERS"
+        else:
+            problem = fault("", module, entry=parts[1])
+        if problem:
+            found.append(f"{file}:{line}: {problem}: {source.splitlines()[line - 1].strip()}")
+    return found
+
+
+def outside_fault(folder: str, module: str) -> str | None:
+    top = module.split(".")[0]
+    if top in sys.stdlib_module_names:
+        return None
+    if top not in OUTSIDE[folder]:
+        return f"{folder} may not import {top}"
+    if top == "hvpzip" and layer_of(module) not in PUBLIC:
+        return f"{folder} may only use hvpzip's public names, not hvpzip.{layer_of(module)}"
+    return None
+
+
+def python_files(folder: str) -> list[Path]:
+    return [file.relative_to(ROOT) for file in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("folder", ["hvpzip", "benchmarks", "examples"])
+def test_imports_point_to_a_lower_layer_only(folder: str) -> None:
+    files = python_files(folder)
+    assert files
+    found = [line for file in files for line in faults_in((ROOT / file).read_text(encoding="utf-8"), file)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("hvpzip/ans/rans.py", "from hvpzip.codec import image_codec"),
+        ("hvpzip/ans/rans.py", "from hvpzip.transform import colour"),
+        ("hvpzip/ans/rans.py", "from ..transform import colour"),
+        ("hvpzip/ans/rans.py", "from hvpzip import transform"),
+        ("hvpzip/ans/rans.py", "import torch"),
+        ("hvpzip/container/reader.py", "import numpy"),
+        ("hvpzip/diffusion/schedule.py", "import hvpzip.nn.config"),
+        ("hvpzip/codec/image_codec.py", "from hvpzip.container import read"),
+        ("hvpzip/api/files.py", "import click"),
+        ("hvpzip/api/files.py", "def f():\n    from hvpzip.cli import main"),
+        ("hvpzip/nn/weights.py", "importlib.import_module('hvpzip.api')"),
+        ("hvpzip/nn/weights.py", "import_module(f'hvpzip.cli.{name}')"),
+        ("hvpzip/training/loop.py", "from hvpzip.api import compress"),
+        ("hvpzip/cli/info.py", "from hvpzip.nn import weights"),
+        ("hvpzip/errors.py", "import hvpzip.atomic"),
+        ("hvpzip/unranked/new.py", "import os"),
+        ("hvpzip/__init__.py", "from hvpzip.cli import main"),
+        ("benchmarks/codecs.py", "from hvpzip.codec import image_codec"),
+        ("examples/batch.py", "import torch"),
+    ],
+)
+def test_forbidden_import_is_reported_with_its_line(file: str, line: str) -> None:
+    (found,) = faults_in(line, Path(file))
+    assert found.startswith(f"{Path(file)}:{line.count(chr(10)) + 1}: ")
+    assert found.endswith(line.splitlines()[-1].strip())
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("hvpzip/nn/network.py", "from hvpzip.diffusion.schedule import Step"),
+        ("hvpzip/ans/rans.py", "from hvpzip.ans.tables import PHI"),
+        ("hvpzip/ans/rans.py", "from .tables import PHI"),
+        ("hvpzip/image_io/write.py", "from hvpzip.atomic import atomic_write"),
+        ("hvpzip/cli/main.py", "from hvpzip import __version__, errors"),
+        ("hvpzip/__main__.py", "from hvpzip.cli import main"),
+        ("benchmarks/codecs.py", "from hvpzip.api import compress_with_report"),
+    ],
+)
+def test_import_downwards_is_allowed(file: str, line: str) -> None:
+    assert faults_in(line, Path(file)) == []
+
+
+@pytest.mark.parametrize("module", ["hvpzip", "hvpzip.api", "hvpzip.cli"])
+def test_importing_the_package_loads_neither_torch_nor_numpy(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{'torch', 'numpy', 'PIL', 'numba'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == ""

@@ -1,0 +1,91 @@
+"""The built wheel holds all that compressing a photo needs, the weights too: it works in a fresh environment, away from the checkout."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+PHOTO = ROOT / "examples" / "kodim23-crop.png"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'hvpzip[test]'")
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = out.glob("hvpzip-*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel in it, and with the dependencies (gigabytes) borrowed from this interpreter's.
+
+    The borrowing is one line in a .pth file: a folder added that way is searched for packages, but .pth files in it are not read,
+    so an editable install of the checkout stays out; and it comes last, after the new environment's own packages.
+    """
+    root = tmp_path_factory.mktemp("environment")
+    venv.create(root, with_pip=False, symlinks=os.name != "nt")
+    python = root / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+    borrowed = dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf-8")
+    return python
+
+
+def run(python: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the environment's Python in a folder that is no checkout; -I keeps PYTHONPATH and the working folder out."""
+    return subprocess.run([str(python), "-I", *arguments], cwd=folder, capture_output=True, text=True)
+
+
+def test_wheel_holds_the_package_the_models_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        members = archive.namelist()
+    assert {name.split("/")[0].split("-")[0] for name in members} == {"hvpzip"}
+    assert "hvpzip/py.typed" in members
+    shipped = {name.removeprefix("hvpzip/") for name in members if name.startswith("hvpzip/models/")}
+    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "models"], capture_output=True, text=True)
+    assert any(name.endswith(".safetensors") for name in shipped)
+    if tracked.returncode == 0:
+        assert shipped == set(tracked.stdout.splitlines())
+
+
+def test_package_is_taken_from_the_wheel(environment: Path, tmp_path: Path) -> None:
+    done = run(environment, "-c", "import hvpzip; print(hvpzip.__file__)", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    place = Path(done.stdout.strip())
+    assert environment.parent.parent in place.parents
+    assert ROOT not in place.parents
+
+
+def test_photo_goes_through_the_installed_wheel(environment: Path, tmp_path: Path) -> None:
+    coded, back = tmp_path / "photo.hvz", tmp_path / "photo.png"
+    for arguments in (["compress", str(PHOTO), "-o", str(coded)], ["decompress", str(coded), "-o", str(back)]):
+        done = run(environment, "-m", "hvpzip", *arguments, folder=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert 0 < coded.stat().st_size < PHOTO.stat().st_size
+    with Image.open(PHOTO) as before, Image.open(back) as after:
+        np.testing.assert_array_equal(np.asarray(after), np.asarray(before))
+
+
+def test_console_script_is_installed(environment: Path, tmp_path: Path) -> None:
+    script = environment.with_name("hvpzip.exe" if os.name == "nt" else "hvpzip")
+    done = subprocess.run([str(script), "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "hvpzip" in done.stdout
