@@ -10,8 +10,8 @@ HvpzipError
 |- ImageError                   the picture is unreadable or of an unsupported kind
 |- LimitError                   over a pixel or memory limit that the caller set
 
-Untrusted bytes only ever raise ``FormatError``, ``ModelError`` or ``LimitError``. A programmer's mistake stays ``TypeError`` or ``ValueError``.
-Messages are one line: what was expected, what was found, where, what to do.
+Untrusted bytes only ever raise ``FormatError``, ``ModelError`` or ``LimitError``. A programmer's mistake stays ``TypeError`` or
+``ValueError``. Messages are one line: what was expected, what was found, where, what to do.
 """
 
 __all__ = [

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from hvpzip.api.runtime import model_by_id, model_by_name, torch_threads
-from hvpzip.errors import CorruptError, UnsupportedVersionError
+from hvpzip.api.runtime import checked_threads, model_by_id, model_by_name, torch_threads
+from hvpzip.errors import CorruptError, ModelError, UnsupportedVersionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,14 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_MAX_PIXELS", "CompressReport", "GroupProgress", "TermBits", "compress", "compress_with_report", "decode", "decompress"]
 
 DEFAULT_MAX_PIXELS = 1 << 28
-DEFAULT_EFFORT = 1
-MAX_EFFORT = 15  # the header has four bits for it
+EFFORTS = (1,)  # what the codec can tell apart so far; the first is the default
 
 GroupProgress = Callable[[int, int], None]  # (groups done, groups in all)
 
 
 class TermBits(NamedTuple):
-    """One named term of the bound and what it was in this picture: level 1 is the finest, ``kind`` is "rate" or "refund"."""
+    """One named term of the bound and what it was in this picture: level 1 is the finest, 0 the base; ``kind`` is "rate" or "refund"."""
 
     level: int
     unit: str
@@ -49,8 +48,9 @@ class TermBits(NamedTuple):
 class CompressReport:
     """Beside the bytes of the file: ``bound_bits`` by the model, ``coded_bits`` in the payloads, ``header_bytes`` of everything else.
 
-    ``terms`` are the parts of the bound, summed over the groups: rates less refunds give ``bound_bits``. ``model`` is the id in
-    hexadecimal.
+    ``terms`` are the parts of the bound, summed over the groups: rates less refunds give ``bound_bits``. ``level_bits`` says by how much
+    the messages grew for each level, as (level, bits), coarsest first; what ``coded_bits`` has beyond their sum are the parameters and ends
+    of the messages. ``model`` is the id in hexadecimal.
     """
 
     model: str
@@ -60,15 +60,16 @@ class CompressReport:
     coded_bits: int
     bound_bits: float
     terms: tuple[TermBits, ...] = field(repr=False)
+    level_bits: tuple[tuple[int, float], ...] = field(repr=False)
 
 
 def compress(array: "Samples", *, effort: int | None = None, model: str | None = None, threads: int | None = None) -> bytes:
     """The ``.hvz`` file of a picture, as bytes.
 
     array: uint8, (H, W) for gray or (H, W, 3) for RGB, both sides at least 1; any strides; it is not changed.
-    effort: how much to spend, None for the model's own default. model: the name of a bundled model, None for the default one.
+    effort: how much to spend; models so far have one effort, 1, which None means. model: the name of a bundled model, None for the default.
     threads: cores for the network, 0 for all, None to leave torch's setting; the bytes do not depend on it.
-    Raises: TypeError or ValueError if the array is of another kind or an option is out of range, ModelError if the model is missing.
+    Raises: TypeError or ValueError if the array is of another kind or ``threads`` is negative, ModelError if model or effort is unknown.
     """
     return compress_with_report(array, effort=effort, model=model, threads=threads)[0]
 
@@ -98,10 +99,11 @@ def compress_with_report(
     from hvpzip.codec import image_codec
     from hvpzip.transform import tiling
 
+    checked_threads(threads)
     height, width, channels = _checked_shape(array)
     planes = array.reshape(height, width, channels)
     weights = model_by_name(model)
-    level = _checked_effort(effort)
+    level = _checked_effort(effort, weights)
     tiles = tiling.group_grid(height, width, image_codec.GROUP_SIZE)
     groups: list[container.Group] = []
     reports: list[GroupReport] = []
@@ -133,6 +135,7 @@ def compress_with_report(
         coded_bits=8 * coded_bytes,
         bound_bits=float(sum(report.bound_bits for report in reports)),
         terms=_summed_terms(reports),
+        level_bits=_level_bits(reports),
     )
 
 
@@ -144,18 +147,21 @@ def decode(
     on_group: GroupProgress | None = None,
 ) -> "tuple[Samples, Container]":
     """As ``decompress``, with the parsed container beside the samples. ``on_group`` is called after each group."""
-    import numpy as np
-
     from hvpzip import container
-    from hvpzip.codec import image_codec
-    from hvpzip.transform import tiling
 
+    checked_threads(threads)
     parsed = container.read(data, container.Limits(max_pixels=max_pixels))
     header = parsed.header
     if header.channels not in (1, 3) or header.bit_depth != 8:
         raise UnsupportedVersionError(
             f"{header.channels} channels of {header.bit_depth} bits: this hvpzip decodes gray and RGB of 8 bits; a newer one may do more"
         )
+    # Only now, so that what is no sound file is refused without the seconds that torch takes to load.
+    import numpy as np
+
+    from hvpzip.codec import image_codec
+    from hvpzip.transform import tiling
+
     weights = model_by_id(header.model_id)
     for name, value in _map_fields(weights, header.channels, header.height, header.width, 1 << header.group_size_log2).items():
         if getattr(header, name) != value:
@@ -191,12 +197,12 @@ def _checked_shape(array: "Samples") -> tuple[int, int, int]:
     return array.shape[0], array.shape[1], array.shape[2] if array.ndim == 3 else 1
 
 
-def _checked_effort(effort: int | None) -> int:
-    """The effort as the header stores it. Raises: ValueError if it is out of range."""
+def _checked_effort(effort: int | None, weights: "Model") -> int:
+    """The effort as the header stores it. Raises: ModelError if the model has no such effort."""
     if effort is None:
-        return DEFAULT_EFFORT
-    if not 0 <= effort <= MAX_EFFORT:
-        raise ValueError(f"effort must be 0 to {MAX_EFFORT}, not {effort}")
+        return EFFORTS[0]
+    if effort not in EFFORTS:
+        raise ModelError(f"model {weights.name} has no effort {effort}, only {', '.join(map(str, EFFORTS))}")
     return effort
 
 
@@ -225,3 +231,16 @@ def _summed_terms(reports: "Sequence[GroupReport]") -> tuple[TermBits, ...]:
         key = (term.level, term.unit, term.step, term.kind)
         sums[key] = sums.get(key, 0.0) + float(term.bits)
     return tuple(TermBits(*key, bits) for key, bits in sums.items())
+
+
+def _level_bits(reports: "Sequence[GroupReport]") -> tuple[tuple[int, float], ...]:
+    """(level, growth of the messages in bits), the base first, then the levels from coarse to fine."""
+    sums: dict[int, float] = {}
+    for report in reports:
+        before = 0.0
+        for label, bits in report.stack_curve:
+            level = label.partition(":")[0]  # "start", then "level:unit:step"
+            if level.isdecimal():
+                sums[int(level)] = sums.get(int(level), 0.0) + bits - before
+            before = bits
+    return tuple(sorted(sums.items(), key=lambda item: (item[0] != 0, -item[0])))

@@ -17,7 +17,7 @@ __all__ = ["command"]
 @transfer_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file to standard output.")
 @click.option("--no-verify", is_flag=True, help="Do not decode what was written before it gets its name.")
-@click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend; the default is the model's own.")
+@click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend. Models so far have one effort, 1.")
 @click.option("--model", metavar="NAME", help="The bundled model to use; the default is the best one.")
 @coding_options
 @output_options

@@ -2,17 +2,17 @@
 
     payload = 1 byte of coding parameters (plans.py) + the message of one lane (ans.to_bytes)
 
-The decoder goes coarse to fine along the schedule's path: it pops a latent with p, pops the unit given it, and pushes the latent back with q. The
-encoder does the inverse of every move in the reverse order, fine to coarse (Bit-Swap order): so it pops latents from what it has already pushed. What
-the decoder reads last, the finest units without latents, is what the encoder pushes first; the stack is seeded by the image itself (design section 4).
-The decoder must end at exactly the state in which the encoder began, or the payload is refused.
+The decoder goes coarse to fine along the schedule's path: it pops a latent with p, pops the unit given it, and pushes the latent back
+with q. The encoder does the inverse of every move in the reverse order, fine to coarse (Bit-Swap order): so it pops latents from what it
+has already pushed. What the decoder reads last, the finest units without latents, is what the encoder pushes first; the stack is seeded
+by the image itself (design section 4). The decoder must end at exactly the state in which the encoder began, or the payload is refused.
 
 All arithmetic that reaches the payload is in ``plans``, ``ans`` and ``nn.integer``; here it is only put in order.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -196,6 +196,10 @@ class _Encoder(_Walker):
         self.terms: list[TermBits] = []
         self.curve: list[tuple[str, float]] = [("start", 0.0)]
 
+    def _size(self) -> float:
+        """Bits on the stack beyond the start. Lanes hold bits too, which came from the tail: so it is folded to one lane to be measured."""
+        return ans.message_bits(ans.resize(self.message, 1))
+
     def level(self, level: _Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
         steps = level.schedule.steps
         indices = level.schedule.paths[path]
@@ -220,7 +224,7 @@ class _Encoder(_Walker):
                 source = self.reveal(level, source, step.given, latent.reshape(self.channels, rows, columns))
                 values[unit] = latent
             self._push_unit(level, index, self.predict(level, source, index), revealed)
-            self.curve.append((f"{level.number}:{unit}:{index}", ans.message_bits(self.message)))
+            self.curve.append((f"{level.number}:{unit}:{index}", self._size()))
 
     def _pop_latent(self, level: _Level, index: int, parent: Int64Array) -> Int64Array:
         """Latent drawn by q from the stack: ``(C, n)`` in sample units."""
@@ -255,7 +259,7 @@ class _Encoder(_Walker):
             self.message = ans.push_planned(self.message, symbols, ones, precision, next(self.plans))
             total += ans.bits_of(ones, precision)
         self.terms.append(TermBits(0, "base", 0, "rate", total))
-        self.curve.append(("0:base:0", ans.message_bits(self.message)))
+        self.curve.append(("0:base:0", self._size()))
 
 
 class _Decoder(_Walker):
@@ -324,7 +328,7 @@ class _Decoder(_Walker):
             )
 
 
-def _identity_search(begin: int, end: int, cf: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
+def _identity_search(begin: int, end: int, cf: NDArray[Any]) -> tuple[Int64Array, Int64Array, Int64Array]:
     return cf, cf, np.ones_like(cf)
 
 
@@ -337,7 +341,8 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
 
     Args:
         samples: uint8 ``(C, h, w)``, C 1 or 3, sides at least 1.
-        model: Its schedule's first path is the default; where the stack cannot carry its latents, or the group is small, the others are tried.
+        model: Its schedule's first path is the default; where the stack cannot carry its latents, or the group is small, the others are
+            tried.
         effort: Reserved for schedules to choose among; the bytes do not depend on it yet.
 
     Raises:
@@ -358,8 +363,8 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
 
 def _encode_along(samples: NDArray[np.uint8], model: Model, path: int) -> tuple[bytes, GroupReport] | None:
     """Payload along one path, or None where the stack runs dry on any number of lanes."""
-    channels, height, width = samples.shape
-    geometry = _geometry((channels, height, width), 8, model)
+    channels = samples.shape[0]
+    geometry = _geometry(samples.shape, 8, model)
     name = model.schedule.path_names[path]
     split = pyramid.split(colour.forward(samples, _lift(channels, model)), model.config.transform, len(geometry.levels))
     for coding in candidates(path, samples.size):
@@ -393,7 +398,7 @@ def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, mo
         CorruptError: the payload is not one that ``encode_group`` writes for this shape and model.
         ValueError: another bit depth than 8, or channels other than 1 or 3.
     """
-    channels, height, width = shape
+    channels = shape[0]
     if bit_depth != 8 or channels not in (1, 3):
         raise ValueError(f"groups hold 1 or 3 channels of 8 bits, not {channels} of {bit_depth}")
     if not payload:

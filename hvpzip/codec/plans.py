@@ -2,8 +2,8 @@
 
 What decoder and encoder agree on before the first bit: the coding parameters of a group, in one byte, and how many lanes carry each array.
 
-The encoder starts on one lane and doubles the lanes as words come in (``ans.ramp_plan``), so that lanes cost nothing. All of this follows from the
-sizes of the arrays in the order in which the encoder works, so the decoder knows every plan before it pops the first symbol.
+The encoder starts on one lane and doubles the lanes as words come in (``ans.ramp_plan``), so that lanes cost nothing. All of this follows
+from the sizes of the arrays in the order in which the encoder works, so the decoder knows every plan before it pops the first symbol.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Coding(NamedTuple):
     @classmethod
     def from_byte(cls, value: int, paths: int) -> Coding:
         """Inverse of ``to_byte``. Raises CorruptError for a byte that names no path of the model or no run."""
-        rest, path = divmod(value, 4)[0], value % 4
+        rest, path = value // 4, value % 4
         run, log2_lanes = divmod(rest, MAX_LOG2_LANES + 1)
         if path >= paths or run >= len(RUNS):
             raise CorruptError(f"group parameters {value} name path {path} of {paths} and run {run} of {len(RUNS)}")
@@ -45,7 +45,7 @@ class Transfer(NamedTuple):
     """One array on its way: pushed by the encoder, or popped by it (a latent), with its number of symbols."""
 
     pushed: bool
-    count: int
+    symbols: int
 
 
 def plans(transfers: Sequence[Transfer], coding: Coding) -> list[Plan]:
@@ -53,10 +53,10 @@ def plans(transfers: Sequence[Transfer], coding: Coding) -> list[Plan]:
     lanes, found = 1, []
     for transfer in transfers:
         if transfer.pushed:
-            plan = ramp_plan(transfer.count, 1 << coding.log2_lanes, RUNS[coding.run], lanes)
+            plan = ramp_plan(transfer.symbols, 1 << coding.log2_lanes, RUNS[coding.run], lanes)
             lanes = plan[0].lanes
         else:
-            plan = flat_plan(transfer.count, lanes)
+            plan = flat_plan(transfer.symbols, lanes)
         found.append(plan)
     return found
 

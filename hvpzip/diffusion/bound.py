@@ -2,8 +2,9 @@
 
     bits(level) = sum over steps  -log2 p(revealed | known)  -  sum over latents  -log2 q(y | x)                       (rate minus refund)
 
-Every term is a sum over integers: there is no density, no dequantisation. ``p`` is a mixture of K Gaussians for each sample, integrated over the
-sample's bin; ``q`` is a Gaussian integrated over the bins of its lattice. Colours are coupled inside a step by a triangular shift of the means.
+Every term is a sum over integers: there is no density, no dequantisation. ``p`` is a mixture of K Gaussians for each sample, integrated
+over the sample's bin; ``q`` is a Gaussian integrated over the bins of its lattice. Colours are coupled inside a step by a triangular
+shift of the means.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def mixture_bits(
         mean: ``(B, 3, h, w)`` closed-form means in sample units.
         log2_scale: ``(B, 3, h, w)`` closed-form log2 of the scale.
         coupling: ``(3,)`` closed-form couplings (Co on Y, Cg on Y, Cg on Co).
-        corrections: ``(B, 9 K + 3, h, w)`` head outputs: shifts in units of the local scale, log2 of scale ratios, logits in log2 units, couplings;
+        corrections: ``(B, 9 K + 3, h, w)`` head outputs: shifts in units of the local scale, log2 of scale ratios, logits in log2
+            units, couplings;
             ``12 K + 3`` with gains on the surprise before the couplings.
         surprise: ``(B, 3, h, w)`` the latent that the step reads, minus its prediction, in sample units. Given a Gaussian of scale s, the
             posterior mean of x moves by s^2 / (s^2 + sigma^2) of it: a gain that differs by component, so the head gives it.
@@ -66,7 +68,12 @@ def mixture_bits(
     base = log2_scale.clamp(MIN_LOG2_SCALE, MAX_LOG2_SCALE)
     residual = values - mean
     moved = torch.stack(
-        [mean[:, 0], mean[:, 1] + couple[:, 0] * residual[:, 0], mean[:, 2] + couple[:, 1] * residual[:, 0] + couple[:, 2] * residual[:, 1]], 1
+        [
+            mean[:, 0],
+            mean[:, 1] + couple[:, 0] * residual[:, 0],
+            mean[:, 2] + couple[:, 1] * residual[:, 0] + couple[:, 2] * residual[:, 1],
+        ],
+        1,
     )
     centre = moved[:, :, None] + shift * torch.exp2(base)[:, :, None]
     if surprise is not None:
@@ -80,7 +87,9 @@ def mixture_bits(
 
 
 def sample_latent(values: Tensor, sigma: Tensor, delta: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """y ~ q(y | x): the Gaussian N(x, sigma^2) rounded to the lattice delta * Z, which is its discretisation. Shapes ``(B, 3, h, w)``; sigma, delta ``(3,)``."""
+    """y ~ q(y | x): the Gaussian N(x, sigma^2) rounded to the lattice delta * Z, which is its discretisation. Shapes ``(B, 3, h, w)``;
+    sigma, delta ``(3,)``.
+    """
     noise = torch.randn(values.shape, device=values.device, generator=generator)
     step = delta[:, None, None]
     return torch.round((values + sigma[:, None, None] * noise) / step) * step

@@ -1,8 +1,9 @@
 """Schedules of reveals: which unit of which scale becomes known when, and with how much noise.
 
-A level (one scale of the map) has three units, the bands ``hh``, ``hl`` and ``lh``, revealed in that order given the coarser image. A **step** reveals one
-unit, either exactly or as a noisy **latent** ``y`` on the lattice ``delta * Z`` with ``q(y | x) = N(x, sigma^2)`` discretised there. A **path** is the list
-of steps that a file takes through a level; a model may hold several paths that share steps (one with noise levels, one without).
+A level (one scale of the map) has three units, the bands ``hh``, ``hl`` and ``lh``, revealed in that order given the coarser image. A
+**step** reveals one unit, either exactly or as a noisy **latent** ``y`` on the lattice ``delta * Z`` with ``q(y | x) = N(x, sigma^2)``
+discretised there. A **path** is the list of steps that a file takes through a level; a model may hold several paths that share steps (one
+with noise levels, one without).
 
     step 0  hh, latent            p(y  | coarse)                   refund q(y | hh)
     step 1  hh, exact, given 0    p(hh | coarse, y)                "diffusion": 0 1 2 3
@@ -10,8 +11,8 @@ of steps that a file takes through a level; a model may hold several paths that 
     step 3  lh, exact             p(lh | coarse, hh, hl)
     step 4  hh, exact             p(hh | coarse)
 
-A latent is a side branch: only the steps ``given`` it read it, for the exact unit says all that its noisy version said (design section 3).
-The schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
+A latent is a side branch: only the steps ``given`` it read it, for the exact unit says all that its noisy version said (design section
+3). The schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
 """
 
 from __future__ import annotations
@@ -63,11 +64,16 @@ class LevelSchedule:
 
     def __post_init__(self) -> None:
         for name, path in self.paths.items():
+            unknown = [i for i in path if not 0 <= i < len(self.steps)]
+            if unknown:
+                raise ValueError(f"path {name!r} names steps {unknown}, but there are {len(self.steps)}")
             exact = [self.steps[i].unit for i in path if not self.steps[i].is_latent]
             if exact != list(UNITS):
                 raise ValueError(f"path {name!r} reveals {exact}, not {UNITS} in this order")
             for position, index in enumerate(path):
                 step = self.steps[index]
+                if step.is_latent and (position + 1 == len(path) or self.steps[path[position + 1]].given != index):
+                    raise ValueError(f"path {name!r}: latent {index} must be read by the step that follows it")
                 if step.given is not None:
                     before = self.steps[step.given]
                     if position == 0 or path[position - 1] != step.given or not before.is_latent or before.unit != step.unit:

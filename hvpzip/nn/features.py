@@ -1,10 +1,11 @@
 """Integer arithmetic only: this file reaches the bit stream.
 
-What the networks read, and the closed-form predictions that they correct. Everything here is an integer held in a float32 tensor: sums and products
-stay below 2^24, so float32 holds them exactly in any order of summation, on any device (design section 5). Training and coding run this same code.
+What the networks read, and the closed-form predictions that they correct. Everything here is an integer held in a float32 tensor: sums
+and products stay below 2^24, so float32 holds them exactly in any order of summation, on any device (design section 5). Training and
+coding run this same code.
 
-Shapes: a *plane* is ``(B, 3, h, w)``: one colour-lifted unit of a level on the grid of its coarse image. Units of odd-sized images are a row or column
-shorter than the grid; the missing samples are filled with their rounded prediction by the caller, so that no information is needed to know them.
+Shapes: a *plane* is ``(B, 3, h, w)``: one colour-lifted unit of a level on the grid of its coarse image. Units of odd-sized images are
+a row or column shorter than the grid; the caller fills the missing samples with their rounded prediction.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ def _compand_table() -> Tensor:
 
 
 def compand(difference: Tensor) -> Tensor:
-    """Companded differences, in -127..127: small ones keep their steps, large ones are compressed to their logarithm. New tensor, same shape."""
+    """Companded differences, in -127..127: small ones keep their steps, large ones are compressed to their logarithm. New tensor, same
+    shape.
+    """
     table = _compand_table().to(difference.device)
     return table[(difference.clamp(-COMPAND_LIMIT, COMPAND_LIMIT) + COMPAND_LIMIT).long()]
 

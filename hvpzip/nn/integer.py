@@ -1,8 +1,9 @@
 """Integer arithmetic only: this file reaches the bit stream.
 
-The network's operations on integers held in float32 tensors, the proof that float32 holds them exactly, and the step from a head's integers to the
-integer mixtures that the coder takes. The only floating-point operations are sums and products of integers below 2^24 and scalings by powers of two,
-all exact, and rounding half to even; so the result does not depend on the order of summation, the device, the batch or the memory layout.
+The network's operations on integers held in float32 tensors, the proof that float32 holds them exactly, and the step from a head's
+integers to the integer mixtures that the coder takes. The only floating-point operations are sums and products of integers below 2^24 and
+scalings by powers of two, all exact, and rounding half to even; so the result does not depend on the order of summation, the device, the
+batch or the memory layout.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from hvpzip.ans import Mixture, softmax_weights
 from hvpzip.ans.tables import NUM_SCALES, gaussian_tables
 from hvpzip.diffusion.schedule import UNITS
 from hvpzip.errors import ModelError
-from hvpzip.nn import features
 from hvpzip.nn.network import Cascade, ClosedForm, LevelNetwork, Prediction
 from hvpzip.nn.ops import ACT_BITS, ACT_MAX, CARRY_BITS, CARRY_MAX, OUT_BITS, OUT_MAX, Conv
 
@@ -62,7 +62,9 @@ class IntegerOps:
 
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
-    """Full float32 products and sums while integers are inferred: no TF32, no bfloat16, no Winograd or FFT convolution (cuDNN may choose them)."""
+    """Full float32 products and sums while integers are inferred: no TF32, no bfloat16, no Winograd or FFT convolution (cuDNN may choose
+    them).
+    """
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
@@ -83,7 +85,9 @@ def _require(bound: float, what: str) -> None:
 
 
 def prove(cascade: Cascade) -> None:
-    """Raise ModelError unless every sum in the cascade stays below 2^24 for every input: ``sum |w| max |a| + |b| < 2^24`` for each output channel."""
+    """Raise ModelError unless every sum in the cascade stays below 2^24 for every input: ``sum |w| max |a| + |b| < 2^24`` for each output
+    channel.
+    """
     for name, module in cascade.named_modules():
         if isinstance(module, Conv):
             # The network's inputs are companded int8, everything else is uint8; the larger bound serves both.
@@ -148,7 +152,7 @@ class Parameters:
         self._couple = corrections[3 * kinds * components :]
 
     def mixture(self, colour: int, residuals: list[Int64Array]) -> Mixture:
-        """The mixtures of one colour, given ``64 * value - mean`` of the colours before it (int64 ``(n,)`` each). Triangular, hence exact."""
+        """The mixtures of one colour, given ``64 * value - mean`` of those before it (int64 ``(n,)`` each). Triangular, hence exact."""
         shift, ratio, logit = self._mixture[:3, colour]  # (K, n) each
         centre = self.mean[colour]
         for before, residual in enumerate(residuals):
@@ -169,4 +173,5 @@ def _rounded(product: Int64Array) -> Int64Array:
 
 
 def _scale_index(log2_scale: Int64Array) -> Int64Array:
-    return np.clip((log2_scale + 194) >> 2, 0, NUM_SCALES - 1)
+    index: Int64Array = np.clip((log2_scale + 194) >> 2, 0, NUM_SCALES - 1)
+    return index

@@ -4,8 +4,9 @@
                               |-> side branch (a latent) -> head of the step that reads it
                               '-> carry(hh) -> f1 -> head hl ... carry(hl) -> f2 -> head lh
 
-The grid is that of the coarse image, so a position stands for 2x2 samples of the finer one. Features from latents stay in their side branch; carried
-features come from exact values alone (design section 3). The same code runs in float for training and in integers for coding (``ops.py``).
+The grid is that of the coarse image, so a position stands for 2x2 samples of the finer one. Features from latents stay in their side
+branch; carried features come from exact values alone (design section 3). The same code runs in float for training and in integers for
+coding (``ops.py``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ COUPLINGS = 3  # Co on Y, Cg on Y, Cg on Co
 
 
 def output_channels(components: int, reads_latent: bool) -> int:
-    """Channels of a head: a shift, a log-scale, a logit (and a gain on the latent) for each of K components of three colours; three couplings."""
+    """Channels of a head: a shift, a log-scale, a logit (and a gain on the latent) for each of K components of three colours; three
+    couplings.
+    """
     return (12 if reads_latent else 9) * components + COUPLINGS
 
 
@@ -137,7 +140,11 @@ class LevelNetwork(nn.Module):
         # The last unit's reveal feeds nothing in this level, so it has no branch.
         self.carry = nn.ModuleDict({unit: Branch(features.UNIT_CHANNELS, channels, config.carry_blocks) for unit in UNITS[:-1]})
         self.side = nn.ModuleDict(
-            {str(i): Branch(features.UNIT_CHANNELS, channels, config.side_blocks) for i, step in enumerate(schedule.steps) if step.is_latent}
+            {
+                str(i): Branch(features.UNIT_CHANNELS, channels, config.side_blocks)
+                for i, step in enumerate(schedule.steps)
+                if step.is_latent
+            }
         )
         self.heads = nn.ModuleList(Head(channels, output_channels(config.components, step.given is not None)) for step in schedule.steps)
         self.closed_form = nn.ModuleList()

@@ -1,6 +1,7 @@
 """Number formats of the network, and its operations for training: plain float, and float that simulates the integers.
 
-One graph (``network.py``) serves training and coding; it calls an ``Ops`` for every operation. ``IntegerOps`` (``integer.py``) is the one that codes.
+One graph (``network.py``) serves training and coding; it calls an ``Ops`` for every operation. ``IntegerOps`` (``integer.py``) is the one
+that codes.
 
     activations   uint8, 1/32      (network inputs: int8, 1/32)
     carried       int16, 1/256     features that a level carries from step to step
@@ -66,7 +67,9 @@ class Ops(Protocol):
 
 
 def weight_exponents(weight: Tensor, bias: Tensor) -> Tensor:
-    """``e`` for each output channel: the largest with ``|w| 2^e <= 127`` and every accumulator below 2^24, at most 16. Shape ``(outputs,)``, float."""
+    """``e`` for each output channel: the largest with ``|w| 2^e <= 127`` and every accumulator below 2^24, at most 16. Shape
+    ``(outputs,)``, float.
+    """
     flat = weight.detach().flatten(1)
     peak = flat.abs().amax(1).clamp_min(1e-12)
     exponent = torch.floor(torch.log2((WEIGHT_MAX + 0.49) / peak))
@@ -84,7 +87,7 @@ class _Round(torch.autograd.Function):
         return torch.round(value / step) * step
 
     @staticmethod
-    def backward(ctx: object, grad: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: object, grad: Tensor) -> tuple[Tensor, None]:
         return grad, None
 
 
@@ -92,7 +95,8 @@ class FloatOps:
     """Training arithmetic.
 
     Args:
-        simulate: Round weights, biases, activations, features and outputs as the integer network will (fake quantisation, straight-through).
+        simulate: Round weights, biases, activations, features and outputs as the integer network will (fake quantisation, straight-
+            through).
             Values are then exact multiples of their formats' steps, so the result equals ``IntegerOps`` scaled by powers of two.
     """
 
@@ -100,7 +104,7 @@ class FloatOps:
         self.simulate = simulate
 
     def _round(self, value: Tensor, bits: int) -> Tensor:
-        return _Round.apply(value, 2.0**-bits) if self.simulate else value  # type: ignore[no-any-return, no-untyped-call]
+        return _Round.apply(value, 2.0**-bits) if self.simulate else value  # type: ignore[no-untyped-call]
 
     def _conv(self, conv: Conv, a: Tensor) -> Tensor:
         weight, bias = conv.weight, conv.bias

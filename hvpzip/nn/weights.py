@@ -5,8 +5,8 @@
     models/NAME/config.json      network, schedule, id, digest of the self-test
     models/NAME/MODEL_CARD.md
 
-A model's id is the first 8 bytes of the SHA-256 of its network settings, schedule, tensors and of the coder's tables. It is computed anew whenever the
-model is loaded, so a damaged file is refused by name.
+A model's id is the first 8 bytes of the SHA-256 of its network settings, schedule, tensors and of the coder's tables. It is computed anew
+whenever the model is loaded, so a damaged file is refused by name.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hvpzip.diffusion.schedule import UNITS, Schedule
 from hvpzip.errors import ModelError
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.integer import IntegerOps, exact_arithmetic, prove
-from hvpzip.nn.network import Cascade
+from hvpzip.nn.network import Cascade, State
 from hvpzip.nn.ops import ACT_BITS, Conv, weight_exponents
 
 __all__ = ["Model", "export", "find_model", "list_models", "load_model", "model_id", "models_folder", "quantise"]
@@ -60,7 +60,13 @@ def models_folder() -> Path:
 
 
 def _index() -> dict[str, Any]:
-    data = json.loads((models_folder() / "index.json").read_text())
+    path = models_folder() / "index.json"
+    try:
+        data = json.loads(path.read_text())
+        if data["default"] not in data["models"]:
+            raise ValueError(f"the default {data['default']!r} is none of its models")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}, the list of models, is damaged ({error!r})") from error
     assert isinstance(data, dict)
     return data
 
@@ -84,6 +90,9 @@ def _config(name: str) -> dict[str, Any]:
         if data["format"] != FORMAT:
             raise ModelError(f"model {name} has format {data['format']}, this version reads {FORMAT}")
         bytes.fromhex(data["id"])
+        missing = [key for key in ("network", "schedule", "self_test") if key not in data]
+        if missing:
+            raise ValueError(f"it does not say {', '.join(missing)}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"model {name}: config.json is missing or damaged ({error})") from error
     assert isinstance(data, dict)
@@ -118,12 +127,18 @@ def load_model(name: str | None = None, device: str = "cpu") -> Model:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"model {name}: {path.name} is missing or damaged ({error})") from error
-    network, schedule = NetworkConfig.from_dict(config["network"]), Schedule.from_dict(config["schedule"])
+    try:
+        network, schedule = NetworkConfig.from_dict(config["network"]), Schedule.from_dict(config["schedule"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"model {name}: the settings in config.json are damaged ({error})") from error
     found = _identity(network, schedule, tensors)
     if found.hex() != config["id"]:
         raise ModelError(f"model {name}: its contents have id {found.hex()}, not {config['id']}: the files are damaged")
-    cascade = _integer_cascade(network, schedule, tensors)
-    prove(cascade)
+    try:
+        cascade = _integer_cascade(network, schedule, tensors)
+        prove(cascade)
+    except ModelError as error:
+        raise ModelError(f"model {name}: {error}") from error
     model = Model(name, found, network, schedule, cascade.to(device), torch.device(device))
     if self_test(model) != config["self_test"]:
         raise ModelError(f"model {name}: arithmetic on device {device!r} is not exact (self-test differs); use another device")
@@ -138,7 +153,7 @@ def _integer_cascade(network: NetworkConfig, schedule: Schedule, tensors: Mappin
             if isinstance(module, Conv):
                 module.exponent.copy_(tensors[f"{name}.exponent"].to(torch.float32))
     except (RuntimeError, KeyError) as error:
-        raise ModelError(f"the weights do not belong to their settings ({str(error).splitlines()[0]})") from error
+        raise ModelError(f"the weights do not belong to their settings ({' '.join(str(error).split())[:200]})") from error
     return cascade.requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -169,7 +184,7 @@ def self_test(model: Model) -> str:
             network = model.cascade.level(number)
             before = network.begin(ops, coarse)
             for unit, values in zip(UNITS, units, strict=True):
-                side = {}
+                side: dict[int, State] = {}
                 for index, step in enumerate(network.schedule.steps):
                     if step.unit != unit:
                         continue
@@ -207,7 +222,9 @@ def quantise(cascade: Cascade, averaged: Mapping[str, Tensor] | None = None) -> 
 
 
 def export(cascade: Cascade, averaged: Mapping[str, Tensor] | None, folder: Path, extra: Mapping[str, Any]) -> Model:
-    """Write ``weights.safetensors`` and ``config.json`` of a trained cascade to ``folder``; ``extra`` says where it comes from. Raises ModelError outside the proof."""
+    """Write ``weights.safetensors`` and ``config.json`` of a trained cascade to ``folder``; ``extra`` says where it comes from. Raises
+    ModelError outside the proof.
+    """
     tensors = quantise(cascade, averaged)
     network, schedule = cascade.config, cascade.schedule
     integer = _integer_cascade(network, schedule, tensors)

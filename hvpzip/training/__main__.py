@@ -8,9 +8,12 @@ from pathlib import Path
 
 import torch
 
+from hvpzip.training import parallel
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import pack
+from hvpzip.training.export import export_checkpoint, integer_cost
 from hvpzip.training.loop import Run
+from hvpzip.training.plot import plot_log
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -18,7 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train in a folder; resumes where the folder holds a checkpoint")
     train.add_argument("--config", type=Path, required=True, help="JSON settings (hvpzip.training.config.TrainConfig)")
-    train.add_argument("--run", type=Path, required=True, help="folder of the run")
+    train.add_argument("--into", type=Path, help="folder of the run; runs/NAME for settings in NAME.json")
     train.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     train.add_argument("--initial", type=Path, help="checkpoint to branch from, where the folder holds none")
     train.add_argument("--cooldown", type=int, metavar="STEPS", help="end with this many steps of falling rate and fake quantisation")
@@ -26,6 +29,16 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--minutes", type=float, help="stop after so many minutes")
     train.add_argument("--threads", type=int, help="CPU threads")
     train.add_argument("--dry-run", action="store_true", help="print the settings and stop")
+    plot = commands.add_parser("plot", help="draw a run's log as a PNG")
+    plot.add_argument("log", type=Path, help="log.jsonl of a run")
+    plot.add_argument("image", type=Path)
+    exporting = commands.add_parser("export", help="make a checkpoint a model: integers, proof, id")
+    exporting.add_argument("checkpoint", type=Path)
+    exporting.add_argument("folder", type=Path, help="models/NAME")
+    exporting.add_argument("--default", action="store_true", help="make it the default model")
+    cost = commands.add_parser("cost", help="what the integers cost against the float network")
+    cost.add_argument("checkpoint", type=Path)
+    cost.add_argument("sources", nargs="+", help="folders of photos; centre crops are measured")
     packing = commands.add_parser("pack", help="put photos of a folder into an archive to train from elsewhere")
     packing.add_argument("source", type=Path)
     packing.add_argument("archive", type=Path)
@@ -35,9 +48,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0].startswith("--") and arguments[0] != "--help":
+        arguments = ["train", *arguments]  # the command to train is the default
     options = _parser().parse_args(arguments)
     if options.command == "pack":
         print(f"{pack(options.source, options.archive, int(options.megabytes * 1e6))} photos in {options.archive}")
+        return 0
+    if options.command == "plot":
+        plot_log(options.log, options.image)
+        return 0
+    if options.command == "export":
+        model = export_checkpoint(options.checkpoint, options.folder, default=options.default)
+        print(f"{model.name}: id {model.id.hex()}")
+        return 0
+    if options.command == "cost":
+        for name, (real, integer) in integer_cost(options.checkpoint, tuple(options.sources)).items():
+            print(f"{name}: float {real:.4f}, integer {integer:.4f} bits/dim ({100 * (integer / real - 1):+.2f} %)")
         return 0
     config = TrainConfig.read(options.config)
     if options.dry_run:
@@ -45,12 +72,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.threads:
         torch.set_num_threads(options.threads)
-    run = Run(config, options.run, options.device, options.initial, options.cooldown)
+    parallel.start(options.device)
+    run = Run(config, options.into or Path("runs") / options.config.stem, options.device, options.initial, options.cooldown)
     run.train(
         max_steps=options.steps,
         max_seconds=None if options.minutes is None else 60 * options.minutes,
         report=lambda line: print(line, flush=True),
     )
+    parallel.stop()
     return 0
 
 

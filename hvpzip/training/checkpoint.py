@@ -1,7 +1,7 @@
 """Checkpoints: everything a run needs to go on as if it had not stopped, in two pickle-free files of at most 16 MB each.
 
-    NAME.safetensors            weights, averaged weights, closed form; the settings, the step and the random state in the metadata
-    NAME.optimizer.safetensors  Adam's moments
+NAME.safetensors            weights, averaged weights, closed form; the settings, the step and the random state in the metadata
+NAME.optimizer.safetensors  Adam's moments
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class _Normal:
 
     def solution(self) -> tuple[Tensor, Tensor]:
         """Weights ``(3, C, 3, 3)`` and biases ``(3,)``."""
-        assert self.xx is not None and self.xy is not None
+        assert self.xx is not None
+        assert self.xy is not None
         scale = self.xx.diagonal().mean() * RIDGE * 1e-3
         ridge = torch.eye(len(self.xx), dtype=torch.float64, device=self.xx.device) * scale
         ridge[-1, -1] = 0
@@ -86,9 +87,9 @@ def _form(network: LevelNetwork, step: int) -> ClosedForm:
 def solve(model: Cascade, batches: Callable[[], Tensor], count: int) -> None:
     """Fill the closed-form buffers of every step from ``count`` batches of RGB crops: means first, then couplings, then log-scales."""
     data = [[planes for planes in pyramid_of(batches(), model.config) if min(planes.coarse.shape[-2:]) >= 4] for _ in range(count)]
-    normals: dict[tuple[int, int], _Normal]
     for quantity in ("mean", "coupling", "scale"):
-        normals, moments = {}, {}
+        normals: dict[tuple[int, int], _Normal] = {}
+        moments: dict[tuple[int, int], Tensor] = {}
         for levels in data:
             for planes in levels:
                 number = min(planes.number, len(model.networks))
@@ -103,7 +104,7 @@ def solve(model: Cascade, batches: Callable[[], Tensor], count: int) -> None:
                         flat = residual.transpose(0, 1).flatten(1).double()
                         # Weighted by 1 / luma energy, or the few strongest edges would decide for all.
                         flat = flat / (flat[0].abs() + 2)
-                        moments[key] = moments.get(key, 0) + flat @ flat.T
+                        moments[key] = moments.get(key, torch.zeros_like(flat @ flat.T)) + flat @ flat.T
                     else:
                         a, b, c = form.coupling / 64
                         y, co, cg = residual.unbind(1)

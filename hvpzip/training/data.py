@@ -19,7 +19,9 @@ SUFFIXES = {".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm"}
 
 
 def load_photos(sources: Sequence[str | Path]) -> list[list[Tensor]]:
-    """Photos of each source, a folder or a zip archive made by ``pack``: lists of uint8 ``(3, H, W)``. Raises ValueError where a source holds none."""
+    """Photos of each source, a folder or a zip archive made by ``pack``: lists of uint8 ``(3, H, W)``. Raises ValueError where a source
+    holds none.
+    """
     found = []
     for source in sources:
         photos = []
@@ -58,7 +60,8 @@ def pack(source: str | Path, archive: str | Path, limit_bytes: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Chances of what is done to a crop. The training photos were scaled down from JPEG files: sharper and cleaner than a camera's own pixels.
+    """Chances of what is done to a crop. The training photos were scaled down from JPEG files: sharper and cleaner than a camera's own
+    pixels.
 
     Attributes:
         resample: Scale by a factor drawn from ``scales`` (above 1: softer, as a camera's or a scan's native resolution is).

@@ -1,4 +1,6 @@
-"""The training loop: closed form, calibration, then steps at a constant rate; a cool-down with fake quantisation branches off any checkpoint."""
+"""The training loop: closed form, calibration, then steps at a constant rate; a cool-down with fake quantisation branches off any
+checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from hvpzip.nn.network import Cascade
 from hvpzip.nn.ops import FloatOps
+from hvpzip.training import parallel
 from hvpzip.training.checkpoint import read_checkpoint, write_checkpoint
 from hvpzip.training.closed_form import initialise_biases, solve
 from hvpzip.training.config import TrainConfig
@@ -59,7 +62,7 @@ class Run:
     """
 
     def __init__(self, config: TrainConfig, folder: Path, device: str, initial: Path | None = None, cooldown: int | None = None) -> None:
-        self.device, self.folder = torch.device(device), folder
+        self.device, self.folder = parallel.local_device(device), folder
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint = folder / "last.safetensors"
         source = checkpoint if checkpoint.exists() else initial
@@ -68,10 +71,14 @@ class Run:
             saved = TrainConfig.from_dict(state["config"])
             config = TrainConfig.from_dict({**config.to_dict(), "network": saved.network.to_dict(), "noise": state["config"]["noise"]})
         self.config = config
-        (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n")
+        if config.batch % parallel.world():
+            raise ValueError(f"a batch of {config.batch} cannot be shared by {parallel.world()} processes")
+        if parallel.rank() == 0:
+            (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n")
         self.generator = torch.Generator().manual_seed(config.seed)
         torch.manual_seed(config.seed)
-        self.model = Cascade(config.network, config.noise.schedule()).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = Cascade(config.network, config.noise.schedule())
+        self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.crops = Crops(load_photos(config.sources), config.weights, config.crop, config.augmentation, self.device, self.generator)
         self.validation = validation_crops(config.validation)
         self.step, self.seconds = 0, 0.0
@@ -79,12 +86,16 @@ class Run:
         self.start_of_cooldown: int | None = None
         if state is None:
             self._start()
+        parallel.same_everywhere(self.model)
         self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self.optimizer = self._optimizer()
         if state is not None:
             self._restore(tensors, moments, state)
         if cooldown is not None and self.start_of_cooldown is None:
             self.start_of_cooldown, self.end = self.step, self.step + cooldown
+        if parallel.rank():  # process 0 goes on with the random state of the checkpoint, the others with their own
+            self.generator.manual_seed(config.seed + 1000 * parallel.rank() + self.step)
+            torch.manual_seed(config.seed + 1000 * parallel.rank() + self.step)
 
     def _start(self) -> None:
         """Closed form and calibration of a fresh model."""
@@ -100,10 +111,12 @@ class Run:
     def _optimizer(self) -> torch.optim.Optimizer:
         body = [p for name, p in self.model.named_parameters() if ".out." not in name]
         heads = [p for name, p in self.model.named_parameters() if ".out." in name]
-        return torch.optim.Adam([{"params": body, "gain": 1.0}, {"params": heads, "gain": self.config.head_gain}], lr=0.0, betas=(0.9, 0.99))
+        return torch.optim.Adam(
+            [{"params": body, "gain": 1.0}, {"params": heads, "gain": self.config.head_gain}], lr=0.0, betas=(0.9, 0.99)
+        )
 
     def _backward(self, ops: FloatOps) -> tuple[float, list[Term], int]:
-        images = self.crops.batch(self.config.batch)
+        images = self.crops.batch(self.config.batch // parallel.world())
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda" and not ops.simulate):
             terms = cascade_terms(self.model, ops, images)
         loss = training_loss(terms, self.model, images.numel(), self.config.side_weight)
@@ -119,11 +132,14 @@ class Run:
         sums: dict[str, float] = {}
         count = 0
         seconds_before = self.seconds
-        while (last is None or self.step < last) and (max_seconds is None or time.monotonic() - began < max_seconds):
+        stopping = False
+        while not stopping and (last is None or self.step < last):
             rate = learning_rate(self.step, self.config.learning_rate, self.config.warmup, cooldown)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["gain"]
             _, terms, samples = self._backward(ops)
+            stopping = max_seconds is not None and time.monotonic() - began > max_seconds
+            stopping = parallel.average_gradients(self.model.parameters(), stopping)
             norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip))
             self.optimizer.step()
             self.optimizer.zero_grad()
@@ -137,6 +153,8 @@ class Run:
                 bits = float(path_bits(terms, self._schedules(terms), path).detach())
                 sums[f"path/{path}"] = sums.get(f"path/{path}", 0.0) + bits / samples
             count += 1
+            if parallel.rank():
+                continue  # process 0 reports, validates and saves
             if self.step % 100 == 0:
                 self._log({"kind": "train", "lr": rate, "grad_norm": norm, "bits_per_dim": {k: v / count for k, v in sums.items()}})
                 report(f"step {self.step}  {sums[f'path/{self.model.schedule.path_names[0]}'] / count:.4f} bits/dim  {self.seconds:.0f} s")
@@ -146,7 +164,8 @@ class Run:
             if time.monotonic() - saved > self.config.save_every_s:
                 self.save()
                 saved = time.monotonic()
-        self.save()
+        if parallel.rank() == 0:
+            self.save()
 
     def _schedules(self, terms: list[Term]) -> dict[int, Any]:
         return {term.level: self.model.schedule.level(term.level) for term in terms}
@@ -168,7 +187,7 @@ class Run:
         result = {}
         for name, images in self.validation.items():
             terms: list[Term] = []
-            for part in images.split(4):
+            for part in torch.split(images, 4):
                 terms += cascade_terms(self.model, ops, part.to(self.device))
             for path in self.model.schedule.path_names:
                 result[f"{name}/{path}"] = float(path_bits(terms, self._schedules(terms), path)) / images.numel()
@@ -193,7 +212,7 @@ class Run:
         """Write the checkpoint ``last``."""
         tensors = {f"model.{k}": v.cpu() for k, v in self.model.state_dict().items()}
         tensors |= {f"averaged.{k}": v.cpu() for k, v in self.averaged.items()}
-        moments = {}
+        moments: dict[str, Tensor] = {}
         for name, p in self.model.named_parameters():
             if p in self.optimizer.state:
                 kept = self.optimizer.state[p]

@@ -12,7 +12,7 @@ from torch import Tensor
 from hvpzip.diffusion.bound import log2_sigma, mixture_bits, refund_bits, sample_latent
 from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Step
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.network import Cascade, LevelNetwork
+from hvpzip.nn.network import Cascade, LevelNetwork, State
 from hvpzip.nn.ops import Ops
 from hvpzip.transform import colour, lifting, pyramid
 
@@ -38,7 +38,9 @@ class LevelPlanes(NamedTuple):
 
 
 def pyramid_of(images: Tensor, config: NetworkConfig, min_side: int = 2) -> list[LevelPlanes]:
-    """Levels of a batch of RGB crops ``(B, 3, H, W)`` int32, finest first, down to a coarse side of ``min_side``. Sides must be powers of two times it."""
+    """Levels of a batch of RGB crops ``(B, 3, H, W)`` int32, finest first, down to a coarse side of ``min_side``. Sides must be powers of
+    two times it.
+    """
     device = images.device
     lifted = colour.forward(images.cpu().numpy(), config.colour_lift)
     count = int(np.log2(min(images.shape[-2:]) // min_side))
@@ -66,7 +68,7 @@ def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components
     state = network.begin(ops, planes.coarse)
     for unit in UNITS:
         values = planes.units[unit]
-        side = {}
+        side: dict[int, State] = {}
         for index, step in enumerate(network.schedule.steps):
             if step.unit != unit:
                 continue

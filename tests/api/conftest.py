@@ -1,11 +1,12 @@
 """Small pictures, and what the shipped model makes of them (once for all tests of this folder)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
 
 import hvpzip
@@ -13,6 +14,15 @@ import hvpzip
 Samples = npt.NDArray[np.uint8]
 
 PHOTO = Path(__file__).parents[2] / "examples" / "kodim23-crop.png"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """The pictures are too small for more, and threads that wait for each other are slow where the cores have other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

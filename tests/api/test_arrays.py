@@ -96,15 +96,32 @@ def test_other_arrays_are_the_callers_mistake(array: object, error: type[Excepti
         hvpzip.compress(array)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("options", [{"effort": -1}, {"effort": 16}, {"threads": -1}])
-def test_options_out_of_range_are_value_errors(pictures: Mapping[str, Samples], options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=next(iter(options))):
-        hvpzip.compress(pictures["dot"], **options)  # type: ignore[arg-type]
+def test_negative_thread_count_is_a_value_error(pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
+    with pytest.raises(ValueError, match="threads"):
+        hvpzip.compress(pictures["dot"], threads=-1)
+    with pytest.raises(ValueError, match="threads"):
+        hvpzip.decompress(packed["dot"], threads=-1)
 
 
-def test_unknown_model_is_a_model_error(pictures: Mapping[str, Samples]) -> None:
+def test_unknown_model_or_effort_is_a_model_error(pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
     with pytest.raises(errors.ModelError, match="no-such-model"):
         hvpzip.compress(pictures["dot"], model="no-such-model")
+    with pytest.raises(errors.ModelError, match="effort 7"):
+        hvpzip.compress(pictures["dot"], effort=7)
+    assert hvpzip.compress(pictures["dot"], effort=1) == packed["dot"]
+
+
+def test_levels_grow_by_what_was_coded_for_them(pictures: Mapping[str, Samples]) -> None:
+    _, report = api.compress_with_report(pictures["rgb"])
+    bound = dict.fromkeys([level for level, _ in report.level_bits], 0.0)
+    assert list(bound) == [0, *range(len(bound) - 1, 0, -1)]
+    for term in report.terms:
+        bound[term.level] += term.bits if term.kind == "rate" else -term.bits
+    coded = dict(report.level_bits)
+    # To within a few words of 32 bits. On the finest level the message also grows its lanes, which it gets back at the end.
+    assert all(abs(coded[level] - bound[level]) < 64 for level in bound if level != 1)
+    assert sum(coded.values()) <= report.coded_bits
+    assert abs(report.coded_bits - report.bound_bits) < 64
 
 
 def test_max_pixels_is_checked_before_decoding(packed: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 import functools
 import pickle
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 from PIL import Image
 
 import hvpzip
-from hvpzip.api import batch
 from hvpzip.codec import image_codec
 
 Samples = npt.NDArray[np.uint8]
@@ -132,8 +132,8 @@ class LosingExecutor(Executor):
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (batch.BrokenProcessPool("gone"), "worker process ended"),
-        (batch.CancelledError(), "cancelled"),
+        (BrokenProcessPool("gone"), "worker process ended"),
+        (CancelledError(), "cancelled"),
         (ConnectionResetError(104, "Connection reset by peer"), "Connection reset"),
     ],
 )

@@ -42,7 +42,7 @@ def test_suffixes_are_those_that_can_be_written() -> None:
 
 
 def test_outputs_lie_beside_their_inputs_or_in_the_folder() -> None:
-    paths = ["a/x.png", Path("b/y.png")]
+    paths: list[str | Path] = ["a/x.png", Path("b/y.png")]
     assert [plan.output for plan in plan_outputs(paths, None, compressing=True)] == ["a/x.png.hvz", str(Path("b/y.png.hvz"))]
     assert [plan.output for plan in plan_outputs(paths, "out", compressing=True)] == ["out/x.png.hvz", "out/y.png.hvz"]
     assert [plan.output for plan in plan_outputs(["a/x.hvz"], Path("out"), compressing=False)] == [os.path.join("out", "x.png")]

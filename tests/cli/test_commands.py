@@ -276,11 +276,12 @@ def test_wrong_usage_is_status_2_and_does_nothing(run: Run, folder: Path, monkey
     assert listing(folder) == before
 
 
-def test_unknown_model_is_one_line(run: Run) -> None:
-    status, _, err = run("compress", "--model", "no-such-model", "gray.png")
+@pytest.mark.parametrize(("option", "value"), [("--model", "no-such-model"), ("--effort", "7")])
+def test_unknown_model_or_effort_is_one_line(run: Run, option: str, value: str) -> None:
+    status, _, err = run("compress", option, value, "gray.png")
     assert status == 1
     assert err.startswith("hvpzip: gray.png: ")
-    assert "no-such-model" in err
+    assert value in err
     assert err.count("\n") == 1
 
 

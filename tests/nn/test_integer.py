@@ -1,0 +1,330 @@
+"""Integer inference: equal to its simulation and to loops over whole numbers, whatever the batch, layout, threads and settings; and proved."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from hvpzip import ans
+from hvpzip.ans.tables import gaussian_tables
+from hvpzip.diffusion.bound import mixture_bits
+from hvpzip.diffusion.schedule import UNITS
+from hvpzip.errors import ModelError
+from hvpzip.nn.integer import IntegerOps, Parameters, exact_arithmetic, prove
+from hvpzip.nn.network import Cascade, LevelNetwork, Prediction
+from hvpzip.nn.ops import CARRY_MAX, OUT_MAX, Conv, FloatOps
+from hvpzip.nn.weights import _integer_cascade, quantise
+
+
+def picture(seed: int, batch: int, height: int, width: int) -> torch.Tensor:
+    """A smooth random plane in every channel with noise: integers ``(B, 3, h, w)`` in float32, luma 0..255, chroma -255..255."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = rng.uniform(-0.5, 0.5, (2, batch, 3, 1, 1))
+    plane = 60 * np.sin(waves[0] * y + waves[1] * x) + rng.normal(0, 12, (batch, 3, height, width))
+    return torch.from_numpy(np.clip(np.round(plane + [[[128]], [[0]], [[0]]]), [[[0]], [[-255]], [[-255]]], 255)).float()
+
+
+def everything(network: LevelNetwork, ops, planes: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Carried features and predictions of every step, given a coarse image and three units."""
+    coarse, *units = planes
+    before = network.begin(ops, coarse)
+    found = [before.carried]
+    for unit, values in zip(UNITS, units, strict=True):
+        side = {}
+        for index, step in enumerate(network.schedule.steps):
+            if step.unit != unit:
+                continue
+            prediction = network.predict(ops, before if step.given is None else side[step.given], index)
+            found += [prediction.mean, prediction.log2_scale, prediction.corrections]
+            if step.is_latent:
+                side[index] = network.reveal(ops, before, index, values + 3)
+                found += [side[index].carried, side[index].surprise]
+        if unit != UNITS[-1]:
+            before = network.reveal(ops, before, network.schedule.direct(unit), values)
+            found.append(before.carried)
+    return found
+
+
+def planes_of(batch: int, height: int = 9, width: int = 14) -> list[torch.Tensor]:
+    return [picture(seed, batch, height, width) for seed in range(4)]
+
+
+def integers_of(model, planes: list[torch.Tensor], number: int = 1) -> list[torch.Tensor]:
+    with exact_arithmetic():
+        return everything(model.cascade.level(number), IntegerOps(), planes)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model) -> Cascade:
+    """A float cascade as training leaves it: smooth weights, biases and heads that are not zero."""
+    torch.manual_seed(3)
+    cascade = Cascade(tiny_model.config, tiny_model.schedule)
+    cascade.load_state_dict({k: v for k, v in tiny_model.cascade.state_dict().items() if "closed_form" in k}, strict=False)
+    with torch.no_grad():
+        for name, parameter in cascade.named_parameters():
+            if ".out." in name or name.endswith("bias"):
+                parameter.copy_(0.2 * torch.randn(parameter.shape))
+    return cascade
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("height", [1, 9])
+def test_integers_are_the_simulation_scaled_by_powers_of_two(trained, number, height):
+    integer = _integer_cascade(trained.config, trained.schedule, quantise(trained))
+    prove(integer)
+    planes = planes_of(2, height)
+    with torch.no_grad():
+        simulated = everything(trained.level(number), FloatOps(simulate=True), planes)
+        plain = everything(trained.level(number), FloatOps(), planes)
+    with exact_arithmetic():
+        found = everything(integer.level(number), IntegerOps(), planes)
+    corrections = 0
+    for ours, theirs, unrounded in zip(found, simulated, plain, strict=True):
+        scale = 1.0
+        if ours.shape[1] == trained.config.channels:
+            scale = 256.0  # carried features
+        elif ours.shape[1] > 3:
+            scale, corrections = 64.0, corrections + 1
+        assert torch.equal(ours, theirs * scale)
+        assert torch.equal(ours, ours.round())
+        if ours.shape[1] > 3:
+            assert float(ours.std()) > 1
+            # Rounding costs little, or training without it would train another network.
+            assert float((theirs - unrounded).abs().mean()) < 0.1 * float(unrounded.abs().mean())
+    assert corrections == 5
+
+
+def reference_convolution(conv: Conv, a: np.ndarray, bits: int) -> np.ndarray:
+    """round_half_even(conv * 2**(bits - 5 - e)) by loops over whole numbers, zeros around."""
+    weight, bias, exponent = (t.numpy().astype(np.int64) for t in (conv.weight, conv.bias, conv.exponent))
+    margin = weight.shape[-1] // 2
+    x = np.pad(a.astype(np.int64), ((0, 0), (margin, margin), (margin, margin)))
+    out = np.empty((len(weight), *a.shape[1:]), np.int64)
+    for channel in range(len(weight)):
+        shift = int(5 + exponent[channel] - bits)
+        for row in range(a.shape[1]):
+            for column in range(a.shape[2]):
+                window = x[:, row : row + 2 * margin + 1, column : column + 2 * margin + 1]
+                total = int((weight[channel] * window).sum()) + int(bias[channel])
+                if shift <= 0:
+                    out[channel, row, column] = total << -shift
+                    continue
+                down, rest = divmod(total, 1 << shift)
+                half = 1 << (shift - 1)
+                out[channel, row, column] = down + (rest > half or (rest == half and down % 2 == 1))
+    return out
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("exponent", [3, 4, 9, 16])
+def test_a_convolution_is_that_of_a_loop_over_whole_numbers(kernel, exponent):
+    rng = np.random.default_rng(exponent)
+    conv = Conv(4, 6, kernel, gain=1.0).requires_grad_(False)
+    conv.weight.copy_(torch.from_numpy(rng.integers(-127, 128, tuple(conv.weight.shape))))
+    conv.bias.copy_(torch.from_numpy(rng.integers(-4000, 4000, 6)))
+    conv.exponent.fill_(exponent)
+    a = rng.integers(0, 256, (4, 5, 7))
+    f = rng.integers(-CARRY_MAX, CARRY_MAX + 1, (6, 5, 7))
+    ops, tensor = IntegerOps(), torch.from_numpy(a)[None].float()
+    with exact_arithmetic():
+        activated = ops.conv_activate(conv, tensor)[0].numpy()
+        carried = ops.conv_carry(conv, tensor, torch.from_numpy(f)[None].float())[0].numpy()
+        fresh = ops.conv_carry(conv, tensor, None)[0].numpy()
+        out = ops.conv_out(conv, tensor)[0].numpy()
+    assert np.array_equal(activated, np.clip(reference_convolution(conv, a, 5), 0, 255))
+    increment = reference_convolution(conv, a, 8)
+    assert np.array_equal(carried, np.clip(increment + f, -CARRY_MAX, CARRY_MAX))
+    assert np.array_equal(fresh, np.clip(increment, -CARRY_MAX, CARRY_MAX))
+    assert np.array_equal(out, np.clip(reference_convolution(conv, a, 6), -OUT_MAX, OUT_MAX))
+
+
+def test_activations_are_carried_features_over_eight_rounded_half_to_even():
+    f = torch.tensor([-9.0, 0, 3, 4, 5, 12, 20, 2039, 2044, 9000]).reshape(1, 1, 1, -1)
+    assert IntegerOps().activate(f).flatten().tolist() == [0, 0, 0, 0, 1, 2, 2, 255, 255, 255]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_batch_of_eight_gives_the_integers_of_its_items(tiny_model, number):
+    planes = planes_of(8)
+    together = integers_of(tiny_model, planes, number)
+    for item in (0, 5):
+        alone = integers_of(tiny_model, [plane[item : item + 1] for plane in planes], number)
+        for one, many in zip(alone, together, strict=True):
+            assert torch.equal(one[0], many[item])
+
+
+def test_memory_layouts_give_the_same_integers(tiny_model):
+    model = dataclasses.replace(tiny_model, cascade=copy.deepcopy(tiny_model.cascade).to(memory_format=torch.contiguous_format))
+    expected = integers_of(tiny_model, planes_of(2))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        planes = [plane.contiguous(memory_format=layout) for plane in planes_of(2)]
+        for other in (tiny_model, model):
+            assert all(torch.equal(a, b) for a, b in zip(expected, integers_of(other, planes), strict=True))
+
+
+def test_thread_counts_give_the_same_integers(tiny_model):
+    planes, before = planes_of(2, 40, 50), torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(integers_of(tiny_model, planes))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_a_users_precision_setting_does_not_matter_and_is_restored(tiny_model):
+    planes, before = planes_of(1), torch.get_float32_matmul_precision()
+    expected = integers_of(tiny_model, planes)
+    try:
+        torch.set_float32_matmul_precision("medium")
+        with torch.autocast("cpu", torch.bfloat16):
+            found = integers_of(tiny_model, planes)
+        assert torch.get_float32_matmul_precision() == "medium"
+        with pytest.raises(KeyError), exact_arithmetic():
+            assert torch.get_float32_matmul_precision() == "highest"
+            raise KeyError
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+CONV = "networks.0.trunk.embed"
+CLOSED = "networks.1.closed_form.3"
+
+
+@pytest.mark.parametrize(
+    ("module", "field", "value", "message"),
+    [
+        (CONV, "weight", 127.0 * 4, f"{CONV}.*2\\^24"),
+        (CONV, "weight", 128.0, f"{CONV}.*int8"),
+        (CONV, "bias", float(1 << 24), f"{CONV}.*2\\^24"),
+        (CONV, "bias", float("nan"), f"{CONV}.*2\\^24"),
+        (CONV, "exponent", 2.0, f"{CONV}.*3..16"),
+        (CONV, "exponent", 17.0, f"{CONV}.*3..16"),
+        (CLOSED, "mean_weight", 1000.0, f"{CLOSED} .*mean.*2\\^24"),
+        (CLOSED, "mean_bias", float(1 << 24), f"{CLOSED} .*mean.*2\\^24"),
+        (CLOSED, "scale_weight", 500.0, f"{CLOSED} .*scale.*2\\^24"),
+        (CLOSED, "scale_bias", -float(1 << 24), f"{CLOSED} .*scale.*2\\^24"),
+    ],
+)
+def test_the_proof_refuses_weights_that_break_a_bound(tiny_model, module, field, value, message):
+    cascade = copy.deepcopy(tiny_model.cascade)
+    prove(cascade)
+    tensor = getattr(cascade.get_submodule(module), field)
+    with torch.no_grad():
+        tensor[-1] = value
+    with pytest.raises(ModelError, match=message):
+        prove(cascade)
+
+
+def test_the_proof_counts_how_far_a_latent_can_be_from_its_sample(tiny_model):
+    """The same weights pass where the last plane is a unit (255) and not where it is a latent of large noise."""
+    cascade = copy.deepcopy(tiny_model.cascade)
+    form = cascade.level(2).closed_form[1]  # reads the coarse image, then the latent
+    form.mean_weight.zero_()
+    form.mean_weight[:, 0, 1, 1] = 60000.0
+    prove(cascade)
+    form.mean_weight.zero_()
+    form.mean_weight[:, 3, 1, 1] = 60000.0
+    with pytest.raises(ModelError, match="mean"):
+        prove(cascade)
+
+
+def random_prediction(seed: int, components: int, surprise: bool, count: int = 60) -> Prediction:
+    rng = np.random.default_rng(seed)
+
+    def plane(low: int, high: int, channels: int = 3) -> torch.Tensor:
+        return torch.from_numpy(rng.integers(low, high + 1, (1, channels, 1, count))).float()
+
+    kinds = 4 if surprise else 3
+    return Prediction(
+        plane(-9000, 9000),
+        plane(-150, 400),
+        torch.from_numpy(rng.integers(-60, 61, 3)).float(),
+        plane(-150, 150, 3 * kinds * components + 3),
+        plane(-2000, 2000) if surprise else None,
+    )
+
+
+@pytest.mark.parametrize("surprise", [False, True])
+@pytest.mark.parametrize("components", [1, 3])
+def test_integer_mixtures_are_the_float_ones_within_their_rounding(components, surprise):
+    prediction = random_prediction(8, components, surprise)
+    parameters = Parameters(prediction, 0, (1, 60), components)
+    kinds = 4 if surprise else 3
+    rng = np.random.default_rng(2)
+    values = np.round(prediction.mean[0, :, 0].numpy() / 64 + rng.normal(0, 5, (3, 60))).astype(np.int64)
+    residuals = [64 * v - m for v, m in zip(values, parameters.mean, strict=True)]
+    corrections = prediction.corrections[0, :, 0].double().numpy() / 64
+    mixture = corrections[: 3 * kinds * components].reshape(kinds, 3, components, 60)
+    couple = corrections[3 * kinds * components :] + prediction.coupling.numpy()[:, None] / 64
+    for colour in range(3):
+        found = parameters.mixture(colour, residuals[:colour])
+        moved = prediction.mean[0, colour, 0].numpy() / 64
+        for before in range(colour):
+            moved = moved + couple[before if colour == 1 else 1 + before] * residuals[before] / 64
+        log2_scale = np.clip(prediction.log2_scale[0, colour, 0].numpy() / 64, -3, None)
+        shift = mixture[0, colour] * 2**log2_scale
+        centre = moved + shift
+        if surprise:
+            centre = centre + mixture[3, colour] * prediction.surprise[0, colour, 0].numpy() / 64
+        # Each product is rounded to 1/64; the local scale is rounded to a sixteenth of an octave.
+        assert (np.abs(found.mean / 64 - centre) <= 2.5 / 64 + 0.03 * np.abs(shift)).all()
+        expected = log2_scale + mixture[1, colour]
+        assert np.abs(found.scale / 16 - 3 - np.clip(expected, -3, 16.9)).max() <= 1 / 32 + 1e-9
+        power = 2 ** mixture[2, colour]
+        assert np.abs(found.weight / 65536 - power / power.sum(0)).max() < 1e-4
+        ans.intervals(found, values[colour], -(1 << 12), 1 << 12)  # which checks the contract of a mixture
+
+
+def test_coded_bits_are_those_of_the_float_bound():
+    prediction, components = random_prediction(4, 3, True, 4000), 3
+    parameters = Parameters(prediction, 0, (1, 4000), components)
+    values = np.round(parameters.mean / 64 + np.random.default_rng(2).normal(0, 3, (3, 4000))).astype(np.int64)
+    residuals = [64 * v - m for v, m in zip(values, parameters.mean, strict=True)]
+    coder = 0.0
+    for colour in range(3):
+        _, freq = ans.intervals(parameters.mixture(colour, residuals[:colour]), values[colour], -(1 << 10), 1 << 10)
+        coder += ans.bits_of(freq, ans.PRECISION)
+    bound = mixture_bits(
+        prediction.mean / 64,
+        prediction.log2_scale / 64,
+        prediction.coupling / 64,
+        prediction.corrections / 64,
+        prediction.surprise / 64,
+        torch.from_numpy(values)[None, :, None].float(),
+        torch.full((3,), 0.5),
+        components,
+    )
+    assert coder == pytest.approx(float(bound.sum()), rel=0.003)
+
+
+def test_extreme_outputs_stay_inside_the_contract_of_a_mixture():
+    """Whatever the network says, the coder can take it."""
+    for sign in (-1, 1):
+        big = torch.full((1, 3, 1, 2), sign * float((1 << 24) - 1))
+        prediction = Prediction(
+            big, big, torch.full((3,), sign * 1e6), torch.full((1, 3 * 4 * 2 + 3, 1, 2), sign * float(OUT_MAX)), big * 2.0**-4
+        )
+        parameters = Parameters(prediction, 0, (1, 2), 2)
+        residuals = [64 * np.array([255, -255]) - parameters.mean[colour] for colour in range(3)]
+        for colour in range(3):
+            mixture = parameters.mixture(colour, residuals[:colour])
+            assert mixture.scale.min() >= 0
+            assert mixture.scale.max() < len(gaussian_tables().scale64)
+            if colour == 0:
+                ans.intervals(mixture, np.array([255, -255]), -255, 255)
+
+
+def test_parameters_are_cropped_to_the_units_own_size():
+    prediction = random_prediction(1, 2, True, 12)
+    grid = Prediction(*(p.reshape(1, -1, 3, 4) if p is not None and p.ndim == 4 else p for p in prediction))
+    whole, part = Parameters(grid, 0, (3, 4), 2), Parameters(grid, 0, (2, 3), 2)
+    assert np.array_equal(part.mean, whole.mean.reshape(3, 3, 4)[:, :2, :3].reshape(3, 6))
+    assert Parameters(grid, 0, (0, 4), 2).mixture(0, []).mean.shape == (2, 0)
