@@ -5,7 +5,6 @@ The invariant: one result per path, in the order of the paths; a file that fails
 
 import os
 import signal
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
@@ -141,9 +140,11 @@ def _run_all(
             if threads is None:
                 threads = max(1, available_cores() // workers)
         with _pool(executor, workers) as pool:
-            with _quiet_spawn(executor is None):
-                futures = {pool.submit(_work, task_for(path, output, threads)): (index, path) for index, path, output in runnable}
+            futures: dict[Future[FileResult], tuple[int, str]] = {}
             try:
+                with _quiet_spawn(executor is None):
+                    for index, path, output in runnable:
+                        futures[pool.submit(_work, task_for(path, output, threads))] = (index, path)
                 for future in as_completed(futures):
                     index, path = futures[future]
                     finish(index, _outcome(future, path))
@@ -212,21 +213,26 @@ def _pool(executor: Executor | None, workers: int | None) -> Iterator[Executor]:
 
 @contextmanager
 def _quiet_spawn(own: bool) -> Iterator[None]:
-    """While the default pool starts its processes, interrupts are ignored: the new ones inherit that until ``_start_worker`` has run."""
-    if not own or threading.current_thread() is not threading.main_thread():
+    """While the default pool starts its processes, interrupts wait: here until the block ends, there until ``_start_worker`` has run.
+
+    A new process inherits which signals are blocked. Where signals cannot be blocked, a starting worker may print a traceback.
+    """
+    if not own or not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
     global _own_worker
     _own_worker = True
     signal.signal(signal.SIGINT, _leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:

@@ -217,7 +217,7 @@ def quantise(cascade: Cascade, averaged: Mapping[str, Tensor] | None = None) -> 
             tensors[f"{name}.exponent"] = exponent.to(torch.int8)
     for name, value in cascade.state_dict().items():
         if ".closed_form." in name:
-            tensors[name] = value.detach().cpu().to(torch.int32)
+            tensors[name] = value.detach().cpu().to(torch.int32).contiguous()
     return tensors
 
 

@@ -115,21 +115,20 @@ class Run:
             [{"params": body, "gain": 1.0}, {"params": heads, "gain": self.config.head_gain}], lr=0.0, betas=(0.9, 0.99)
         )
 
-    def _backward(self, ops: FloatOps) -> tuple[float, list[Term], int]:
+    def _backward(self, ops: FloatOps) -> tuple[list[Term], int]:
         images = self.crops.batch(self.config.batch // parallel.world())
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda" and not ops.simulate):
             terms = cascade_terms(self.model, ops, images)
         loss = training_loss(terms, self.model, images.numel(), self.config.side_weight)
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach()), terms, images.numel()
+        return terms, images.numel()
 
     def train(self, *, max_steps: int | None = None, max_seconds: float | None = None, report: Callable[[str], None] = print) -> None:
         """Go on until the cool-down's end, ``max_steps`` more steps, or ``max_seconds``, whichever comes first; then save."""
         began = saved = time.monotonic()
         last = self.end if max_steps is None else min(self.step + max_steps, self.end or 1 << 62)
         cooldown = (self.start_of_cooldown, self.end) if self.start_of_cooldown is not None and self.end is not None else None
-        ops = FloatOps(simulate=cooldown is not None)
-        sums: dict[str, float] = {}
+        sums: Tensor | None = None  # on the device: reading every term every step would make a GPU wait
         count = 0
         seconds_before = self.seconds
         stopping = False
@@ -137,28 +136,28 @@ class Run:
             rate = learning_rate(self.step, self.config.learning_rate, self.config.warmup, cooldown)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group["gain"]
-            _, terms, samples = self._backward(ops)
+            # Integers cost little even untrained (docs/experiments.md, 5), and simulating them is slow: the last fifth of a
+            # cool-down is enough.
+            ops = FloatOps(simulate=cooldown is not None and self.step >= cooldown[0] + 0.8 * (cooldown[1] - cooldown[0]))
+            terms, samples = self._backward(ops)
             stopping = max_seconds is not None and time.monotonic() - began > max_seconds
             stopping = parallel.average_gradients(self.model.parameters(), stopping)
-            norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip))
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
             self.optimizer.step()
             self.optimizer.zero_grad()
             self._average()
             self.step += 1
             self.seconds = seconds_before + time.monotonic() - began
-            for term in terms:
-                key = f"level{term.level}/{term.unit}/step{term.step}/{term.kind}"
-                sums[key] = sums.get(key, 0.0) + float(term.bits.detach()) / samples
-            for path in self.model.schedule.path_names:
-                bits = float(path_bits(terms, self._schedules(terms), path).detach())
-                sums[f"path/{path}"] = sums.get(f"path/{path}", 0.0) + bits / samples
+            bits = torch.stack([term.bits.detach() for term in terms]) / samples
+            sums = bits if sums is None else sums + bits
             count += 1
             if parallel.rank():
                 continue  # process 0 reports, validates and saves
             if self.step % 100 == 0:
-                self._log({"kind": "train", "lr": rate, "grad_norm": norm, "bits_per_dim": {k: v / count for k, v in sums.items()}})
-                report(f"step {self.step}  {sums[f'path/{self.model.schedule.path_names[0]}'] / count:.4f} bits/dim  {self.seconds:.0f} s")
-                sums, count = {}, 0
+                found = self._by_name([term._replace(bits=total) for term, total in zip(terms, (sums / count).cpu(), strict=True)])
+                self._log({"kind": "train", "lr": rate, "grad_norm": float(norm), "bits_per_dim": found})
+                report(f"step {self.step}  {found[self.model.schedule.path_names[0]]:.4f} bits/dim  {self.seconds:.0f} s")
+                sums, count = None, 0
             if self.step % self.config.validate_every == 0:
                 report(f"step {self.step}  {self.validate(ops)}")
             if time.monotonic() - saved > self.config.save_every_s:
@@ -167,15 +166,21 @@ class Run:
         if parallel.rank() == 0:
             self.save()
 
-    def _schedules(self, terms: list[Term]) -> dict[int, Any]:
-        return {term.level: self.model.schedule.level(term.level) for term in terms}
+    def _by_name(self, terms: list[Term], divisor: float = 1.0) -> dict[str, float]:
+        """Bits of every path and every term, terms of one name added up, over ``divisor``."""
+        levels = {term.level: self.model.schedule.level(term.level) for term in terms}
+        found = {path: float(path_bits(terms, levels, path)) / divisor for path in self.model.schedule.path_names}
+        for term in terms:
+            key = f"level{term.level}/{term.unit}/step{term.step}/{term.kind}"
+            found[key] = found.get(key, 0.0) + float(term.bits) / divisor
+        return found
 
     def _average(self) -> None:
         # A young average follows quickly, an old one is steady.
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            for name, p in self.model.named_parameters():
-                self.averaged[name].lerp_(p, 1 - decay)
+            names, live = zip(*self.model.named_parameters(), strict=True)
+            torch._foreach_lerp_([self.averaged[name] for name in names], list(live), 1 - decay)
 
     @torch.no_grad()
     def validate(self, ops: FloatOps) -> dict[str, float]:
@@ -184,16 +189,12 @@ class Run:
         self._load(self.averaged)
         random_state = torch.get_rng_state()
         torch.manual_seed(0)  # the same latents every time
-        result = {}
+        result: dict[str, float] = {}
         for name, images in self.validation.items():
             terms: list[Term] = []
             for part in torch.split(images, 4):
                 terms += cascade_terms(self.model, ops, part.to(self.device))
-            for path in self.model.schedule.path_names:
-                result[f"{name}/{path}"] = float(path_bits(terms, self._schedules(terms), path)) / images.numel()
-            for term in terms:
-                key = f"{name}/level{term.level}/{term.unit}/step{term.step}/{term.kind}"
-                result[key] = result.get(key, 0.0) + float(term.bits) / images.numel()
+            result |= {f"{name}/{key}": value for key, value in self._by_name(terms, images.numel()).items()}
         torch.set_rng_state(random_state)
         self._load(live)
         self._log({"kind": "validation", "simulated": ops.simulate, "bits_per_dim": result})

@@ -41,10 +41,11 @@ def pyramid_of(images: Tensor, config: NetworkConfig, min_side: int = 2) -> list
     """Levels of a batch of RGB crops ``(B, 3, H, W)`` int32, finest first, down to a coarse side of ``min_side``. Sides must be powers of
     two times it.
     """
-    device = images.device
-    lifted = colour.forward(images.cpu().numpy(), config.colour_lift)
     count = int(np.log2(min(images.shape[-2:]) // min_side))
-    split = pyramid.split(lifted, config.transform, count)
+    if (config.colour_lift, config.transform) == (colour.YCOCG_R, lifting.SUBSAMPLE):
+        return _subsampled(images, count)
+    device = images.device
+    split = pyramid.split(colour.forward(images.cpu().numpy(), config.colour_lift), config.transform, count)
     levels = []
     coarse = split.base
     for number, bands in zip(range(count, 0, -1), split.levels, strict=True):
@@ -52,6 +53,21 @@ def pyramid_of(images: Tensor, config: NetworkConfig, min_side: int = 2) -> list
         levels.append(LevelPlanes(number, torch.from_numpy(coarse).to(device, torch.float32), tensors))
         coarse = lifting.merge2d(coarse, bands, config.transform)
     return levels[::-1]
+
+
+def _subsampled(images: Tensor, count: int) -> list[LevelPlanes]:
+    """The default map on the images' own device: a GPU must not wait for numpy. Equal to ``hvpzip.transform`` (tests/training)."""
+    red, green, blue = images.unbind(1)
+    orange = red - blue
+    middle = blue + (orange >> 1)
+    cg = green - middle
+    image = torch.stack([middle + (cg >> 1), orange, cg], 1).float()
+    levels = []
+    for number in range(1, count + 1):
+        units = {"hh": image[..., 1::2, 1::2], "hl": image[..., 0::2, 1::2], "lh": image[..., 1::2, 0::2]}
+        image = image[..., 0::2, 0::2]
+        levels.append(LevelPlanes(number, image, units))
+    return levels
 
 
 def noise(step: Step, device: torch.device) -> tuple[Tensor, Tensor]:

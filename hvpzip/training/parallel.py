@@ -56,8 +56,7 @@ def same_everywhere(module: nn.Module) -> None:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], stopping: bool) -> bool:
-    """Average the gradients over all processes, in place; returns whether process 0 said ``stopping``, so that all end with the same step.
-    """
+    """Average the gradients over all processes, in place; returns whether process 0 said ``stopping``: all end with the same step."""
     if not dist.is_initialized():
         return stopping
     gradients = [p.grad for p in parameters if p.grad is not None]

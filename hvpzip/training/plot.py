@@ -34,10 +34,10 @@ def plot_log(log: str | Path, image: str | Path) -> None:
     series: dict[str, list[tuple[int, float]]] = {}
     for entry in entries:
         for key, value in entry["bits_per_dim"].items():
-            if key.startswith("path/"):
-                series.setdefault(f"training, {key[5:]}", []).append((entry["step"], value))
-            elif "/level" not in key:
-                series.setdefault(f"validation {key}", []).append((entry["step"], value))
+            key = key.removeprefix("path/")  # as logs of the first session have it
+            if "level" not in key:
+                kind = "training" if entry["kind"] == "train" else "validation"
+                series.setdefault(f"{kind}, {key}", []).append((entry["step"], value))
     for name, points in sorted(series.items()):
         steps, values = zip(*points, strict=True)
         training = name.startswith("training")

@@ -46,13 +46,21 @@ def listing() -> list[str]:
     return sorted(str(path) for path in Path().rglob("*") if path.is_file())
 
 
+@posix
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    import resource
+
+    def used_s() -> float:
+        """Processor time of finished children: unlike the clock on the wall, it leaves out what the machine did besides."""
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
     code = "import sys; from hvpzip.cli import main; main(['--help']); print({'torch', 'numpy', 'PIL'} & set(sys.modules))"
     times = []
     for _ in range(3):
-        started = time.perf_counter()
+        before = used_s()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
-        times.append(time.perf_counter() - started)
+        times.append(used_s() - before)
         assert done.stdout.rstrip().endswith("set()")
     assert min(times) < 0.3
 

@@ -65,7 +65,7 @@ def test_every_unit_needs_exactly_one_exact_step_without_latent(extra):
     ],
 )
 def test_a_step_of_an_unknown_unit_or_with_half_a_noise_level_is_refused(settings):
-    with pytest.raises(ValueError, match="unit|latent"):
+    with pytest.raises(ValueError, match=r"unit|latent"):
         Step(**settings)
 
 

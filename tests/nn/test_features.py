@@ -37,7 +37,9 @@ def test_companding_is_odd_rises_and_is_clipped_beyond_its_table():
     assert features.compand(torch.tensor([-5e6, -1024.0, 1024.0, 5e6])).tolist() == [-127, -127, 127, 127]
 
 
-@pytest.mark.parametrize(("value", "shift", "expected"), [(3, 1, 2), (5, 1, 2), (-3, 1, -2), (32, 6, 0), (96, 6, 2), (97, 6, 2), (-33, 6, -1)])
+@pytest.mark.parametrize(
+    ("value", "shift", "expected"), [(3, 1, 2), (5, 1, 2), (-3, 1, -2), (32, 6, 0), (96, 6, 2), (97, 6, 2), (-33, 6, -1)]
+)
 def test_shifts_round_half_to_even(value, shift, expected):
     assert features.round_shift(torch.tensor([float(value)]), shift).item() == expected
 

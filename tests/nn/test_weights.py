@@ -147,7 +147,7 @@ def test_a_setting_that_is_missing_is_refused_with_the_models_name(models, key):
 
 def test_another_id_is_refused(models):
     edit(models / "good" / "config.json", id="0011223344556677")
-    with pytest.raises(ModelError, match="model good: its contents have id .* not 0011223344556677"):
+    with pytest.raises(ModelError, match=r"model good: its contents have id .* not 0011223344556677"):
         weights.load_model()
 
 

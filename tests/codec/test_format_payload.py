@@ -1,0 +1,350 @@
+"""A second decoder, written from docs/format.md section 7 alone, one symbol at a time, reads what the codec writes."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hvpzip.ans.tables import exp2_table, gaussian_tables
+from hvpzip.codec import image_codec
+
+TABLES = gaussian_tables()
+PHI, RECIPROCAL, SCALE64, EXP2 = (table.tolist() for table in (TABLES.phi, TABLES.reciprocal, TABLES.scale64, exp2_table()))
+F = [round(2**16 * math.log2(1 + v / 16)) for v in range(17)]
+UNITS = ("hh", "hl", "lh")
+
+
+def rhe(values: np.ndarray, shift: int) -> np.ndarray:
+    if shift == 0:
+        return values
+    down = values >> shift
+    rest, half = values - (down << shift), 1 << (shift - 1)
+    return down + ((rest > half) | ((rest == half) & (down % 2 == 1)))
+
+
+class Stack:
+    """7.2 and 7.3."""
+
+    def __init__(self, data: bytes) -> None:
+        number = int.from_bytes(data, "little")
+        count = number.bit_length() // 32 - 1
+        self.words = [(number >> (32 * i)) % 2**32 for i in range(count)]
+        self.heads = [number >> (32 * count)]
+
+    def push(self, intervals: list[tuple[int, int]], precisions: list[int]) -> None:
+        given = []
+        for lane, ((start, freq), p) in enumerate(zip(intervals, precisions, strict=True)):
+            head = self.heads[lane]
+            if head >= freq << (63 - p):
+                given.append(head % 2**32)
+                head >>= 32
+            self.heads[lane] = ((head // freq) << p) + head % freq + start
+        self.words += given[::-1]
+
+    def pop(self, find, precisions: list[int]) -> list[int]:
+        symbols = []
+        for lane, p in enumerate(precisions):
+            cf = self.heads[lane] % 2**p
+            symbol, start, freq = find(lane, cf)
+            self.heads[lane] = freq * (self.heads[lane] >> p) + cf - start
+            if self.heads[lane] < 2**31:
+                self.heads[lane] = (self.heads[lane] << 32) + self.words.pop()
+            symbols.append(symbol)
+        return symbols
+
+    def uniform(self, precisions: list[int]) -> list[int]:
+        return self.pop(lambda lane, cf: (cf, cf, 1), precisions)
+
+    def grow(self, m: int) -> None:
+        tops = [31 + t for t in self.uniform([5] * m)]
+        heads = [1 << top for top in tops]
+        for o in (48, 32, 16, 0):
+            parts = self.uniform([min(max(top - 4 - o, 0), 16) for top in tops])
+            heads = [head + (part << o) for head, part in zip(heads, parts, strict=True)]
+
+        def find(lane: int, cf: int) -> tuple[int, int, int]:
+            v = max(v for v in range(16) if F[v] <= cf)
+            return v, F[v], F[v + 1] - F[v]
+
+        fours = self.pop(find, [16] * m)
+        self.heads += [head + (v << (top - 4)) for head, v, top in zip(heads, fours, tops, strict=True)]
+
+    def shrink(self, m: int) -> None:
+        self.heads, heads = self.heads[:-m], self.heads[-m:]
+        tops = [head.bit_length() - 1 for head in heads]
+        fours = [(head >> (top - 4)) % 16 for head, top in zip(heads, tops, strict=True)]
+        self.push([(F[v], F[v + 1] - F[v]) for v in fours], [16] * m)
+        for o in (0, 16, 32, 48):
+            bits = [min(max(top - 4 - o, 0), 16) for top in tops]
+            self.push([((head >> o) % 2**b, 1) for head, b in zip(heads, bits, strict=True)], bits)
+        self.push([(top - 31, 1) for top in tops], [5] * m)
+
+    def use(self, lanes: int) -> None:
+        while len(self.heads) < lanes:
+            self.grow(len(self.heads))
+        while len(self.heads) > lanes:
+            self.shrink(len(self.heads) // 2)
+
+
+def cumulative(mixture, j: int, lo: int, hi: int, delta: int) -> int:
+    """7.5."""
+    if j <= lo:
+        return 0
+    if j > hi:
+        return 1 << 24
+    total = 0
+    for m, s, w in mixture:
+        z = min(max(64 * delta * j - 32 * delta - m, -(2**26)), 2**26) * RECIPROCAL[s] >> 19
+        u = min(max(z, -(2**23)), 2**23) + 2**23
+        i = u >> 13
+        total += w * (PHI[i] + ((PHI[min(i + 1, 2048)] - PHI[i]) * (u % 2**13) >> 13))
+    return ((total >> 22) * (2**24 - (hi - lo + 1)) >> 24) + j - lo
+
+
+def weights(logits: list[int]) -> list[int]:
+    top = max(logits)
+    p = [EXP2[min(top - logit, 1344)] for logit in logits]
+    found = [share * (2**16 - len(p)) // sum(p) + 1 for share in p]
+    found[logits.index(top)] += 2**16 - sum(found)
+    return found
+
+
+def stages_of(transfers, most: int, run: int):
+    """7.4: the stages of every array, in the writer's order, each from the beginning of the array to its end."""
+    lanes, found = 1, []
+    for pushed, count in transfers:
+        stages, end = [], count
+        while pushed and lanes < most and end > run * lanes:
+            stages.append((lanes, end - run * lanes, end))
+            end -= run * lanes
+            lanes *= 2
+        stages.append((lanes, 0, end))
+        found.append(stages[::-1])
+    return found, lanes
+
+
+class Network:
+    """7.10, on int64 arrays ``(C, h, w)``."""
+
+    def __init__(self, tensors: dict[str, np.ndarray], prefix: str) -> None:
+        self.get = lambda name: tensors[f"{prefix}.{name}"].astype(np.int64)
+        self.blocks = lambda name: sum(f"{prefix}.{name}.blocks.{n}.mix.weight" in tensors for n in range(9))
+
+    def correlate(self, x: np.ndarray, w: np.ndarray, mode: str) -> np.ndarray:
+        k = w.shape[-1]
+        h, wide = x.shape[1:]
+        x = np.pad(x, ((0, 0), (k // 2, k // 2), (k // 2, k // 2)), mode=mode)
+        return sum(np.einsum("oi,ihw->ohw", w[:, :, r, c], x[:, r : r + h, c : c + wide]) for r in range(k) for c in range(k))
+
+    def conv(self, name: str, a: np.ndarray, back: int) -> np.ndarray:
+        total = self.correlate(a, self.get(f"{name}.weight"), "constant") + self.get(f"{name}.bias")[:, None, None]
+        return np.stack([rhe(plane, int(e) - back) for plane, e in zip(total, self.get(f"{name}.exponent"), strict=True)])
+
+    def act(self, f: np.ndarray) -> np.ndarray:
+        return np.clip(rhe(f, 3), 0, 255)
+
+    def carry(self, name: str, a: np.ndarray, f: np.ndarray | int) -> np.ndarray:
+        return np.clip(f + self.conv(name, a, 3), -32767, 32767)
+
+    def branch(self, name: str, inputs: np.ndarray, f: np.ndarray | int) -> np.ndarray:
+        f = self.carry(f"{name}.embed", inputs, f)
+        for n in range(self.blocks(name)):
+            block = f"{name}.blocks.{n}"
+            f = self.carry(f"{block}.mix", np.clip(self.conv(f"{block}.spatial", self.act(f), 0), 0, 255), f)
+        return f
+
+    def head(self, step: int, f: np.ndarray) -> np.ndarray:
+        hidden = np.clip(self.conv(f"heads.{step}.hidden", self.act(f), 0), 0, 255)
+        return np.clip(self.conv(f"heads.{step}.out", hidden, 1), -2047, 2047)
+
+    def closed(self, step: int, kind: str, known: np.ndarray) -> np.ndarray:
+        name = f"closed_form.{step}.{kind}"
+        total = self.correlate(known, self.get(f"{name}_weight"), "edge") + self.get(f"{name}_bias")[:, None, None]
+        return rhe(total, 6 if kind == "mean" else 8)
+
+
+def compand(d: np.ndarray) -> np.ndarray:
+    size = np.minimum(np.abs(d), 1023)
+    return np.sign(d) * np.minimum(127, np.round(14 * np.log2(1 + size))).astype(np.int64)
+
+
+def differences(x: np.ndarray) -> list[np.ndarray]:
+    p = np.pad(x, ((0, 0), (0, 1), (0, 1)), mode="edge")
+    here, right, below, diagonal = p[:, :-1, :-1], p[:, :-1, 1:], p[:, 1:, :-1], p[:, 1:, 1:]
+    return [right - here, below - here, diagonal - here, below - right]
+
+
+def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.ndarray], network, schedule) -> np.ndarray:
+    channels, height, width = shape
+    k = network["components"]
+    path, rest = payload[0] % 4, payload[0] // 4
+    most, run = 1 << rest % 11, (32, 128, 512)[rest // 11]
+    name = list(schedule["levels"][0]["paths"])[path]
+    grids = [(height, width)]
+    while max(grids[-1]) > 2:
+        grids.append(((grids[-1][0] + 1) // 2, (grids[-1][1] + 1) // 2))
+    count = len(grids) - 1
+
+    def entry(level: int) -> dict:
+        return schedule["levels"][min(level, len(schedule["levels"])) - 1]
+
+    def size(level: int, unit: str) -> tuple[int, int]:
+        h, w = grids[level - 1]
+        return {"hh": (h // 2, w // 2), "hl": ((h + 1) // 2, w // 2), "lh": (h // 2, (w + 1) // 2)}[unit]
+
+    transfers = []
+    for level in range(1, count + 1):
+        for index in reversed(entry(level)["paths"][name]):
+            step = entry(level)["steps"][index]
+            n = math.prod(size(level, step["unit"]))
+            transfers += [(False, n)] * (channels if step["given"] is not None else 0) + [(True, n)] * channels
+    transfers += [(True, math.prod(grids[-1]))] * channels
+    plans, lanes = stages_of(transfers, most, run)
+    stack = Stack(payload[1:])
+    stack.use(lanes)
+
+    def pop_array(find, precision: int) -> list[int]:
+        symbols = []
+        for lanes, begin, end in plans.pop():
+            stack.use(lanes)
+            for first in range(begin, end, lanes):
+                at = range(first, min(first + lanes, end))
+                symbols += stack.pop(lambda lane, cf, at=at: find(at[lane], cf), [precision] * len(at))
+        return symbols
+
+    spans = [(0, 255), (-255, 255), (-255, 255)]
+    image = np.zeros((3, *grids[-1]), np.int64)
+    for c in range(channels):
+        lo, hi = spans[c]
+        found = pop_array(lambda i, cf: (cf, cf, 1), (hi - lo).bit_length())
+        image[c] = np.array(found).reshape(grids[-1]) + lo
+    for level in range(count, 0, -1):
+        image = decode_level(image, channels, k, level, entry(level), name, size, spans, plans, stack, pop_array, tensors, network)
+    assert stack.heads == [2**31]
+    assert stack.words == []
+    if channels == 1:
+        return image[:1]
+    luma, orange, green = image
+    t = luma - (green >> 1)
+    blue = t - (orange >> 1)
+    return np.stack([blue + orange, green + t, blue])
+
+
+def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, stack, pop_array, tensors, network) -> np.ndarray:
+    net = Network(tensors, f"networks.{min(level, network['networks']) - 1}")
+    steps, grid = entry["steps"], coarse.shape[1:]
+    first = np.concatenate(differences(coarse))
+    companded = compand(first)
+    levels = np.clip(np.stack([coarse[0] - 128, coarse[1] >> 1, coarse[2] >> 1]), -128, 127)
+    f = net.branch("trunk", np.concatenate([companded, levels]), 0)
+    planes, energies = coarse, np.abs(companded)
+    side, latent, bands = None, None, {}
+
+    def inputs_of(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        return compand(np.concatenate([values - rhe(mean, 6), *differences(values)[:2]]))
+
+    for index in entry["paths"][name]:
+        step = steps[index]
+        unit, is_latent = step["unit"], bool(step["sigma"])
+        rows, columns = size(level, unit)
+        known = (f, planes, energies) if step["given"] is None else side
+        mean, log_scale = net.closed(index, "mean", known[1]), net.closed(index, "scale", known[2])
+        corrections = net.head(index, known[0])
+        kinds = 3 if step["given"] is None else 4
+        parts = corrections[: 3 * kinds * k, :rows, :columns].reshape(kinds, 3, k, -1).tolist()
+        couple = (corrections[3 * kinds * k :, :rows, :columns].reshape(3, -1) + net.get(f"closed_form.{index}.coupling")[:, None]).tolist()
+        flat_mean = mean[:, :rows, :columns].reshape(3, -1).tolist()
+        flat_scale = np.clip(log_scale[:, :rows, :columns], -192, 1081).reshape(3, -1).tolist()
+        surprise = None if step["given"] is None else known[3][:, :rows, :columns].reshape(3, -1).tolist()
+        values, errors = np.zeros((3, rows * columns), np.int64), []
+
+        def index_of(v: int) -> int:
+            return min(max((v + 194) >> 2, 0), 319)
+
+        for c in range(channels):
+            delta, (lo, hi) = 1, spans[c]
+            if is_latent:
+                delta = 1 << step["log2_delta"][c]
+                reach = SCALE64[step["sigma"][c]] * 8 // (64 * delta) + 2
+                lo, hi = lo // delta - reach, hi // delta + reach
+
+            def find(
+                i, cf, c=c, delta=delta, lo=lo, hi=hi, parts=parts, couple=couple, means=flat_mean, scales=flat_scale, surprise=surprise,
+                errors=errors,
+            ):  # fmt: skip
+                centre = means[c][i]
+                for before in range(c):
+                    centre += (couple[before if c == 1 else 1 + before][i] * errors[before][i] + 32) >> 6
+                mixture = []
+                w = weights([parts[2][c][n][i] for n in range(k)])
+                for n in range(k):
+                    m = centre + ((parts[0][c][n][i] * SCALE64[index_of(scales[c][i])] + 32) >> 6)
+                    if surprise is not None:
+                        m += (parts[3][c][n][i] * surprise[c][i] + 32) >> 6
+                    mixture.append((m, index_of(scales[c][i] + parts[1][c][n][i]), w[n]))
+                low, high = lo, hi + 1
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    low, high = (middle, high) if cumulative(mixture, middle, lo, hi, delta) <= cf else (low, middle)
+                start = cumulative(mixture, low, lo, hi, delta)
+                return low, start, cumulative(mixture, low + 1, lo, hi, delta) - start
+
+            values[c] = delta * np.array(pop_array(find, 24), np.int64)
+            errors.append((64 * values[c] - np.array(flat_mean[c], np.int64)).tolist())
+        if step["given"] is not None:
+            push_latent(stack, plans, steps[step["given"]], values, latent, channels)
+        direct = [i for i, s in enumerate(steps) if s["unit"] == unit and not s["sigma"] and s["given"] is None]
+        reference = index if is_latent else direct[0]
+        own_mean = net.closed(reference, "mean", planes)
+        full = rhe(own_mean, 6)
+        for c in range(3):
+            full[c] = np.clip(full[c], *(spans[c] if c < channels else (0, 0)))
+        full[:, :rows, :columns] = values.reshape(3, rows, columns)
+        inputs = inputs_of(full, own_mean)
+        grown = np.concatenate([planes, full]), np.concatenate([energies, np.abs(inputs)])
+        if is_latent:
+            side = (net.branch(f"side.{index}", inputs, f), *grown, 64 * full - own_mean)
+            latent = values
+        else:
+            bands[unit] = values.reshape(3, rows, columns)
+            if unit != "lh":
+                f = net.branch(f"carry.{unit}", inputs, f)
+                planes, energies = grown
+    image = np.zeros((3, grid[0] + bands["lh"].shape[1], grid[1] + bands["hl"].shape[2]), np.int64)
+    image[:, ::2, ::2], image[:, ::2, 1::2], image[:, 1::2, ::2], image[:, 1::2, 1::2] = coarse, bands["hl"], bands["lh"], bands["hh"]
+    return image
+
+
+def push_latent(stack: Stack, plans, step, values: np.ndarray, latent: np.ndarray, channels: int) -> None:
+    """7.8."""
+    for c in reversed(range(channels)):
+        s, delta = step["sigma"][c], 1 << step["log2_delta"][c]
+        reach = SCALE64[s] * 8 // (64 * delta) + 2
+        [(lanes, begin, end)] = plans.pop()
+        for first in reversed(range(begin, end, lanes)):
+            intervals = []
+            for x, y in zip(values[c, first : first + lanes].tolist(), latent[c, first : first + lanes].tolist(), strict=True):
+                j, lo, hi = y // delta, x // delta - reach, x // delta + reach
+                start = cumulative([(64 * x, s, 2**16)], j, lo, hi, delta)
+                intervals.append((start, cumulative([(64 * x, s, 2**16)], j + 1, lo, hi, delta) - start))
+            stack.push(intervals, [24] * len(intervals))
+
+
+@pytest.mark.parametrize(
+    ("path", "box", "gray"),
+    [
+        ("diffusion", (30, 40, 13, 10), False),
+        ("direct", (80, 40, 11, 14), False),
+        ("diffusion", (10, 90, 21, 15), True),
+        ("diffusion", (30, 40, 1, 7), False),
+        ("direct", (30, 40, 2, 2), False),
+    ],
+)
+def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, crop, path, box, gray):
+    samples = crop(*box, gray)
+    payload, report = image_codec._encode_along(samples, tiny_model, tiny_model.schedule.path_names.index(path))
+    assert max(box[2:]) < 10 or report.lanes > 1
+    tensors = {name: value.numpy() for name, value in tiny_model.cascade.state_dict().items()}
+    tensors |= {f"{n}.exponent": m.exponent.numpy() for n, m in tiny_model.cascade.named_modules() if hasattr(m, "exponent")}
+    found = decode(payload, samples.shape, tensors, tiny_model.config.to_dict(), tiny_model.schedule.to_dict())
+    assert np.array_equal(found, samples)
