@@ -145,8 +145,12 @@ def decode(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     threads: int | None = None,
     on_group: GroupProgress | None = None,
+    on_report: "Callable[[GroupReport], None] | None" = None,
 ) -> "tuple[Samples, Container]":
-    """As ``decompress``, with the parsed container beside the samples. ``on_group`` is called after each group."""
+    """As ``decompress``, with the parsed container beside the samples.
+
+    ``on_group`` is called after each group, ``on_report`` with what the group cost, which takes a little longer to find out.
+    """
     from hvpzip import container
 
     checked_threads(threads)
@@ -173,7 +177,12 @@ def decode(
     with torch_threads(threads):
         for done, (group, (y, x, h, w)) in enumerate(zip(parsed.groups, tiles, strict=True), start=1):
             try:
-                planes = image_codec.decode_group(group.payload, (header.channels, h, w), header.bit_depth, weights)
+                shape = (header.channels, h, w)
+                if on_report is None:
+                    planes = image_codec.decode_group(group.payload, shape, header.bit_depth, weights)
+                else:
+                    planes, report = image_codec.inspect_group(group.payload, shape, header.bit_depth, weights)
+                    on_report(report)
             except CorruptError as error:
                 raise CorruptError(f"group {done} of {len(tiles)}: {error}") from error
             tile = samples[y : y + h, x : x + w]

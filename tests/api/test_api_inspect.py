@@ -35,12 +35,51 @@ def test_sections_cover_the_file_without_gaps() -> None:
         assert section.offset == end
         end += section.size_bytes
     assert end == len(data)
-    coded = [section for section in facts.sections if section.name.endswith("payload")]
-    assert [section.size_bytes for section in coded] == [len(payload) for payload in payloads]
-    for section, payload in zip(coded, payloads, strict=True):
-        assert data[section.offset : section.offset + section.size_bytes] == payload
-    assert 8 * sum(section.size_bytes for section in coded) == facts.coded_bits
-    assert [section.name for section in facts.sections[:3]] == ["header", "metadata 1, type 2", "metadata 2, type 300"]
+    parts = [section for section in facts.sections if section.purpose == "parameters"]
+    coded = [section for section in facts.sections if section.purpose == "message"]
+    for parameters, section, payload in zip(parts, coded, payloads, strict=True):
+        assert parameters.size_bytes == min(1, len(payload))
+        assert data[parameters.offset : section.offset + section.size_bytes] == payload
+    assert 8 * sum(section.size_bytes for section in [*parts, *coded]) == facts.coded_bits
+    assert [section.name for section in facts.sections[4:8:2]] == ["metadata 1, type 2", "metadata 2, type 300"]
+
+
+def test_every_section_is_where_its_name_says() -> None:
+    header = container.Header(
+        width=300, height=2, channels=1, bit_depth=8, colour_lift=0, map=0, levels=4, model_id=b"modelid!", effort=0, group_size_log2=15
+    )
+    data = container.write(header, [container.Group(b"payload", 0x04030201)], (container.Section(2, b"abc"),))
+    found = {section.name: data[section.offset : section.offset + section.size_bytes] for section in hvpzip.info(data).sections}
+    assert found["header, model id"] == b"modelid!"
+    assert found["header, number of sections"] == b"\1"
+    assert found["header, checksum"] == container.crc32(data[:27]).to_bytes(4, "little")
+    assert found["metadata 1, type 2"] == b"\2\3abc"
+    assert found["group 1, length"] == b"\7"
+    assert found["group 1, checksum of the samples"] == b"\1\2\3\4"
+    assert found["group 1, coding parameters"] == b"p"
+    assert found["group 1, message"] == b"ayload"
+
+
+def test_account_follows_the_stack_and_adds_up(packed: Mapping[str, bytes], pictures: Mapping[str, object]) -> None:
+    (group,) = api.account(packed["rgb"])
+    _, report = api.compress_with_report(pictures["rgb"])
+    assert group.coded_bits == report.coded_bits
+    assert group.bound_bits == pytest.approx(report.bound_bits)
+    assert [(p.level, p.unit, p.step, p.kind) for p in group.stack] == [term[:4] for term in report.terms]
+    assert [scale.level for scale in group.scales] == [*range(1, len(group.scales)), 0]
+    net = sum(scale.exact_bits + scale.returned_bits - scale.borrowed_bits for scale in group.scales)
+    assert net == pytest.approx(group.bound_bits)
+    assert min(scale.lowest_bits for scale in group.scales) > 0
+    assert 31 <= group.coded_bits - group.stack[-1].stack_bits < 31 + 8 + 8
+
+
+def test_account_has_a_curve_for_every_group_and_refuses_damage(packed: Mapping[str, bytes], folder: Path) -> None:
+    (dot,) = api.account(packed["dot"])
+    assert [(point.level, point.kind) for point in dot.stack] == [(0, "rate")]
+    assert dot.scales[0].exact_bits == 8 + 9 + 9
+    assert api.account(folder / "packed" / "gray.hvz")[0].bound_bits > 0
+    with pytest.raises(errors.CorruptError):
+        api.account(packed["rgb"][:-1] + b"\0")
 
 
 def test_info_refuses_what_is_no_whole_file(packed: Mapping[str, bytes]) -> None:
