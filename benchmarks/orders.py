@@ -102,7 +102,8 @@ class _Encoder(image_codec._Encoder):
         self.lowest = min(self.lowest, tail_words(message.tail).size)
 
     def begin_with(self, message: ans.Message) -> None:
-        """Start from this message of one lane."""
+        """Start from this message of one lane; no latent is popped yet."""
+        self._popped: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
         self._message, self.lowest = message, tail_words(message.tail).size
 
 
@@ -118,10 +119,6 @@ class _EarlyEncoder(_Encoder):
             if step.given is not None:
                 values[step.unit] = super()._pop_latent(level, step.given, values[step.unit])
                 self._popped[level.number, step.given] = values[step.unit]
-
-    def __init__(self, model: Model, channels: int, plan: list[ans.Plan]) -> None:
-        super().__init__(model, channels, plan)
-        self._popped: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
 
     def _pop_latent(self, level: image_codec._Level, index: int, parent: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return self._popped.pop((level.number, index))
