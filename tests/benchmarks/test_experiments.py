@@ -81,7 +81,7 @@ def test_popping_later_borrows_less_and_a_chain_borrows_once(tiny_model: Any, cr
     assert alone["plain"].initial_bits > alone["bit-swap"].initial_bits > alone["self-seeded"].initial_bits == 0
     for order in ORDERS:
         assert encode_chain(images, tiny_model, order).initial_bits == alone[order].initial_bits
-        assert alone[order].bound_bits == pytest.approx(alone["self-seeded"].bound_bits, rel=0.02)
+        assert alone[order].bound_bits == pytest.approx(alone["self-seeded"].bound_bits, rel=0.05)  # other latents are drawn
         assert -min(bits for _, bits in alone[order].curve) == pytest.approx(alone[order].initial_bits, abs=64)
 
 
