@@ -11,6 +11,7 @@ __all__ = ["SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outpu
 
 SUFFIX = ".hvz"
 _PICTURE_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"})
+_SOURCE_SUFFIXES = _PICTURE_SUFFIXES | {".jpg", ".jpeg"}
 
 
 class Plan(NamedTuple):
@@ -22,12 +23,13 @@ class Plan(NamedTuple):
 
 
 def compressed_name(path: str) -> str:
-    """``photo.png`` gives ``photo.png.hvz``: the suffix is added, so no two kinds of picture meet in one name."""
-    return path + SUFFIX
+    """``photo.png`` gives ``photo.hvz``, and ``scan.2024`` gives ``scan.2024.hvz``: only the suffix of a picture is replaced."""
+    stem, suffix = os.path.splitext(path)
+    return (stem if suffix.lower() in _SOURCE_SUFFIXES and os.path.basename(stem) else path) + SUFFIX
 
 
 def decompressed_name(path: str) -> str:
-    """``photo.png.hvz`` gives ``photo.png``; ``.png`` is added where no lossless picture suffix is left, as in ``photo.jpg.hvz``.
+    """``photo.hvz`` gives ``photo.png``; a lossless picture suffix in front is kept: ``photo.tif.hvz`` gives ``photo.tif``.
 
     Raises: NotHvpzipError if ``path`` does not end in ``.hvz``.
     """

@@ -37,7 +37,7 @@ def command(
 
     \b
     Examples:
-      hvpzip decompress photo.png.hvz
+      hvpzip decompress photo.hvz
       hvpzip decompress photo.hvz -o photo.tif
       hvpzip decompress -o photos/ packed/*.hvz
       hvpzip decompress < photo.hvz > photo.png

@@ -189,9 +189,9 @@ def _residuals(parameters: Parameters, values: Int64Array) -> list[Int64Array]:
 
 
 class _Encoder(_Walker):
-    def __init__(self, model: Model, channels: int, plan: list[Plan]) -> None:
+    def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int) -> None:
         super().__init__(model, channels)
-        self.message = ans.base_message(1)
+        self.message = ans.base_message(lanes)
         self.plans = iter(plan)
         self.terms: list[TermBits] = []
         self.curve: list[tuple[str, float]] = [("start", 0.0)]
@@ -357,7 +357,7 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
             best = found
         if best is not None and samples[0].size > TRY_ALL_PIXELS:
             break
-    assert best is not None, "a path without latents on one lane never runs dry"
+    assert best is not None, "a path without latents and without a ramp never runs dry"
     return best
 
 
@@ -368,7 +368,7 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int) -> tuple[
     name = model.schedule.path_names[path]
     split = pyramid.split(colour.forward(samples, _lift(channels, model)), model.config.transform, len(geometry.levels))
     for coding in candidates(path, samples.size):
-        encoder = _Encoder(model, channels, plans(_transfers(geometry, channels, name), coding))
+        encoder = _Encoder(model, channels, plans(_transfers(geometry, channels, name), coding), coding.first_lanes)
         try:
             with exact_arithmetic():
                 for level, bands, coarse in zip(geometry.levels, reversed(split.levels), _coarse_images(split, model), strict=True):

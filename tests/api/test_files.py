@@ -32,7 +32,7 @@ def listing(folder: Path) -> list[str]:
 def test_picture_file_comes_back_sample_for_sample(folder: Path, pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
     for name in ("rgb", "gray"):
         result = hvpzip.compress_file(folder / f"{name}.png")
-        assert result.output == str(folder / f"{name}.png.hvz")
+        assert result.output == str(folder / f"{name}.hvz")
         assert Path(result.output).read_bytes() == packed[name]
         back = hvpzip.decompress_file(result.output, folder / f"{name}-again.png")
         assert back.output is not None
@@ -66,7 +66,7 @@ def test_record_has_every_key_in_order_and_is_json(folder: Path) -> None:
     record = json.loads(json.dumps(api.as_record(result)))
     assert tuple(record) == api.JSON_KEYS
     assert [key for key, value in record.items() if value is None] == ["error"]
-    known = api.as_record(hvpzip.info(folder / "gray.png.hvz"))
+    known = api.as_record(hvpzip.info(folder / "gray.hvz"))
     assert tuple(known) == api.JSON_KEYS
     unknown = {"output", "input_bytes", "bound_bits", "seconds", "error"}
     assert {key for key, value in known.items() if value is None} == unknown
@@ -107,7 +107,7 @@ def test_streams_are_taken_on_both_sides(folder: Path, pictures: Mapping[str, Sa
 
 
 def test_existing_output_is_kept_unless_forced(folder: Path, packed: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    target = folder / "rgb.png.hvz"
+    target = folder / "rgb.hvz"
     target.write_bytes(b"precious")
     with monkeypatch.context() as patch:
         patch.setattr(image_codec, "encode_group", None)  # refused before any work
