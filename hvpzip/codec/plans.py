@@ -22,7 +22,7 @@ MAX_LOG2_LANES = 10
 
 
 class Coding(NamedTuple):
-    """The parameter byte of a group: ``path + 4 * (log2_lanes + 11 * run)``; path 0..3, log2_lanes 0..10, run an index into ``RUNS`` or NO_RAMP."""
+    """The parameter byte of a group, ``path + 4 * (log2_lanes + 11 * run)``: path 0..3, log2_lanes 0..10, run into ``RUNS`` or NO_RAMP."""
 
     path: int
     log2_lanes: int

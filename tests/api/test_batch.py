@@ -41,7 +41,7 @@ def test_any_executor_is_taken_and_results_are_in_order(folder: Path, pictures: 
     executor = SendingExecutor()
     seen: list[str] = []
     paths = [folder / "rgb.png", folder / "missing.png", folder / "gray.png"]
-    results = hvpzip.compress_files(paths, folder / "packed", executor=executor, progress=lambda result: seen.append(result.path))
+    results = hvpzip.compress_files(paths, folder / "made", executor=executor, progress=lambda result: seen.append(result.path))
     assert [result.path for result in results] == [str(path) for path in paths]
     assert sorted(seen) == sorted(str(path) for path in paths)
     assert executor.submitted == 3
@@ -49,9 +49,9 @@ def test_any_executor_is_taken_and_results_are_in_order(folder: Path, pictures: 
     assert missing.error == "No such file or directory"
     assert "FileNotFoundError" in (missing.trace or "")
     assert good.error is gray.error is None
-    assert good.output == str(folder / "packed" / "rgb.hvz")
+    assert good.output == str(folder / "made" / "rgb.hvz")
     assert (good.width, good.height, good.channels) == (48, 40, 3)
-    assert good.output_bytes == (folder / "packed" / "rgb.hvz").stat().st_size
+    assert good.output_bytes == (folder / "made" / "rgb.hvz").stat().st_size
 
     outputs = [result.output for result in (good, gray) if result.output]
     (folder / "again").mkdir()
