@@ -40,6 +40,7 @@ class SendingExecutor(Executor):
 def test_any_executor_is_taken_and_results_are_in_order(folder: Path, pictures: Mapping[str, Samples]) -> None:
     executor = SendingExecutor()
     seen: list[str] = []
+    (folder / "made").mkdir()
     paths = [folder / "rgb.png", folder / "missing.png", folder / "gray.png"]
     results = hvpzip.compress_files(paths, folder / "made", executor=executor, progress=lambda result: seen.append(result.path))
     assert [result.path for result in results] == [str(path) for path in paths]
