@@ -21,7 +21,7 @@ from hvpzip.ans.lanes import Stage
 from hvpzip.ans.rans import LOWER_BOUND, IntArray, Message, StackUnderflow, Tail, WordArray
 from hvpzip.ans.tables import CELL_BITS, CELL_MASK, EDGE_LIMIT, MIX_BITS, Z_OFFSET, Z_SHIFT, gaussian_tables
 
-__all__ = ["Parameters", "fill_intervals", "parameters", "pop_stage", "push_stage"]
+__all__ = ["Parameters", "fill_edges", "fill_intervals", "parameters", "pop_stage", "push_stage"]
 
 Int64Array: TypeAlias = NDArray[np.int64]
 StateArray: TypeAlias = NDArray[np.uint64]
@@ -137,6 +137,16 @@ def fill_intervals(params: Parameters, symbol: Int64Array, delta: int, precision
         start[i] = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge, above, size[i], precision)
         stop = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge + spacing, above + 1, size[i], precision)
         freq[i] = stop - start[i]
+
+
+@_jit
+def fill_edges(params: Parameters, first: Int64Array, precision: int, edges: Int64Array) -> None:
+    """Write C(first + j) of every symbol into edges, int64 (N, j), for delta 1: mirrors ``reweighted._window_edges``."""
+    mean, scale, weight, lo, size, phi, slope, reciprocal = params
+    for i in range(first.size):
+        for j in range(edges.shape[1]):
+            symbol = first[i] + j
+            edges[i, j] = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, 64 * symbol, symbol - lo[i], size[i], precision)
 
 
 @_jit
