@@ -21,12 +21,15 @@ Only units that read no latent teach: the encoder meets latents fine to coarse, 
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.ans import Mixture
+from hvpzip.ans.backend import kernels
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
 
 __all__ = ["MATRICES", "Lattice", "Matrix", "choose_matrix", "cost", "reachable"]
@@ -115,6 +118,9 @@ class Lattice:
             return padded[block[0]]
 
         def watch(begin: int, end: int, freqs: NDArray[np.int32]) -> None:
+            if compiled := _compiled(freqs.size):
+                compiled.tally(block[0], freqs, expected)
+                return
             np.add.at(expected, block[0].ravel(), freqs.ravel())
 
         # Context -1 stands for a colour outside the cube.
@@ -141,6 +147,14 @@ class Lattice:
 
     def _contexts(self, y: Int64Array, co: Int64Array, first: Int64Array, length: int = WINDOW) -> NDArray[np.int16]:
         """Contexts of the symbols first, ..., first + length - 1: int16 (n, length), -1 outside the cube."""
+        if compiled := _compiled(first.size * length):
+            context = np.empty((first.size, length), np.int16)
+            reach = np.zeros(1, np.bool_) if self._reachable is None else self._reachable
+            arrays = [np.ascontiguousarray(array, np.int64) for array in (y, co, first)]
+            compiled.contexts(
+                *arrays, self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS, context
+            )
+            return context
         cg = first.astype(np.int32)[:, None] + np.arange(-_REACH, length + _REACH, dtype=np.int32)
         colour, inside = _colour(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
         colour &= 0xFFFFFF
@@ -160,6 +174,11 @@ class Lattice:
             context += self._reachable[colour[:, middle]] * np.int16(_SEEN * _AROUND * _PAIRS)
         context[~inside[:, middle]] = -1
         return context
+
+
+def _compiled(count: int) -> ModuleType | None:
+    """``lattice_kernels``, under the same conditions as ``ans.kernels``."""
+    return import_module("hvpzip.codec.lattice_kernels") if kernels(count) else None
 
 
 def _colour(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
