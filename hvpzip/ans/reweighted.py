@@ -71,7 +71,7 @@ class Reweighted(NamedTuple):
 
     def intervals(self, symbol: IntArray) -> tuple[Int64Array, Int64Array]:
         """(start, freq) of N symbols, int64 (N,) each, freq >= 1. Raises ValueError for symbols outside lo..hi."""
-        symbol = np.asarray(symbol, np.int64)
+        symbol = symbol.astype(np.int64)
         if symbol.shape != self.first.shape or ((symbol < self.lo) | (symbol > self.hi)).any():
             raise ValueError(f"expected {self.first.size} symbols in {self.lo}..{self.hi}")
         rows, place = np.arange(symbol.size), symbol - self.first
@@ -81,8 +81,9 @@ class Reweighted(NamedTuple):
         freq = self.edges[rows, place + 1] - start
         if not inside.all():
             outer = np.flatnonzero(~inside)
-            start[outer] = self._cumulative(outer, symbol[outer])
-            freq[outer] = self._cumulative(outer, symbol[outer] + 1) - start[outer]
+            missed: Int64Array = symbol[outer].astype(np.int64)
+            start[outer] = self._cumulative(outer, missed)
+            freq[outer] = self._cumulative(outer, missed + 1) - start[outer]
         return start, freq
 
     def push(self, message: Message, symbol: IntArray, plan: Plan | None = None) -> tuple[Message, Int64Array]:
@@ -94,8 +95,15 @@ class Reweighted(NamedTuple):
         """Pop N symbols; returns the message, the symbols and their frequencies, int64 (N,) each. Inverse of ``push``."""
         n = self.first.size
         symbol, freq = np.empty(n, np.int64), np.empty(n, np.int64)
+        compiled = kernels(n)
+        if compiled:
+            parameters = compiled.parameters(*self.mixture, self.lo, self.hi - self.lo + 1, 1)
+            windows = compiled.Windows(self.first, self.edges, self.total, self.excess)
         for stage in check_plan(plan, message, n, 0):
             message = resize(message, stage.lanes)
+            if compiled:
+                message = compiled.pop_reweighted_stage(message, parameters, windows, PRECISION, UNIT, stage, symbol, freq)
+                continue
             for begin, end in chunks(stage):
                 cf, pop_fun = rans.pop(message, PRECISION, end - begin)
                 symbol[begin:end], start, freq[begin:end] = self._search(begin, end, cf.astype(np.int64))

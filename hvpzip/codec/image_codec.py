@@ -254,7 +254,7 @@ def _can_reweight(channels: int, model: Model) -> bool:
 def _reweighting(
     geometry: _Geometry, path: str, base: Int32Array, bands: list[dict[str, Int32Array]], sights: list[_Sight], matrix: int
 ) -> _Reweighting | None:
-    """Learn the lattice in the decoder's order; None where it does not pay. ``bands`` and ``sights`` are finest first, as the levels are."""
+    """Learn the lattice in the decoder's order; None where it does not pay. ``bands`` and ``sights``: finest first, as the levels."""
     known = Lattice(matrix)
     known.add(base.reshape(3, -1))
     saved = 0
@@ -268,7 +268,8 @@ def _reweighting(
                 lo, hi = level.ranges[step.unit][2]
                 mixture = parameters.mixture(2, _residuals(parameters, values[:2]))
                 reweighted = known.reweight(mixture, values[0], values[1], lo, hi)
-                start, freq = found.intervals[level.number, index] = reweighted.intervals(values[2])
+                found.intervals[level.number, index] = reweighted.intervals(values[2])
+                freq = found.intervals[level.number, index][1]
                 saved += lattice.cost(ans.intervals(mixture, values[2], lo, hi)[1], ans.PRECISION) - lattice.cost(freq, ans.PRECISION)
                 known.learn(values[2])
             else:
@@ -314,7 +315,9 @@ class _Encoder(_Walker):
                 parameters = self.predict(level, source, index)
             start_freq = None
             if self.reweighting is not None and not step.is_latent:
-                start_freq = self._reweighted(level, index, parameters, revealed, coarse, [bands[u] for u in self._units_before(level, path, index)])
+                start_freq = self._reweighted(
+                    level, index, parameters, revealed, coarse, [bands[u] for u in self._units_before(level, path, index)]
+                )
             self._push_unit(level, index, parameters, revealed, start_freq)
             self.curve.append((f"{level.number}:{unit}:{index}", self._size()))
 
@@ -478,7 +481,7 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
         raise ValueError(f"a group is uint8 (1 or 3, h, w), not {samples.dtype} {samples.shape}")
     best: tuple[bytes, GroupReport] | None = None
     for path in range(len(model.schedule.path_names)):
-        found = _encode_along(samples, model, path)
+        found = _encode_along(samples, model, path, learn_colours=True)
         if found is not None and (best is None or len(found[0]) < len(best[0])):
             best = found
         if best is not None and samples[0].size > TRY_ALL_PIXELS:
@@ -487,8 +490,10 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
     return best
 
 
-def _encode_along(samples: NDArray[np.uint8], model: Model, path: int) -> tuple[bytes, GroupReport] | None:
-    """Payload along one path, or None where the stack runs dry on any number of lanes."""
+def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_colours: bool = False) -> tuple[bytes, GroupReport] | None:
+    """Payload along one path, or None where the stack runs dry on any number of lanes. With ``learn_colours`` it uses the lattice if that
+    pays.
+    """
     channels = samples.shape[0]
     geometry = _geometry(samples.shape, 8, model)
     name = model.schedule.path_names[path]
@@ -499,7 +504,7 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int) -> tuple[
         for level, units, image in zip(geometry.levels, bands, coarse, strict=True):
             sights.append(scout.level(level, name, image, units))
     reweighting = None
-    if _can_reweight(channels, model) and bands:
+    if learn_colours and _can_reweight(channels, model) and bands:
         reweighting = _reweighting(geometry, name, split.base, bands, sights, lattice.choose_matrix(coarse[0].reshape(3, -1)))
     prefix = b"" if reweighting is None else bytes([LATTICE_MARK, reweighting.matrix])
     for coding in candidates(path, samples.size):

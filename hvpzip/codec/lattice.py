@@ -151,11 +151,9 @@ class Lattice:
             context = np.empty((first.size, length), np.int16)
             reach = np.zeros(1, np.bool_) if self._reachable is None else self._reachable
             arrays = [np.ascontiguousarray(array, np.int64) for array in (y, co, first)]
-            compiled.contexts(
-                *arrays, self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS, context
-            )
+            compiled.contexts(*arrays, self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS, context)
             return context
-        cg = first.astype(np.int32)[:, None] + np.arange(-_REACH, length + _REACH, dtype=np.int32)
+        cg: NDArray[np.int32] = first.astype(np.int32)[:, None] + np.arange(-_REACH, length + _REACH).astype(np.int32)
         colour, inside = _colour(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
         colour &= 0xFFFFFF
         counts = self._colours[colour] * inside
@@ -200,7 +198,8 @@ def _around(counts: NDArray[np.integer]) -> NDArray[np.int32]:
     sums = np.zeros((counts.shape[0], counts.shape[1] + 1), np.int32)
     np.cumsum(counts, axis=1, dtype=np.int32, out=sums[:, 1:])
     span = 2 * _REACH + 1
-    return sums[:, span:] - sums[:, :-span] - counts[:, _REACH:-_REACH]
+    result: NDArray[np.int32] = sums[:, span:] - sums[:, :-span] - counts[:, _REACH:-_REACH]
+    return result
 
 
 @cache
@@ -222,7 +221,7 @@ def reachable(matrix: int) -> NDArray[np.bool_]:
 
 
 def choose_matrix(pixels: NDArray[np.integer]) -> int:
-    """Id of the matrix that reaches clearly more of the pixels (Y, Co, Cg) ``(3, n)`` than chance would have it, or 0. The encoder's choice."""
+    """Id of the matrix that reaches clearly more of the pixels (Y, Co, Cg) ``(3, n)`` than chance, or 0: the encoder's choice."""
     y, co, cg = (channel[:: max(1, pixels.shape[1] >> 11)].astype(np.int32) for channel in pixels)
     colour, inside = _colour(y, co, cg)
     colour = colour[inside].astype(np.int64)
@@ -248,7 +247,7 @@ def _reached(matrix: Matrix, rgb: Int64Array) -> NDArray[np.bool_]:
     cb = -((luma + matrix.offset[2] - (blue << 16)) // matrix.blue)
     right = ((luma + matrix.red * cr + matrix.offset[0]) >> 16 == red) & ((luma + matrix.blue * cb + matrix.offset[2]) >> 16 == blue)
     right &= (luma - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == green
-    return right.any(axis=1)
+    return np.asarray(right.any(axis=1))
 
 
 def cost(freqs: NDArray[np.integer], precision: int) -> int:

@@ -75,7 +75,7 @@ def contexts(
             if colour[place] < 0:
                 out[i, k] = -1
             else:
-                mine, beside, ratio = times[place] << 4, timed - times[place], 0
+                mine, beside, ratio = times[place] << 4, timed - times[place], np.int64(0)
                 if beside >= enough:
                     ratio = (
                         1

@@ -41,9 +41,17 @@ def test_frequencies_are_at_least_one_and_sum_to_the_whole(seed, lo, size, extre
     assert np.array_equal(starts, np.cumsum(freqs, 0) - freqs)
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**31), n=st.integers(1, 300), lo=st.integers(-300, 0), size=st.integers(1, 600), lanes=st.sampled_from([1, 8]))
-def test_push_and_pop_undo_each_other_in_both_directions(seed, n, lo, size, lanes):
+def test_push_and_pop_undo_each_other_in_both_directions(backend, seed, n, lo, size, lanes):
+    if backend == "numba":
+        pytest.importorskip("numba")
+    with mock.patch.dict(os.environ, HVPZIP_KERNELS=backend):
+        push_and_pop(seed, n, lo, size, lanes)
+
+
+def push_and_pop(seed, n, lo, size, lanes):
     found = reweighted(seed, n, lo, lo + size - 1)
     rng = np.random.default_rng(seed)
     symbols = rng.integers(lo, lo + size, n)
@@ -131,7 +139,7 @@ def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height
     samples = rng.choice(np.array([0, 1, 128, 200, 255], np.uint8), (3, height, width))
     with (
         mock.patch.object(image_codec, "LATTICE_WORTH", -(1 << 60)),
-        mock.patch.object(lattice, "choose_matrix", lambda pixels: matrix),
+        mock.patch.object(lattice, "choose_matrix", return_value=matrix),
     ):
         payload, report = encode_group(samples, tiny_model, 1)
     assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
