@@ -162,7 +162,7 @@ def fill_intervals(params: Parameters, symbol: Int64Array, delta: int, precision
 
 @_jit
 def fill_edges(params: Parameters, first: Int64Array, precision: int, edges: Int64Array) -> None:
-    """Write C(first + j) of every symbol into edges, int64 (N, j), for delta 1: mirrors ``reweighted._window_edges``."""
+    """Write C(first + j) of every symbol into edges, int64 (N, j), for delta 1: mirrors ``reweighted.window_edges``."""
     mean, scale, weight, lo, size, phi, slope, reciprocal = params
     for i in range(first.size):
         for j in range(edges.shape[1]):

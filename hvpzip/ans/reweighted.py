@@ -29,7 +29,7 @@ from hvpzip.ans.lanes import Plan, chunks, resize
 from hvpzip.ans.mixture import PRECISION, Mixture, cumulative
 from hvpzip.ans.rans import IntArray, Message
 
-__all__ = ["MAX_FACTOR", "UNIT", "WINDOW", "Reweighted", "reweight", "window_starts"]
+__all__ = ["MAX_FACTOR", "UNIT", "WINDOW", "Reweighted", "reweight", "window_edges", "window_starts"]
 
 Int32Array: TypeAlias = NDArray[np.int32]
 Int64Array: TypeAlias = NDArray[np.int64]
@@ -180,7 +180,7 @@ def reweight(
     edges, total, excess = np.empty((n, WINDOW + 1), np.int32), np.empty(n, np.int64), np.empty(n, np.int64)
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
-        base = _window_edges(Mixture(*(np.asarray(field)[:, begin:end] for field in mixture)), lo, hi, first[begin:end])
+        base = window_edges(Mixture(*(np.asarray(field)[:, begin:end] for field in mixture)), lo, hi, first[begin:end])
         mass = np.zeros((end - begin, WINDOW + 1), np.int64)
         np.multiply(np.diff(base, axis=1), factors(begin, end), out=mass[:, 1:])
         np.cumsum(mass, axis=1, out=mass)
@@ -195,12 +195,12 @@ def reweight(
     return Reweighted(mixture, lo, hi, first, edges, total, excess)
 
 
-def _window_edges(mixture: Mixture, lo: int, hi: int, first: Int64Array) -> Int64Array:
-    """C at first, first + 1, ..., first + WINDOW: int64 (n, WINDOW + 1)."""
-    if compiled := kernels(first.size * (WINDOW + 1)):
-        edges = np.empty((first.size, WINDOW + 1), np.int64)
+def window_edges(mixture: Mixture, lo: int, hi: int, first: Int64Array, length: int = WINDOW) -> Int64Array:
+    """C at first, first + 1, ..., first + length: int64 (n, length + 1)."""
+    if compiled := kernels(first.size * (length + 1)):
+        edges = np.empty((first.size, length + 1), np.int64)
         compiled.fill_edges(compiled.parameters(*mixture, lo, hi - lo + 1, 1), first, PRECISION, edges)
         return edges
-    repeated = Mixture(*(np.repeat(np.asarray(field), WINDOW + 1, axis=1) for field in mixture))
-    symbol = (first[:, None] + np.arange(WINDOW + 1)).ravel()
-    return cumulative(repeated, symbol, lo, hi).reshape(-1, WINDOW + 1)
+    repeated = Mixture(*(np.repeat(np.asarray(field), length + 1, axis=1) for field in mixture))
+    symbol = (first[:, None] + np.arange(length + 1)).ravel()
+    return cumulative(repeated, symbol, lo, hi).reshape(-1, length + 1)

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from hvpzip import ans
 from hvpzip.ans import Mixture, Plan, StackUnderflow
+from hvpzip.ans.reweighted import Reweighted
 from hvpzip.codec import lattice
-from hvpzip.codec.lattice import Lattice
+from hvpzip.codec.lattice import Factors, Lattice
 from hvpzip.codec.plans import Coding, Transfer, candidates, plans
 from hvpzip.diffusion.schedule import LevelSchedule, Step
 from hvpzip.errors import CorruptError
@@ -40,6 +41,10 @@ GROUP_SIZE = 1024
 TRY_ALL_PIXELS = 1 << 14
 # First byte of a payload whose last colour is reweighted; the number of the matrix and the coding parameters follow.
 LATTICE_MARK = 255
+# Added to the matrix where the second colour is reweighted too.
+SECOND = 16
+# ... if that saves so much of its cost on the levels from the third on: it takes several times as long as the last colour.
+SECOND_WORTH = 16
 # What reweighting must save at least, in 1/256 bit: its two bytes, and something for the units whose gain is not known in advance.
 LATTICE_WORTH = 256 * 64
 
@@ -232,18 +237,23 @@ class _Scout(_Walker):
         return _Sight(before, parameters)
 
 
+Intervals = dict[int, tuple[Int64Array, Int64Array]]
+
+
 class _Reweighting(NamedTuple):
     """The lattice along one path, as the encoder needs it: fine to coarse.
 
     Attributes:
         matrix: Index into ``lattice.MATRICES``.
-        intervals: (start, freq) of Cg by (level, step): units that read no latent.
+        second: Whether Co is reweighted too.
+        intervals: (start, freq) by channel, by (level, step): units that read no latent.
         factors: The factors in force for the other units.
     """
 
     matrix: int
-    intervals: dict[tuple[int, int], tuple[Int64Array, Int64Array]]
-    factors: dict[tuple[int, int], Int64Array]
+    second: bool
+    intervals: dict[tuple[int, int], Intervals]
+    factors: dict[tuple[int, int], Factors]
 
 
 def _can_reweight(channels: int, model: Model) -> bool:
@@ -255,27 +265,63 @@ def _reweighting(
     geometry: _Geometry, path: str, base: Int32Array, bands: list[dict[str, Int32Array]], sights: list[_Sight], matrix: int
 ) -> _Reweighting | None:
     """Learn the lattice in the decoder's order; None where it does not pay. ``bands`` and ``sights``: finest first, as the levels."""
-    known = Lattice(matrix)
+    known = Lattice(matrix, second=True)
     known.add(base.reshape(3, -1))
-    saved = 0
-    found = _Reweighting(matrix, {}, {})
+    saved, second_cost, second_saved = 0, 0, 0
+    intervals: dict[tuple[int, int], Intervals] = {}
+    factors: dict[tuple[int, int], Factors] = {}
     for level, units, sight in zip(reversed(geometry.levels), reversed(bands), reversed(sights), strict=True):
+        if level.number == 2 and second_saved * SECOND_WORTH < second_cost:
+            known.second = False
         for index in _exact_steps(level, path):
             step = level.schedule.steps[index]
             values = units[step.unit].reshape(3, -1).astype(np.int64)
             if step.given is None:
                 parameters = sight.parameters[index]
-                lo, hi = level.ranges[step.unit][2]
-                mixture = parameters.mixture(2, _residuals(parameters, values[:2]))
-                reweighted = known.reweight(mixture, values[0], values[1], lo, hi)
-                found.intervals[level.number, index] = reweighted.intervals(values[2])
-                freq = found.intervals[level.number, index][1]
-                saved += lattice.cost(ans.intervals(mixture, values[2], lo, hi)[1], ans.PRECISION) - lattice.cost(freq, ans.PRECISION)
+                plain = _plain_cost(parameters, values, level.ranges[step.unit])
+                intervals[level.number, index] = _learnt(known, parameters, values, level.ranges[step.unit])
+                costs = {c: lattice.cost(freq, ans.PRECISION) for c, (_, freq) in intervals[level.number, index].items()}
+                saved += plain[2] - costs[2]
+                if known.second:
+                    second_cost += plain[1]
+                    second_saved += plain[1] - costs[1]
+                    known.learn_second(values[1])
                 known.learn(values[2])
             else:
-                found.factors[level.number, index] = known.factors
+                factors[level.number, index] = Factors(known.factors, known.second_factors)
             known.add(values)
-    return found if saved > LATTICE_WORTH else None
+    if second_saved * SECOND_WORTH < second_cost:
+        known.second = False
+    if not known.second:
+        intervals = {key: {2: channels[2]} for key, channels in intervals.items()}
+    found = _Reweighting(matrix, known.second, intervals, factors)
+    return found if saved + (second_saved if known.second else 0) > LATTICE_WORTH else None
+
+
+def _plain_cost(parameters: Parameters, values: Int64Array, ranges: list[Range]) -> dict[int, int]:
+    """Cost of Co and Cg without reweighting, see ``lattice.cost``."""
+    residuals = _residuals(parameters, values)
+    return {c: lattice.cost(ans.intervals(parameters.mixture(c, residuals[:c]), values[c], *ranges[c])[1], ans.PRECISION) for c in (1, 2)}
+
+
+def _learnt(known: Lattice, parameters: Parameters, values: Int64Array, ranges: list[Range]) -> Intervals:
+    """(start, freq) of the reweighted channels of one unit."""
+    found: Intervals = {}
+    residuals = _residuals(parameters, values)
+    if known.second:
+        found[1] = _second(known, parameters, values[0], ranges[1]).intervals(values[1])
+    found[2] = known.reweight(parameters.mixture(2, residuals[:2]), values[0], values[1], *ranges[2]).intervals(values[2])
+    return found
+
+
+def _second(known: Lattice, parameters: Parameters, luma: Int64Array, span: Range) -> Reweighted:
+    """Co of a unit, reweighted, given Y."""
+    residual = 64 * luma - parameters.mean[0]
+
+    def last(co: Int64Array) -> Mixture:
+        return parameters.mixture(2, [residual, 64 * co - parameters.mean[1]])
+
+    return known.reweight_second(parameters.mixture(1, [residual]), last, parameters.slope(), luma, *span)
 
 
 class _Encoder(_Walker):
@@ -313,12 +359,11 @@ class _Encoder(_Walker):
                     source = self.reveal(level, source, step.given, latent.reshape(self.channels, rows, columns))
                     values[unit] = latent
                 parameters = self.predict(level, source, index)
-            start_freq = None
+            changed: Intervals = {}
             if self.reweighting is not None and not step.is_latent:
-                start_freq = self._reweighted(
-                    level, index, parameters, revealed, coarse, [bands[u] for u in self._units_before(level, path, index)]
-                )
-            self._push_unit(level, index, parameters, revealed, start_freq)
+                before = [coarse, *(bands[name] for name in self._units_before(level, path, index))]
+                changed = self._reweighted(level, index, parameters, revealed, before)
+            self._push_unit(level, index, parameters, revealed, changed)
             self.curve.append((f"{level.number}:{unit}:{index}", self._size()))
 
     @staticmethod
@@ -326,18 +371,15 @@ class _Encoder(_Walker):
         exact = _exact_steps(level, path)
         return [level.schedule.steps[i].unit for i in exact[: exact.index(index)]]
 
-    def _reweighted(
-        self, level: _Level, index: int, parameters: Parameters, values: Int64Array, coarse: Int32Array, units: list[Int32Array]
-    ) -> tuple[Int64Array, Int64Array]:
-        """(start, freq) of Cg. ``units``: the exact units known before this one."""
+    def _reweighted(self, level: _Level, index: int, parameters: Parameters, values: Int64Array, before: list[Int32Array]) -> Intervals:
+        """Intervals of the reweighted channels. ``before``: the pixels known before this unit."""
         assert self.reweighting is not None
         key = (level.number, index)
         if key in self.reweighting.intervals:
             return self.reweighting.intervals[key]
-        known = Lattice(self.reweighting.matrix, self.reweighting.factors[key])
-        known.add(np.concatenate([pixels.reshape(3, -1) for pixels in (coarse, *units)], axis=1))
-        mixture = parameters.mixture(2, _residuals(parameters, values[:2]))
-        return known.reweight(mixture, values[0], values[1], *level.ranges[level.schedule.steps[index].unit][2]).intervals(values[2])
+        known = Lattice(self.reweighting.matrix, self.reweighting.second, self.reweighting.factors[key])
+        known.add(np.concatenate([pixels.reshape(3, -1) for pixels in before], axis=1))
+        return _learnt(known, parameters, values, level.ranges[level.schedule.steps[index].unit])
 
     def _pop_latent(self, level: _Level, index: int, parent: Int64Array) -> Int64Array:
         """Latent drawn by q from the stack: ``(C, n)`` in sample units."""
@@ -352,16 +394,14 @@ class _Encoder(_Walker):
         self.terms.append(TermBits(level.number, step.unit, index, "refund", bits))
         return latent
 
-    def _push_unit(
-        self, level: _Level, index: int, parameters: Parameters, values: Int64Array, last: tuple[Int64Array, Int64Array] | None
-    ) -> None:
-        """``last``: intervals of the last colour if they are not those of its mixture."""
+    def _push_unit(self, level: _Level, index: int, parameters: Parameters, values: Int64Array, changed: Intervals) -> None:
+        """``changed``: intervals of the channels that are not coded by their mixtures."""
         step, bits = level.schedule.steps[index], 0.0
         residuals = _residuals(parameters, values)
         for channel in reversed(range(self.channels)):
-            if last is not None and channel == self.channels - 1:
-                self.message = ans.push_planned(self.message, *last, ans.PRECISION, next(self.plans))
-                bits += ans.bits_of(last[1], ans.PRECISION)
+            if channel in changed:
+                self.message = ans.push_planned(self.message, *changed[channel], ans.PRECISION, next(self.plans))
+                bits += ans.bits_of(changed[channel][1], ans.PRECISION)
                 continue
             (lo, hi), delta = _support(step, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, residuals[:channel])
@@ -433,17 +473,30 @@ class _Decoder(_Walker):
         for channel in range(self.channels):
             (lo, hi), delta = _support(step, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, residuals)
-            if self.known is not None and channel == 2 and not step.is_latent:
-                reweighted = self.known.reweight(mixture, values[0], values[1], lo, hi)
-                self.message, values[channel], _ = reweighted.pop(self.message, next(self.plans))
-                if step.given is None:
-                    self.known.learn(values[channel])
-                self.known.add(values)
+            if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.second)):
+                self._pop_reweighted(self.known, channel, parameters, mixture, values, (lo, hi), step.given is None)
+                residuals.append(64 * values[channel] - parameters.mean[channel])
                 continue
             self.message, symbols, _ = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
             values[channel] = symbols * delta
             residuals.append(64 * values[channel] - parameters.mean[channel])
         return values
+
+    def _pop_reweighted(
+        self, known: Lattice, channel: int, parameters: Parameters, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
+    ) -> None:
+        """Pop one channel into ``values``, of which the channels before are there."""
+        if channel == 1:
+            reweighted = _second(known, parameters, values[0], span)
+            self.message, values[1], _ = reweighted.pop(self.message, next(self.plans))
+            if teaches:
+                known.learn_second(values[1])
+            return
+        reweighted = known.reweight(mixture, values[0], values[1], *span)
+        self.message, values[2], _ = reweighted.pop(self.message, next(self.plans))
+        if teaches:
+            known.learn(values[2])
+        known.add(values)
 
     def _push_latent(self, level: _Level, index: int, parent: Int64Array, latent: Int64Array) -> None:
         step = level.schedule.steps[index]
@@ -506,7 +559,7 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_col
     reweighting = None
     if learn_colours and _can_reweight(channels, model) and bands:
         reweighting = _reweighting(geometry, name, split.base, bands, sights, lattice.choose_matrix(coarse[0].reshape(3, -1)))
-    prefix = b"" if reweighting is None else bytes([LATTICE_MARK, reweighting.matrix])
+    prefix = b"" if reweighting is None else bytes([LATTICE_MARK, reweighting.matrix + SECOND * reweighting.second])
     for coding in candidates(path, samples.size):
         encoder = _Encoder(model, channels, plans(_transfers(geometry, channels, name), coding), reweighting)
         try:
@@ -546,9 +599,10 @@ def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, mo
         raise CorruptError("the payload is empty")
     known = None
     if payload[0] == LATTICE_MARK:
-        if len(payload) < 3 or payload[1] >= len(lattice.MATRICES) or not _can_reweight(channels, model):
+        known_matrix = len(payload) > 2 and payload[1] < 2 * SECOND and payload[1] % SECOND < len(lattice.MATRICES)
+        if not known_matrix or not _can_reweight(channels, model):
             raise CorruptError("the payload's colour lattice is damaged, or its model cannot have one")
-        known, payload = Lattice(payload[1]), payload[2:]
+        known, payload = Lattice(payload[1] % SECOND, payload[1] >= SECOND), payload[2:]
     coding = Coding.from_byte(payload[0], len(model.schedule.path_names))
     name = model.schedule.path_names[coding.path]
     geometry = _geometry(shape, bit_depth, model)

@@ -15,11 +15,13 @@ Each context has a factor, by which the frequencies of its symbols are multiplie
     factor * (times a symbol of the context came true + c) / (sum of their probabilities + c)
 
 so what the counts are worth is learnt as well, and without a lattice the factors stay near one. Colours outside the cube get factor 0.
+Where it pays, Co is reweighted likewise: the kind of a symbol Co is the sum, over Cg, of probability times factor, in half octaves.
 Only units that read no latent teach: the encoder meets latents fine to coarse, after it must know all factors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -30,15 +32,17 @@ from numpy.typing import NDArray
 
 from hvpzip.ans import Mixture
 from hvpzip.ans.backend import kernels
-from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
+from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_edges, window_starts
 
-__all__ = ["MATRICES", "Lattice", "Matrix", "choose_matrix", "cost", "reachable"]
+__all__ = ["MATRICES", "Factors", "Lattice", "Matrix", "choose_matrix", "cost", "reachable"]
 
 Int64Array = NDArray[np.int64]
 
 _REACH = 8  # neighbours on either side on the line of Cg
 _SEEN, _AROUND, _PAIRS = 6, 10, 8
 _PRIOR = 3  # c, in symbols
+_CO_SPAN, _CG_SPAN = 32, 16  # symbols of Co that are weighed, in the middle of their window, and of Cg that each is weighed with
+_SCORES = 40
 _ENOUGH_PAIRS = 32
 _PAIR_LIMIT = 1 << 20
 
@@ -80,22 +84,32 @@ def _around_class() -> NDArray[np.int16]:
     return np.array([min(value.bit_length(), _AROUND - 1) for value in range(2 * _REACH * 255 + 1)], np.int16)
 
 
+class Factors(NamedTuple):
+    """What is learnt: int64 factors in 1..``MAX_FACTOR`` of the contexts of Cg and of the scores of Co."""
+
+    last: Int64Array
+    second: Int64Array
+
+
 class Lattice:
     """What is known of a group's colours. Encoder and decoder feed it the same pixels in the same order.
 
     Attributes:
-        factors: int64 (contexts,), in 1..``MAX_FACTOR``, ``UNIT`` at first.
+        factors, second_factors: The factors in force, all ``UNIT`` at first; replaced, never changed, by learning.
     """
 
-    def __init__(self, matrix: int, factors: Int64Array | None = None) -> None:
-        """matrix: an index into ``MATRICES``. factors: those to start from."""
+    def __init__(self, matrix: int, second: bool, factors: Factors | None = None) -> None:
+        """matrix: an index into ``MATRICES``. second: whether Co is reweighted too. factors: those to start from."""
+        self.second = second
         contexts = _SEEN * _AROUND * _PAIRS * 2
-        self.factors = np.full(contexts, UNIT, np.int64) if factors is None else factors
+        start = Factors(np.full(contexts, UNIT, np.int64), np.full(_SCORES, UNIT, np.int64)) if factors is None else factors
+        self.factors, self.second_factors = start
         self._colours = np.zeros(1 << 24, np.uint8)  # times seen, at most 255, by R << 16 | G << 8 | B
         self._pairs = np.zeros(1 << 18, np.int32)  # times seen, by (Co & 511) << 9 | Cg & 511
         self._reachable = reachable(matrix) if matrix else None
         self._seen, self._around = _seen_class() * (_AROUND * _PAIRS), _around_class() * _PAIRS
         self._expected = np.zeros(contexts, np.int64)
+        self._second: tuple[Int64Array, NDArray[np.int16], Int64Array] | None = None
 
     def add(self, pixels: NDArray[np.integer]) -> None:
         """Count pixels (Y, Co, Cg), integers ``(3, n)``. Damaged files may hold colours outside the cube: they are not counted."""
@@ -136,14 +150,97 @@ class Lattice:
         rows = np.flatnonzero((place >= 0) & (place < WINDOW))
         true = self._contexts(self._y[rows], self._co[rows], cg[rows], 1)[:, 0]
         came = np.bincount(true[true >= 0], minlength=self.factors.size)
-        # Python's integers: no product can overflow.
-        self.factors = np.array(
-            [
-                min(max(factor * ((count + _PRIOR) << 24) // (sum_ + (_PRIOR << 24)), 1), MAX_FACTOR)
-                for factor, count, sum_ in zip(self.factors.tolist(), came.tolist(), self._expected.tolist(), strict=True)
-            ],
-            np.int64,
-        )
+        self.factors = _adapted(self.factors, came, self._expected)
+
+    def reweight_second(
+        self, mixture: Mixture, last: Callable[[Int64Array], Mixture], slope: Int64Array, y: Int64Array, lo: int, hi: int
+    ) -> Reweighted:
+        """The mixtures of Co, reweighted by what Cg could be.
+
+        last: the mixtures of Cg given values of Co (N,). slope: how Cg's means move with Co, int64 (N,) in 1/64.
+        """
+        first = window_starts(mixture, lo, hi)
+        middle = first + WINDOW // 2
+        given = last(middle)
+        first_cg = window_starts(given, lo, hi) + (WINDOW - _CG_SPAN) // 2
+        factors = self._factors_by_colour(y, first, first_cg, slope)
+        kinds = np.full((y.size, WINDOW), _SCORES, np.int16)
+        inner = slice((WINDOW - _CO_SPAN) // 2, (WINDOW + _CO_SPAN) // 2)
+        padded = np.append(self.second_factors, UNIT)
+        expected = np.zeros(padded.size, np.int64)
+
+        def weigh(begin: int, end: int) -> Int64Array:
+            part = slice(begin, end)
+            edges = window_edges(Mixture(*(np.asarray(f)[:, part] for f in given)), lo, hi, first_cg[part], _CG_SPAN)
+            freqs = np.diff(edges, axis=1)
+            score = self._scores(y[part], first[part] + inner.start, first_cg[part], slope[part], freqs, factors)
+            ratio = (score << 4) // freqs.sum(axis=1)[:, None]  # the mean factor of Co, UNIT being 2**14
+            kinds[part, inner] = _bit_length(ratio * ratio)
+            return padded[kinds[part]]
+
+        def watch(begin: int, end: int, freqs: NDArray[np.int32]) -> None:
+            if compiled := _compiled(freqs.size):
+                compiled.tally(kinds[begin:end], freqs, expected)
+                return
+            np.add.at(expected, kinds[begin:end].ravel(), freqs.ravel())
+
+        result = reweight(mixture, lo, hi, first, weigh, watch)
+        self._second = (first, kinds, expected)
+        return result
+
+    def learn_second(self, co: Int64Array) -> None:
+        """Adapt the factors of the second colour, as ``learn`` does those of the last."""
+        assert self._second is not None
+        first, kinds, expected = self._second
+        place = co - first
+        rows = np.flatnonzero((place >= 0) & (place < WINDOW))
+        came = np.bincount(kinds[rows, place[rows]], minlength=_SCORES + 1)
+        self.second_factors = _adapted(self.second_factors, came[:_SCORES], expected[:_SCORES])
+
+    def _factors_by_colour(self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array) -> NDArray[np.uint16]:
+        """Factors of all colours that may be asked for, by R << 16 | G << 8 | B; others are 0: uint16 (2**24,)."""
+        reach = (np.abs(slope) * (_CO_SPAN // 2) >> 6) + 1
+        begin = np.clip(first + (WINDOW - _CO_SPAN) // 2 + 256, 0, 511 - _CO_SPAN)
+        # A row asks for the lines (Y, Co) of its own span of Co, and there for its own span of Cg; 16 lines of Co share their span.
+        low, high = np.full((256, 32), 256, np.int64), np.full((256, 32), -256, np.int64)
+        for bins in range(_CO_SPAN // 16 + 1):
+            places = y, (begin >> 4) + bins
+            np.minimum.at(low, places, first_cg - reach)
+            np.maximum.at(high, places, first_cg + reach + _CG_SPAN)
+        low, high = np.maximum(low, -255), np.minimum(high, 255)
+        lines_y, lines_bin = np.nonzero(low <= high)
+        lengths = (high - low)[lines_y, lines_bin] + 1
+        order = np.argsort(lengths, kind="stable")  # lines of a block are as long as its longest
+        found = np.zeros(1 << 24, np.uint16)
+        padded = np.append(self.factors, 0).astype(np.uint16)
+        for start in range(0, order.size, 1 << 8):
+            part = order[start : start + (1 << 8)]
+            line_y, line_bin, length = np.repeat(lines_y[part], 16), np.repeat(lines_bin[part], 16), int(lengths[part[-1]])
+            line_co = 16 * line_bin + np.tile(np.arange(16), part.size) - 256
+            line_low = low[line_y, line_bin]
+            context = self._contexts(line_y, line_co, line_low, length)
+            cg = (line_low[:, None] + np.arange(length)).astype(np.int32)
+            colour, inside = _colour(line_y.astype(np.int32)[:, None], line_co.astype(np.int32)[:, None], cg)
+            found[colour[inside]] = padded[context[inside]]
+        return found
+
+    def _scores(
+        self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array, freqs: Int64Array, factors: NDArray[np.uint16]
+    ) -> Int64Array:
+        """Sums over Cg of frequency times factor, for ``_CO_SPAN`` symbols Co from ``first`` on: int64 (n, ``_CO_SPAN``)."""
+        reference = _CO_SPAN // 2
+        if compiled := _compiled(freqs.size * _CO_SPAN):
+            score = np.empty((y.size, _CO_SPAN), np.int64)
+            compiled.scores(y, first, first_cg, slope, freqs, factors, reference, score)
+            return score
+        steps = np.arange(_CO_SPAN)
+        shifted = first_cg[:, None] + ((slope[:, None] * (steps - reference) + 32) >> 6)
+        cg = (shifted[:, :, None] + np.arange(_CG_SPAN)).astype(np.int32)
+        co = (first[:, None] + steps).astype(np.int32)[:, :, None]
+        colour, inside = _colour(y.astype(np.int32)[:, None, None], co, cg)
+        weights = factors[colour & 0xFFFFFF] * inside
+        result: Int64Array = (weights * freqs[:, None, :]).sum(axis=2)
+        return result
 
     def _contexts(self, y: Int64Array, co: Int64Array, first: Int64Array, length: int = WINDOW) -> NDArray[np.int16]:
         """Contexts of the symbols first, ..., first + length - 1: int16 (n, length), -1 outside the cube."""
@@ -172,6 +269,24 @@ class Lattice:
             context += self._reachable[colour[:, middle]] * np.int16(_SEEN * _AROUND * _PAIRS)
         context[~inside[:, middle]] = -1
         return context
+
+
+def _adapted(factors: Int64Array, came: NDArray[np.integer], expected: Int64Array) -> Int64Array:
+    """Factors after a unit: symbols of each context ``came`` true, and ``expected`` is the sum of their frequencies."""
+    # Python's integers: no product can overflow.
+    return np.array(
+        [
+            min(max(factor * ((count + _PRIOR) << 24) // (total + (_PRIOR << 24)), 1), MAX_FACTOR)
+            for factor, count, total in zip(factors.tolist(), came.tolist(), expected.tolist(), strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _bit_length(values: Int64Array) -> Int64Array:
+    """Bit lengths of numbers 0..2**40 - 1."""
+    thresholds = np.array([1 << bit for bit in range(_SCORES)], np.int64)
+    return np.minimum(np.searchsorted(thresholds, values.ravel(), side="right").reshape(values.shape), _SCORES - 1)
 
 
 def _compiled(count: int) -> ModuleType | None:

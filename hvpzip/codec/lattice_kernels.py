@@ -14,7 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["contexts", "tally"]
+__all__ = ["contexts", "scores", "tally"]
 
 Int64Array = NDArray[np.int64]
 Int16Array = NDArray[np.int16]
@@ -101,3 +101,31 @@ def tally(context: Int16Array, freqs: NDArray[np.int32], expected: Int64Array) -
         for j in range(context.shape[1]):
             if context[i, j] >= 0:
                 expected[context[i, j]] += freqs[i, j]
+
+
+@_jit
+def scores(
+    y: Int64Array,
+    first_co: Int64Array,
+    first_cg: Int64Array,
+    slope: Int64Array,
+    freqs: Int64Array,
+    factors: NDArray[np.uint16],
+    reference: int,
+    out: Int64Array,
+) -> None:
+    """Write the scores of the symbols Co = first_co, ... of every row into ``out (n, length)``: mirrors ``Lattice._scores``."""
+    for i in range(y.size):
+        for a in range(out.shape[1]):
+            co = first_co[i] + a
+            cg = first_cg[i] + ((slope[i] * (a - reference) + 32) >> 6)
+            total = 0
+            for j in range(freqs.shape[1]):
+                middle = y[i] - (cg >> 1)
+                green = cg + middle
+                blue = middle - (co >> 1)
+                red = blue + co
+                if (red | green | blue) & ~255 == 0:
+                    total += freqs[i, j] * np.int64(factors[(red << 16) | (green << 8) | blue])
+                cg += 1
+            out[i, a] = total
