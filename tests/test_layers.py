@@ -32,6 +32,7 @@ LAYERS = {
     "ans": Layer(1, third_party=names("numpy numba")),
     "transform": Layer(1, third_party=names("numpy")),
     "container": Layer(1),
+    "fallback": Layer(1, siblings=names("image_io"), third_party=names("numpy PIL")),
     "image_io": Layer(1, siblings=names("atomic"), third_party=names("numpy PIL")),
     "diffusion": Layer(2, third_party=names("numpy torch")),
     "nn": Layer(2, siblings=names("diffusion"), third_party=names("numpy torch safetensors")),

@@ -155,9 +155,9 @@ def test_bad_pictures_give_one_line_each_and_no_output() -> None:
     Path("empty.png").write_bytes(b"")
     Path("cut.png").write_bytes(Path("rgb.png").read_bytes()[:-30])
     Path("text.png").write_text("no picture")
-    Image.new("RGBA", (4, 4)).save("alpha.png")
-    Image.new("P", (4, 4)).save("palette.png")
-    names = ["missing.png", "empty.png", "cut.png", "text.png", "alpha.png", "palette.png", "packed/rgb.hvz", "packed"]
+    Image.new("F", (4, 4)).save("float.tif")
+    Image.new("L", (4, 4)).save("moving.png", save_all=True, append_images=[Image.new("L", (4, 4), 9)])
+    names = ["missing.png", "empty.png", "cut.png", "text.png", "float.tif", "moving.png", "packed/rgb.hvz", "packed"]
     before = listing()
     status, out, err = hvpzip("compress", *names)
     assert (status, out) == (1, b"")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from hvpzip import __version__, api
 from hvpzip.codec import image_codec
@@ -224,11 +224,29 @@ def test_no_verify_leaves_the_decoding_out(run: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_metadata_that_is_not_kept_is_told_in_one_line(run: Run, pictures: Mapping[str, Samples]) -> None:
-    exif = Image.Exif()
-    exif[0x010E] = "a caption"
-    Image.fromarray(pictures["gray"]).save("caption.png", exif=exif)
-    assert run("compress", "caption.png")[2].splitlines()[0] == "hvpzip: caption.png: metadata not kept: exif"
-    assert run("compress", "-qf", "caption.png")[2] == ""
+    extra = PngImagePlugin.PngInfo()
+    extra.add(b"prVt", b"private")
+    Image.fromarray(pictures["gray"]).save("private.png", pnginfo=extra)
+    assert run("compress", "private.png")[2].splitlines()[0] == "hvpzip: private.png: metadata not kept: chunk 'prVt'"
+    assert run("compress", "-qf", "private.png")[2] == ""
+    assert "not kept" not in run("compress", "-f", "--strip", "private.png")[2]
+
+
+def test_one_frame_is_taken_and_metadata_left_out_on_request(run: Run, pictures: Mapping[str, Samples]) -> None:
+    gray = Image.fromarray(pictures["gray"])
+    gray.save("two.tif", save_all=True, append_images=[Image.new("L", gray.size, 9)], description="a caption")
+    status, _, err = run("compress", "two.tif")
+    assert status == 1
+    assert "--frame N" in err
+    assert run("compress", "--frame", "1", "--strip", "two.tif", "-o", "one.hvz").status == 0
+    assert run("decompress", "one.hvz", "-o", "one.pgm").status == 0
+    with Image.open("one.pgm") as one:
+        assert set(np.asarray(one).ravel()) == {9}
+    assert run("compress", "--frame", "0", "two.tif", "-j", "2", "gray.png", "-o", "out/").status == 0
+    status, _, err = run("decompress", "out/two.hvz", "-o", "one.ppm")
+    assert status == 1
+    assert "PPM cannot hold this metadata: text" in err
+    assert run("decompress", "--strip", "out/two.hvz", "-o", "one.ppm").status == 0
 
 
 def test_limit_comes_from_option_or_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
