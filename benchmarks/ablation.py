@@ -3,7 +3,8 @@
     python -m benchmarks ablation FOLDER [--chain 24] [--crop SIDE] [--model A,B]
 
 Lattice ratios and numbers of noise levels belong to a model's schedule, so other ones need other models: name several, and the table says
-which has what. The messages are counted without container (``overhead`` measures files).
+which has what. The messages are counted without container (``overhead`` measures files) and code colours as the model predicts them, without the
+reweighting that files use where it pays.
 """
 
 import argparse
@@ -135,7 +136,7 @@ def main(arguments: Sequence[str]) -> int:
         plot(options.out / "results.png", rows, curves, title)
     except ImportError:
         say("no plot: matplotlib is not installed (pip install 'hvpzip[bench]')")
-    print(f"{title}; messages without container, bits per dimension; all of them decoded and compared\n")
+    print(f"{title}; messages without container and without learnt colours, bits per dimension; all of them decoded and compared\n")
     print(table(rows))
     print(f"\nwritten to {options.out}")
     return 0 if all(row.decoded for row in rows) else 1

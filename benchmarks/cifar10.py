@@ -1,5 +1,7 @@
 """The first test images of CIFAR-10: the model's bound, coded one by one, and coded as one chain; everything decoded and compared.
 
+Files reweight colours where it pays; chains do not.
+
     python -m benchmarks cifar10 FILE.npz [--limit N] [--model A,B]
 
 FILE holds the images as ``images``, uint8 (N, 32, 32, 3), in the order of the test set.

@@ -9,6 +9,9 @@ One encoder and one decoder, the codec's own, with the latents popped at three d
 The first two pop before anything was pushed, so they need random words to begin with: **initial bits**, which a file must carry. Only the
 words that were touched are counted and kept. The decoder walks every order backwards and must end at those words again.
 
+All three run without the reweighting of colours (``hvpzip.codec.lattice``), which files of photos use where it pays: it changes bound and
+coded bits of every order alike, and nothing of what is borrowed.
+
 This module takes the codec apart, so it uses names that are private to ``hvpzip.codec``; the codec itself knows one order only.
 """
 
@@ -127,8 +130,8 @@ class _EarlyEncoder(_Encoder):
 class _LateDecoder(image_codec._Decoder):
     """Keeps latents until ``give_back`` is called: the mirror of ``_EarlyEncoder``."""
 
-    def __init__(self, model: Model, channels: int, plan: list[ans.Plan], message: ans.Message) -> None:
-        super().__init__(model, channels, plan, message)
+    def __init__(self, model: Model, channels: int, plan: list[ans.Plan], message: ans.Message, known: None) -> None:
+        super().__init__(model, channels, plan, message, known)
         self._kept: list[tuple[image_codec._Level, int, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
 
     def _push_latent(self, level: image_codec._Level, index: int, parent: npt.NDArray[np.int64], latent: npt.NDArray[np.int64]) -> None:
@@ -160,8 +163,9 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
     split = pyramid.split(lifted, model.config.transform, len(geometry.levels))
     levels = list(zip(geometry.levels, reversed(split.levels), image_codec._coarse_images(split, model), strict=True))
     make = _Encoder if order == "self-seeded" else _EarlyEncoder
-    encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size))
+    encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size), 1, None)
     encoder.begin_with(message)
+    scout = image_codec._Scout(model, channels)
     with exact_arithmetic():
         if order == "plain":
             for level, bands, _ in levels:
@@ -169,7 +173,7 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
         for level, bands, coarse in levels:
             if order == "bit-swap":
                 _borrow(encoder, level, path, bands)
-            encoder.level(level, path, coarse, bands)
+            encoder.level(level, path, scout.level(level, path, coarse, bands), coarse, bands)
         encoder.base(split.base, geometry.base_ranges)
     return ans.resize(encoder.message, 1), encoder
 
@@ -185,7 +189,7 @@ def _decode(message: ans.Message, shape: tuple[int, int, int], model: Model, ord
     plan = _plans(order, geometry, shape[0], model, path, int(np.prod(shape)))
     message = ans.resize(message, plan[-1][0].lanes)
     make = image_codec._Decoder if order == "self-seeded" else _LateDecoder
-    decoder = make(model, shape[0], plan, message)
+    decoder = make(model, shape[0], plan, message, None)
     give_back: Callable[[], None] = decoder.give_back if isinstance(decoder, _LateDecoder) else lambda: None
     with exact_arithmetic():
         image = decoder.base(geometry.base_shape, geometry.base_ranges)

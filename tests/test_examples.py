@@ -55,6 +55,6 @@ def test_batch_compresses_the_good_files_and_names_the_broken_one(tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert "2 of 3 files" in done.stdout
     assert sum("b.png" in line for line in done.stdout.splitlines()) == 1
-    assert sorted(path.name for path in out.iterdir()) == ["a.png.hvz", "c.png.hvz"]
+    assert sorted(path.name for path in out.iterdir()) == ["a.hvz", "c.hvz"]
     for name, piece in pieces.items():
-        np.testing.assert_array_equal(hvpzip.decompress((out / f"{name}.png.hvz").read_bytes()), piece)
+        np.testing.assert_array_equal(hvpzip.decompress((out / f"{name}.hvz").read_bytes()), piece)

@@ -32,10 +32,11 @@ LAYERS = {
     "ans": Layer(1, third_party=names("numpy numba")),
     "transform": Layer(1, third_party=names("numpy")),
     "container": Layer(1),
+    "fallback": Layer(1, siblings=names("image_io"), third_party=names("numpy PIL")),
     "image_io": Layer(1, siblings=names("atomic"), third_party=names("numpy PIL")),
     "diffusion": Layer(2, third_party=names("numpy torch")),
     "nn": Layer(2, siblings=names("diffusion"), third_party=names("numpy torch safetensors")),
-    "codec": Layer(3, hidden=names("container image_io atomic"), third_party=names("numpy torch")),
+    "codec": Layer(3, hidden=names("container image_io atomic"), third_party=names("numpy torch numba")),
     "api": Layer(4, third_party=names("numpy torch")),
     "": Layer(5),  # hvpzip/__init__.py and hvpzip/__main__.py: the package itself
     "cli": Layer(6, hidden=names("atomic ans transform container image_io diffusion nn codec"), third_party=names("click")),

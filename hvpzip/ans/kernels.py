@@ -21,7 +21,7 @@ from hvpzip.ans.lanes import Stage
 from hvpzip.ans.rans import LOWER_BOUND, IntArray, Message, StackUnderflow, Tail, WordArray
 from hvpzip.ans.tables import CELL_BITS, CELL_MASK, EDGE_LIMIT, MIX_BITS, Z_OFFSET, Z_SHIFT, gaussian_tables
 
-__all__ = ["Parameters", "fill_intervals", "parameters", "pop_stage", "push_stage"]
+__all__ = ["Parameters", "Windows", "fill_edges", "fill_intervals", "parameters", "pop_reweighted_stage", "pop_stage", "push_stage"]
 
 Int64Array: TypeAlias = NDArray[np.int64]
 StateArray: TypeAlias = NDArray[np.uint64]
@@ -39,6 +39,15 @@ class Parameters(NamedTuple):
     phi: Int64Array
     slope: Int64Array
     reciprocal: Int64Array
+
+
+class Windows(NamedTuple):
+    """The windows of ``reweighted.Reweighted``."""
+
+    first: Int64Array
+    edges: NDArray[np.int32]
+    total: Int64Array
+    excess: Int64Array
 
 
 def parameters(mean: IntArray, scale: IntArray, weight: IntArray, lo: int | Int64Array, size: int | Int64Array, delta: int) -> Parameters:
@@ -72,6 +81,18 @@ def pop_stage(
     head = message.head.copy()
     words, tail = _top_words(message.tail, stage.end - stage.begin)
     used = _pop(head, words, params, 64 * delta, precision, stage.begin, stage.end, stage.lanes, symbol, freq)
+    if used > words.size:
+        raise StackUnderflow(f"the stack ran dry: more than the {words.size} words left were wanted")
+    return Message(head, (words[used:], tail) if used < words.size else tail)
+
+
+def pop_reweighted_stage(
+    message: Message, params: Parameters, windows: Windows, precision: int, unit: int, stage: Stage, symbol: Int64Array, freq: Int64Array
+) -> Message:
+    """As ``pop_stage`` for reweighted mixtures (delta 1). unit: the factor 1."""
+    head = message.head.copy()
+    words, tail = _top_words(message.tail, stage.end - stage.begin)
+    used = _pop_reweighted(head, words, params, windows, precision, unit, stage.begin, stage.end, stage.lanes, symbol, freq)
     if used > words.size:
         raise StackUnderflow(f"the stack ran dry: more than the {words.size} words left were wanted")
     return Message(head, (words[used:], tail) if used < words.size else tail)
@@ -140,6 +161,16 @@ def fill_intervals(params: Parameters, symbol: Int64Array, delta: int, precision
 
 
 @_jit
+def fill_edges(params: Parameters, first: Int64Array, precision: int, edges: Int64Array) -> None:
+    """Write C(first + j) of every symbol into edges, int64 (N, j), for delta 1: mirrors ``reweighted.window_edges``."""
+    mean, scale, weight, lo, size, phi, slope, reciprocal = params
+    for i in range(first.size):
+        for j in range(edges.shape[1]):
+            symbol = first[i] + j
+            edges[i, j] = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, 64 * symbol, symbol - lo[i], size[i], precision)
+
+
+@_jit
 def _push(
     head: StateArray, words: WordArray, starts: StateArray, freqs: StateArray, precision: int, begin: int, end: int, lanes: int
 ) -> int:
@@ -191,6 +222,70 @@ def _pop(
             else:
                 high, stop = middle, c
         symbol[i], freq[i] = low, stop - start
+        state = np.uint64(stop - start) * (head[lane] >> shift) + np.uint64(cf - start)
+        if state < np.uint64(LOWER_BOUND):
+            if used == words.size:
+                return used + 1
+            state = (state << np.uint64(32)) | np.uint64(words[used])
+            used += 1
+        head[lane] = state
+    return used
+
+
+@_jit
+def _pop_reweighted(
+    head: StateArray,
+    words: WordArray,
+    params: Parameters,
+    windows: Windows,
+    precision: int,
+    unit: int,
+    begin: int,
+    end: int,
+    lanes: int,
+    symbol: Int64Array,
+    freq: Int64Array,
+) -> int:
+    """As ``_pop``, mirroring ``Reweighted._search``."""
+    mean, scale, weight, lo, size, phi, slope, reciprocal = params
+    first, edges, total, excess = windows
+    shift, mask = np.uint64(precision), np.uint64((1 << precision) - 1)
+    window = edges.shape[1] - 1
+    used = 0
+    for i in range(begin, end):
+        lane = (i - begin) % lanes
+        cf = np.int64(head[lane] & mask)
+        start, stop = np.int64(0), np.int64(1 << precision)
+        if edges[i, 0] <= cf < edges[i, window]:
+            low, high = 0, window
+            start, stop = np.int64(edges[i, 0]), np.int64(edges[i, window])
+            while high - low > 1:
+                middle = (low + high) >> 1
+                c = np.int64(edges[i, middle])
+                if c <= cf:
+                    low, start = middle, c
+                else:
+                    high, stop = middle, c
+            symbol[i] = first[i] + low
+        else:
+            low, high = lo[i], lo[i] + size[i]
+            while high - low > 1:
+                middle = (low + high) >> 1
+                place = middle - first[i]
+                if 0 <= place <= window:
+                    c = np.int64(edges[i, place])
+                else:
+                    above = middle - lo[i]
+                    mass = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, 64 * middle, above, size[i], precision) * unit
+                    if place > window:
+                        mass += excess[i]
+                    c = np.int64(mass * ((1 << precision) - size[i]) // total[i] + above)
+                if c <= cf:
+                    low, start = middle, c
+                else:
+                    high, stop = middle, c
+            symbol[i] = low
+        freq[i] = stop - start
         state = np.uint64(stop - start) * (head[lane] >> shift) + np.uint64(cf - start)
         if state < np.uint64(LOWER_BOUND):
             if used == words.size:

@@ -38,6 +38,8 @@ class _Task:
     model: str | None
     threads: int | None
     max_pixels: int
+    frame: int | None
+    strip: bool
 
 
 def compress_files(
@@ -53,6 +55,8 @@ def compress_files(
     model: str | None = None,
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    frame: int | None = None,
+    strip: bool = False,
 ) -> list[FileResult]:
     """Compresses each picture to its own ``.hvz`` file, several at a time; one result per path, in order.
 
@@ -74,6 +78,8 @@ def compress_files(
             model=model,
             threads=threads,
             max_pixels=max_pixels,
+            frame=frame,
+            strip=strip,
         )
 
     return _run_all(plan_outputs(paths, out_dir, compressing=True), task, executor, workers, threads, progress)
@@ -89,6 +95,7 @@ def decompress_files(
     force: bool = False,
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    strip: bool = False,
 ) -> list[FileResult]:
     """Decompresses each ``.hvz`` file to its own picture, several at a time; the arguments and results are those of ``compress_files``."""
 
@@ -103,6 +110,8 @@ def decompress_files(
             model=None,
             threads=threads,
             max_pixels=max_pixels,
+            frame=None,
+            strip=strip,
         )
 
     return _run_all(plan_outputs(paths, out_dir, compressing=False), task, executor, workers, threads, progress)
@@ -182,8 +191,12 @@ def _work(task: _Task) -> FileResult:
                     model=task.model,
                     threads=task.threads,
                     max_pixels=task.max_pixels,
+                    frame=task.frame,
+                    strip=task.strip,
                 )
-            return decompress_file(task.path, task.output, force=task.force, threads=task.threads, max_pixels=task.max_pixels)
+            return decompress_file(
+                task.path, task.output, force=task.force, threads=task.threads, max_pixels=task.max_pixels, strip=task.strip
+            )
         except Exception as error:
             return FileResult(path=task.path, error=describe_failure(error, task.path), trace=traceback.format_exc())
 

@@ -8,19 +8,21 @@ import errno
 import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, GroupProgress, compress_with_report, decode
+from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, GroupProgress, compress_samples, decode
 from hvpzip.api.inspect import describe
 from hvpzip.api.naming import compressed_name, decompressed_name
+from hvpzip.api.pictures import form_of, sections_of
 from hvpzip.api.records import FileInfo, FileResult
 from hvpzip.atomic import atomic_write
 from hvpzip.errors import CorruptError
 
 if TYPE_CHECKING:
     from hvpzip.api.arrays import Samples
+    from hvpzip.image_io import Chunk, Form
 
 __all__ = ["StrPath", "compress_file", "decompress_file", "verify"]
 
@@ -40,13 +42,16 @@ def compress_file(
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     on_group: GroupProgress | None = None,
+    frame: int | None = None,
+    strip: bool = False,
 ) -> FileResult:
     """Compresses a picture into a ``.hvz`` file and returns the figures.
 
     src: the picture, a path or a binary stream. dst: a path or a binary stream; None for ``src`` with ``.hvz`` added.
     force: replace an existing ``dst``. verify: decode what was written and compare it with the samples before the file gets its name.
     effort, model, threads: as for ``compress``. max_pixels: larger pictures are refused.
-    on_group: called with (done, all) after each group.
+    on_group: called with (done, all) after each group. frame: the picture of an animation or of several pages, counted from 0; None refuses
+    such files. strip: leave the metadata out.
     Raises: ImageError if the picture is unreadable or of an unsupported kind, LimitError, ModelError, OSError (FileExistsError if ``dst``
     exists or is ``src``), ValueError if an option is out of range.
     """
@@ -56,12 +61,23 @@ def compress_file(
     target = _target(src, dst, compressed_name)
     _refuse_early(src, target, force)
     source = _read_bytes(src)
-    picture = image_io.read_image(io.BytesIO(source), max_pixels)
-    data, report = compress_with_report(picture.samples, effort=effort, model=model, threads=threads, on_group=on_group)
+    picture = image_io.read_image(io.BytesIO(source), max_pixels, frame=frame, strip=strip)
+    data, report = compress_samples(
+        picture.samples,
+        bit_depth=picture.form.bit_depth,
+        sections=sections_of(picture.form),
+        effort=effort,
+        model=model,
+        threads=threads,
+        on_group=on_group,
+    )
 
     def check(written: bytes) -> None:
-        decoded, _ = decode(written, max_pixels=picture.samples.size, threads=threads)
-        _compare(decoded, picture.samples, "the file as written does not decode to the picture")
+        decoded, parsed = decode(written, max_pixels=picture.samples.size, threads=threads)
+        message = "the file as written does not decode to the picture"
+        _compare(decoded, picture.samples, message)
+        if form_of(parsed) != picture.form:
+            raise _broken(message)
 
     _write(target, data, force, check if verify else None, times_of=src)
     facts = describe(data, _name(src), max_pixels=max_pixels)
@@ -72,7 +88,7 @@ def compress_file(
         output_bytes=len(data),
         bound_bits=report.bound_bits,
         seconds=time.perf_counter() - started,
-        notices=tuple(picture.notices),
+        notices=(*picture.notices, *_jpeg_notice(picture.source, len(source), len(data))),
     )
 
 
@@ -84,13 +100,16 @@ def decompress_file(
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     on_group: GroupProgress | None = None,
+    strip: bool = False,
 ) -> FileResult:
     """Decompresses a ``.hvz`` file into a lossless picture file and returns the figures.
 
     src, force, threads, max_pixels, on_group: as for ``compress_file``. dst: a path, whose suffix chooses the kind of picture, or a binary
-    stream, which gets PNG; None for ``src`` without ``.hvz`` (and with ``.png`` where no picture suffix is left).
+    stream, which gets PNG; None for ``src`` without ``.hvz`` (and with ``.png``, or ``.tif`` for CMYK, where no picture suffix is left).
+    strip: leave the metadata out, so that formats that cannot hold it will do.
     The picture is read back and compared with the decoded samples before it gets its name.
-    Raises: FormatError, LimitError, ModelError, ImageError if the suffix is of no lossless kind, OSError.
+    Raises: FormatError, LimitError, ModelError, ImageError if the suffix is of no lossless kind, or of one that
+    cannot hold all of the picture, OSError.
     """
     from hvpzip import image_io
 
@@ -99,13 +118,20 @@ def decompress_file(
     _refuse_early(src, target, force)
     kind = image_io.format_of(target) if isinstance(target, str) and not _is_device(target) else "PNG"
     data = _read_bytes(src)
-    samples, _ = decode(data, max_pixels=max_pixels, threads=threads, on_group=on_group)
+    samples, parsed = decode(data, max_pixels=max_pixels, threads=threads, on_group=on_group)
+    form = form_of(parsed)
+    if strip:
+        form = form._replace(chunks=())
+    if not isinstance(target, str) and form.kind is image_io.Kind.CMYK:
+        kind = "TIFF"
     buffer = io.BytesIO()
-    image_io.write_image(samples, buffer, format=kind)
+    image_io.write_image(samples, buffer, format=kind, form=form)
 
     def check(written: bytes) -> None:
         again = image_io.read_image(io.BytesIO(written), samples.size)
-        _compare(again.samples, samples, "the picture as written does not hold the decoded samples")
+        message = "the picture as written does not hold the decoded samples"
+        _compare(again.samples, samples, message)
+        _compare_forms(again.form, form, kind, message)
 
     _write(target, buffer.getvalue(), force, check, times_of=src)
     return _result(
@@ -208,7 +234,31 @@ def _compare(again: "Samples", samples: "Samples", message: str) -> None:
     import numpy as np
 
     if not np.array_equal(again, samples):
-        raise CorruptError(f"{message}; nothing was kept. This is a bug or a fault of the machine")
+        raise _broken(message)
+
+
+def _broken(message: str) -> CorruptError:
+    return CorruptError(f"{message}; nothing was kept. This is a bug or a fault of the machine")
+
+
+def _compare_forms(again: "Form", form: "Form", kind: str, message: str) -> None:
+    """What PNG holds comes back to the byte; others say the same in their own words, and pad palettes."""
+    same = (again.kind, again.transparency, again.palette[: len(form.palette)]) == (form.kind, form.transparency, form.palette)
+    if kind == "PNG":
+        same = same and again.bit_depth == form.bit_depth and _comparable(again) == _comparable(form)
+    if not same:
+        raise _broken(message)
+
+
+def _comparable(form: "Form") -> "list[Chunk]":
+    """The metadata in one order, without the resolution that is only the nearest to another."""
+    exact = any(chunk.name == b"reSo" for chunk in form.chunks)
+    return sorted(chunk for chunk in form.chunks if not (exact and chunk.name == b"pHYs"))
+
+
+def _jpeg_notice(kind: str, before: int, after: int) -> Iterator[str]:
+    if kind == "JPEG" and after > before:
+        yield f"the .hvz has {after:,} bytes, {after / before:.1f} times the {before:,} of the JPEG: to save room, keep the JPEG"
 
 
 def _result(

@@ -76,15 +76,21 @@ def account(
 ) -> tuple[GroupAccount, ...]:
     """Where the bits of each group of a ``.hvz`` file went, and what the encoder's stack held meanwhile; the file is decoded for it.
 
+    Only what the model coded has an account: of a file in parts, each part that the model coded has one, and other parts have none.
+
     Raises: as ``decompress``, and OSError.
     """
     data = source if isinstance(source, bytes | bytearray | memoryview) else Path(source).read_bytes()
-    reports: list[GroupReport] = []
-    decode(data, max_pixels=max_pixels, threads=threads, on_report=reports.append)
-    return tuple(_group_account(report) for report in reports)
+    found: list[GroupAccount] = []
+
+    def add(group: int, report: "GroupReport") -> None:
+        found.append(_group_account(group, report))
+
+    decode(data, max_pixels=max_pixels, threads=threads, on_report=add)
+    return tuple(found)
 
 
-def _group_account(report: "GroupReport") -> GroupAccount:
+def _group_account(group: int, report: "GroupReport") -> GroupAccount:
     latents = {(term.level, term.step) for term in report.terms if term.kind == "refund"}
     stack = tuple(
         StackPoint(
@@ -111,6 +117,7 @@ def _group_account(report: "GroupReport") -> GroupAccount:
             )
         )
     return GroupAccount(
+        group=group,
         path=report.path,
         lanes=report.lanes,
         coded_bits=report.coded_bits,
@@ -130,6 +137,7 @@ def versions() -> Versions:
 
 def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     """The parts of the file in order, without gaps."""
+    from hvpzip.codec.plans import parameter_bytes
     from hvpzip.container.checksum import CRC_BYTES
     from hvpzip.container.layout import MODEL_ID_BYTES
 
@@ -143,11 +151,14 @@ def _sections(parsed: "Container", size: int) -> Iterator[Section]:
         parts.append((f"metadata {number}, type {section.type}", about + len(section.data), "metadata"))
         parts.append((f"metadata {number}, checksum", CRC_BYTES, "checksum"))
     for number, group in enumerate(parsed.groups, start=1):
-        parameters = min(1, len(group.payload))
         parts.append((f"group {number}, length", _varint_bytes(len(group.payload)), "length"))
         parts.append((f"group {number}, checksum of the samples", CRC_BYTES, "checksum"))
-        parts.append((f"group {number}, coding parameters", parameters, "parameters"))
-        parts.append((f"group {number}, message", len(group.payload) - parameters, "message"))
+        if parsed.header.parts:
+            parts.append((f"group {number}, parts", len(group.payload), "parts"))
+        else:
+            parameters = parameter_bytes(group.payload)
+            parts.append((f"group {number}, coding parameters", parameters, "parameters"))
+            parts.append((f"group {number}, message", len(group.payload) - parameters, "message"))
         parts.append((f"group {number}, checksum", CRC_BYTES, "checksum"))
     # What comes before the model id is of several lengths (sides and flags are varints), so it is what the rest leaves.
     offset = size - sum(length for _, length, _ in parts)

@@ -11,6 +11,7 @@ __all__ = ["SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outpu
 
 SUFFIX = ".hvz"
 _PICTURE_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"})
+_SOURCE_SUFFIXES = _PICTURE_SUFFIXES | {".jpg", ".jpeg", ".gif", ".pbm"}
 
 
 class Plan(NamedTuple):
@@ -22,19 +23,36 @@ class Plan(NamedTuple):
 
 
 def compressed_name(path: str) -> str:
-    """``photo.png`` gives ``photo.png.hvz``: the suffix is added, so no two kinds of picture meet in one name."""
-    return path + SUFFIX
+    """``photo.png`` gives ``photo.hvz``, and ``scan.2024`` gives ``scan.2024.hvz``: only the suffix of a picture is replaced."""
+    stem, suffix = os.path.splitext(path)
+    return (stem if suffix.lower() in _SOURCE_SUFFIXES and os.path.basename(stem) else path) + SUFFIX
 
 
 def decompressed_name(path: str) -> str:
-    """``photo.png.hvz`` gives ``photo.png``; ``.png`` is added where no lossless picture suffix is left, as in ``photo.jpg.hvz``.
+    """``photo.hvz`` gives ``photo.png``, or ``photo.tif`` if the file at ``path`` holds CMYK; a lossless picture suffix in front is kept:
+    ``photo.tif.hvz`` gives ``photo.tif``.
 
     Raises: NotHvpzipError if ``path`` does not end in ``.hvz``.
     """
     stem, suffix = os.path.splitext(path)
     if suffix.lower() != SUFFIX or not os.path.basename(stem):
         raise NotHvpzipError(f"unknown suffix, expected {SUFFIX}: name the output to decompress it all the same")
-    return stem if Path(stem).suffix.lower() in _PICTURE_SUFFIXES else stem + ".png"
+    return stem if Path(stem).suffix.lower() in _PICTURE_SUFFIXES else stem + (".tif" if _holds_cmyk(path) else ".png")
+
+
+def _holds_cmyk(path: str) -> bool:
+    """Whether the file is a ``.hvz`` of CMYK; a file that cannot be read is not, and whoever decompresses it will say why."""
+    from hvpzip import container
+
+    try:
+        with open(path, "rb") as file:
+            if container.read_header(file.read(64)).channels != 4:
+                return False
+            file.seek(0)
+            parsed = container.read(file.read())
+    except (OSError, HvpzipError):
+        return False
+    return any(section.type == container.FORM_SECTION and section.data[:1] == b"\x05" for section in parsed.metadata)
 
 
 def plan_outputs(paths: Iterable[str | os.PathLike[str]], out_dir: str | os.PathLike[str] | None, *, compressing: bool) -> Sequence[Plan]:

@@ -33,8 +33,8 @@ JSON_KEYS = (
 class Section:
     """One run of bytes of a ``.hvz`` file: what it is, where it begins, how long it is, and what it is for.
 
-    ``purpose`` is "header" (what the picture is), "model id", "checksum", "length", "metadata", "parameters" (one byte a group: path and
-    lanes) or "message" (what the model coded).
+    ``purpose`` is "header" (what the picture is), "model id", "checksum", "length", "metadata", "parameters" (of a group: path,
+    lanes, and what its colours' lattice needs), "message" (what the model coded) or "parts" (of a group that is made of parts).
     """
 
     name: str
@@ -45,7 +45,7 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StackPoint:
-    """What the encoder's stack held, in bits beyond its start state, after one of its moves.
+    """What the encoder's stack held, in bits beyond an empty lane, after one of its moves.
 
     ``kind`` is "rate" where a unit or a latent was pushed and "refund" where a latent was popped, that is borrowed; ``latent`` tells the
     latents among the pushes. ``moved_bits`` is what the model says of the move, positive in both. ``level`` 1 is the finest, 0 the base.
@@ -78,9 +78,11 @@ class ScaleAccount:
 class GroupAccount:
     """The debt curve of one group: every move of the encoder in its order (finest scale first), and the sums by scale.
 
-    ``coded_bits`` is the payload, ``bound_bits`` what the model says that it should be, ``path`` and ``lanes`` what the encoder chose.
+    ``group`` is its number, from 1; where groups are made of parts, each part that the model coded has an account. ``coded_bits`` is the
+    payload, ``bound_bits`` what the model says that it should be, ``path`` and ``lanes`` what the encoder chose.
     """
 
+    group: int
     path: str
     lanes: int
     coded_bits: int

@@ -57,11 +57,11 @@ def app() -> None:
 
     \b
     Examples:
-      hvpzip compress photo.png                write photo.png.hvz
-      hvpzip decompress photo.png.hvz          write photo.png
+      hvpzip compress photo.png                write photo.hvz
+      hvpzip decompress photo.hvz              write photo.png
       hvpzip compress -o packed/ *.png         write into a folder
       hvpzip test packed/*.hvz                 check, write nothing
-      hvpzip info --json photo.png.hvz         figures for programs
+      hvpzip info --json photo.hvz             figures for programs
 
     `hvpzip COMMAND --help` tells more.
     """

@@ -18,6 +18,8 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file to standard output.")
 @click.option("--no-verify", is_flag=True, help="Do not decode what was written before it gets its name.")
 @click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend. Models so far have one effort, 1.")
+@click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")
+@click.option("--strip", is_flag=True, help="Leave out the metadata (EXIF, XMP, ICC profile, texts and the like).")
 @click.option("--model", metavar="NAME", help="The bundled model to use; the default is the best one.")
 @coding_options
 @output_options
@@ -30,6 +32,8 @@ def command(
     as_json: bool,
     no_verify: bool,
     effort: int | None,
+    frame: int | None,
+    strip: bool,
     model: str | None,
     threads: int | None,
     max_pixels: int,
@@ -42,7 +46,8 @@ def command(
     The output is IN with .hvz added. It gets its name only after it was read back, decoded, and found equal to the picture. Inputs are
     kept, and existing outputs are not replaced. With no IN, or with -, standard input is read and standard output written.
 
-    Pictures are PNG, JPEG, WebP, TIFF, BMP, PPM and the like: gray or RGB of 8 bits.
+    Pictures are PNG, JPEG, WebP, TIFF, GIF, BMP, PPM and the like: gray and RGB of up to 16 bits, with alpha or not, palettes, CMYK. Their
+    metadata is kept. Of a JPEG the decoded pixels are kept, which takes more room than the JPEG itself.
 
     \b
     Examples:
@@ -69,6 +74,8 @@ def command(
             threads=threads,
             max_pixels=max_pixels,
             on_group=on_group,
+            frame=frame,
+            strip=strip,
         )
 
     def many(paths: Sequence[str], folder: str | None, progress: Callable[[api.FileResult], None]) -> object:
@@ -83,6 +90,8 @@ def command(
             model=model,
             threads=threads,
             max_pixels=max_pixels,
+            frame=frame,
+            strip=strip,
         )
 
     def report(result: api.FileResult) -> None:

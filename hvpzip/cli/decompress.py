@@ -15,6 +15,7 @@ __all__ = ["command"]
 @click.command("decompress", short_help="Bring pictures back from .hvz files.")
 @input_argument
 @transfer_options
+@click.option("--strip", is_flag=True, help="Leave out the metadata, so that formats that cannot hold it will do.")
 @coding_options
 @output_options
 def command(
@@ -23,6 +24,7 @@ def command(
     force: bool,
     remove: bool,
     jobs: int,
+    strip: bool,
     threads: int | None,
     max_pixels: int,
     quiet: int,
@@ -31,13 +33,14 @@ def command(
 ) -> int:
     """Bring the picture back from each .hvz file IN.
 
-    The output is IN without .hvz; .png is added where no lossless picture suffix is left (photo.jpg.hvz gives photo.jpg.png). The
-    suffix chooses the kind of picture: .png, .webp (lossless), .tif, .tiff, .bmp, .ppm, .pgm. It gets its name only after it was read back
-    and found equal to what was decoded. With no IN, or with -, standard input is read; standard output gets PNG.
+    The output is IN without .hvz; .png is added where no lossless picture suffix is left (photo.jpg.hvz gives photo.jpg.png), .tif for
+    CMYK. The suffix chooses the kind of picture: .png, .webp (lossless), .tif, .tiff, .bmp, .ppm, .pgm; one that cannot hold the picture
+    or its metadata is refused. It gets its name only after it was read back and found equal to what was decoded. With no IN, or with -,
+    standard input is read; standard output gets PNG, or TIFF for CMYK.
 
     \b
     Examples:
-      hvpzip decompress photo.png.hvz
+      hvpzip decompress photo.hvz
       hvpzip decompress photo.hvz -o photo.tif
       hvpzip decompress -o photos/ packed/*.hvz
       hvpzip decompress < photo.hvz > photo.png
@@ -53,10 +56,13 @@ def command(
             threads=threads,
             max_pixels=max_pixels,
             on_group=on_group,
+            strip=strip,
         )
 
     def many(paths: Sequence[str], folder: str | None, progress: Callable[[api.FileResult], None]) -> object:
-        return api.decompress_files(paths, folder, workers=jobs, progress=progress, force=force, threads=threads, max_pixels=max_pixels)
+        return api.decompress_files(
+            paths, folder, workers=jobs, progress=progress, force=force, threads=threads, max_pixels=max_pixels, strip=strip
+        )
 
     def report(result: api.FileResult) -> None:
         if result.error is None:

@@ -47,7 +47,8 @@ def command(inputs: tuple[str, ...], as_json: bool, quiet: int, verbose: int, no
             except Exception as error:  # the model is missing, say: what the file itself says has been shown
                 console.failure(path, error)
                 continue
-            console.result("\n".join(line for number, group in enumerate(groups, 1) for line in _account_lines(number, group)))
+            if groups:  # none where the model coded nothing
+                console.result("\n".join(line for group in groups for line in _account_lines(group)))
     return console.exit_code
 
 
@@ -74,10 +75,10 @@ def _text(facts: api.FileInfo, name: str, *, sections: bool) -> str:
     return "\n".join(lines)
 
 
-def _account_lines(number: int, group: api.GroupAccount) -> list[str]:
+def _account_lines(group: api.GroupAccount) -> list[str]:
     """The debt curve of a group and its sums by scale, in the encoder's order."""
     lines = [
-        f"  group {number}: path {group.path}, {group.lanes} lane{'s' * (group.lanes > 1)}; payload {group.coded_bits:,} bits,"
+        f"  group {group.group}: path {group.path}, {group.lanes} lane{'s' * (group.lanes > 1)}; payload {group.coded_bits:,} bits,"
         f" bound {group.bound_bits:,.1f}, over it {group.coded_bits - group.bound_bits:,.1f}",
         "    scale           exact     returned     borrowed          net lowest stack   (bits)",
     ]

@@ -14,21 +14,24 @@ from typing import NamedTuple
 from hvpzip.ans import Plan, flat_plan, ramp_plan
 from hvpzip.errors import CorruptError
 
-__all__ = ["Coding", "Transfer", "candidates", "plans"]
+__all__ = ["LATTICE_MARK", "Coding", "Transfer", "candidates", "parameter_bytes", "plans"]
 
 RUNS = (32, 128, 512)
+NO_RAMP = len(RUNS)  # all lanes from the start: 31 bits a lane, for groups that never fill a ramp
 MAX_LOG2_LANES = 10
+# First byte of a payload whose last colour is reweighted; the number of the matrix and the coding parameters follow.
+LATTICE_MARK = 255
 
 
 class Coding(NamedTuple):
-    """The parameter byte of a group: ``path + 4 * (log2_lanes + 11 * run)``; path 0..3, log2_lanes 0..10, run an index into ``RUNS``."""
+    """The parameter byte of a group, ``path + 4 * (log2_lanes + 11 * run)``: path 0..3, log2_lanes 0..10, run into ``RUNS`` or NO_RAMP."""
 
     path: int
     log2_lanes: int
     run: int
 
     def to_byte(self) -> int:
-        """0..131."""
+        """0..175."""
         return self.path + 4 * (self.log2_lanes + (MAX_LOG2_LANES + 1) * self.run)
 
     @classmethod
@@ -36,9 +39,19 @@ class Coding(NamedTuple):
         """Inverse of ``to_byte``. Raises CorruptError for a byte that names no path of the model or no run."""
         rest, path = value // 4, value % 4
         run, log2_lanes = divmod(rest, MAX_LOG2_LANES + 1)
-        if path >= paths or run >= len(RUNS):
-            raise CorruptError(f"group parameters {value} name path {path} of {paths} and run {run} of {len(RUNS)}")
+        if path >= paths or run > NO_RAMP:
+            raise CorruptError(f"group parameters {value} name path {path} of {paths} and run {run} of {NO_RAMP + 1}")
         return cls(path, log2_lanes, run)
+
+    @property
+    def first_lanes(self) -> int:
+        """Lanes on which the encoder starts, and the decoder ends."""
+        return 1 << self.log2_lanes if self.run == NO_RAMP else 1
+
+
+def parameter_bytes(payload: bytes) -> int:
+    """How many bytes of a payload come before its message: 1, or 3 with ``LATTICE_MARK``; fewer only where the payload is shorter."""
+    return min(3 if payload[:1] == bytes([LATTICE_MARK]) else 1, len(payload))
 
 
 class Transfer(NamedTuple):
@@ -50,9 +63,9 @@ class Transfer(NamedTuple):
 
 def plans(transfers: Sequence[Transfer], coding: Coding) -> list[Plan]:
     """A plan for each array, in the encoder's order: lanes ramp up over the pushed arrays, popped ones use what is there."""
-    lanes, found = 1, []
+    lanes, found = coding.first_lanes, []
     for transfer in transfers:
-        if transfer.pushed:
+        if transfer.pushed and coding.run != NO_RAMP:
             plan = ramp_plan(transfer.symbols, 1 << coding.log2_lanes, RUNS[coding.run], lanes)
             lanes = plan[0].lanes
         else:
@@ -62,7 +75,12 @@ def plans(transfers: Sequence[Transfer], coding: Coding) -> list[Plan]:
 
 
 def candidates(path: int, symbols: int) -> list[Coding]:
-    """Parameters to try in turn until the stack carries them: many lanes and short runs first, one lane last."""
+    """Parameters to try in turn until the stack carries them: many lanes and short runs first, no ramp last.
+
+    A flat group has too few bits for any ramp. Without one it pays 31 bits a lane, so it gets few: one in 2,048 symbols, which keeps
+    both the file and the number of vector operations small.
+    """
     most = min(MAX_LOG2_LANES, max(0, (symbols // 64).bit_length() - 1))
-    found = [Coding(path, most, 0), Coding(path, most, 1), Coding(path, max(0, most - 3), 2), Coding(path, 0, 0)]
+    found = [Coding(path, most, 0), Coding(path, most, 1), Coding(path, max(0, most - 3), 2)]
+    found.append(Coding(path, min(8, max(0, (symbols // 2048).bit_length() - 1)), NO_RAMP))
     return list(dict.fromkeys(found))

@@ -1,8 +1,22 @@
 """The ``.hvz`` file, format version 1: checked sections around coded groups, which are opaque here. Normative text: docs/format.md."""
 
 from hvpzip.container.checksum import crc32
-from hvpzip.container.layout import MAGIC, VERSION, Container, Group, Header, Limits, Section
+from hvpzip.container.layout import FORM_SECTION, MAGIC, METADATA_SECTION, VERSION, Container, Group, Header, Limits, Section
 from hvpzip.container.reader import read, read_header
 from hvpzip.container.writer import write
 
-__all__ = ["MAGIC", "VERSION", "Container", "Group", "Header", "Limits", "Section", "crc32", "read", "read_header", "write"]
+__all__ = [
+    "FORM_SECTION",
+    "MAGIC",
+    "METADATA_SECTION",
+    "VERSION",
+    "Container",
+    "Group",
+    "Header",
+    "Limits",
+    "Section",
+    "crc32",
+    "read",
+    "read_header",
+    "write",
+]

@@ -12,11 +12,14 @@ from typing import Final
 
 __all__ = [
     "COLOUR_LIFTS",
+    "FLAG_PARTS",
+    "FORM_SECTION",
     "MAGIC",
     "MAPS",
     "MAX_LEVELS",
     "MAX_SECTIONS",
     "MAX_SIDE",
+    "METADATA_SECTION",
     "MODEL_ID_BYTES",
     "VERSION",
     "Container",
@@ -33,6 +36,9 @@ MODEL_ID_BYTES: Final = 8
 MAX_SIDE: Final = 1 << 30
 MAX_LEVELS: Final = 24
 MAX_SECTIONS: Final = 1024
+FLAG_PARTS: Final = 1  # must be understood: groups are made of parts, each with a method of its own
+FORM_SECTION: Final = 1  # must be understood: what the samples mean
+METADATA_SECTION: Final = 2
 COLOUR_LIFTS: Final = (0, 1)  # none, YCoCg-R
 MAPS: Final = (0, 1, 2)  # subsampling, Haar, LeGall 5/3
 
@@ -52,6 +58,7 @@ class Header:
         model_id: the first 8 bytes of the model's SHA-256.
         effort: 0 to 15; its meaning belongs to the model.
         group_size_log2: groups are tiles of ``2**group_size_log2`` pixels a side, 4 to 15.
+        parts: groups are made of parts, each coded by the model or by another method.
     """
 
     width: int
@@ -64,6 +71,7 @@ class Header:
     model_id: bytes
     effort: int
     group_size_log2: int = 10
+    parts: bool = False
 
     def __post_init__(self) -> None:
         bounds = {

@@ -3,6 +3,8 @@
 from hvpzip.container.checksum import CRC_BYTES, crc32
 from hvpzip.container.layout import (
     COLOUR_LIFTS,
+    FLAG_PARTS,
+    FORM_SECTION,
     MAGIC,
     MAPS,
     MAX_SECTIONS,
@@ -90,7 +92,7 @@ def _read_header(cursor: _Cursor, limits: Limits) -> tuple[Header, int]:
     if version != VERSION:
         raise UnsupportedVersionError(f"the file is of format version {version}, this hvpzip reads {VERSION}; a newer one may read it")
     flags = cursor.varint(_LARGEST_FLAGS, "the flags that must be understood")
-    if flags:
+    if flags & ~FLAG_PARTS:
         raise UnsupportedVersionError(f"the file uses features (flags {flags:#x}) that this hvpzip lacks; a newer one may read it")
     cursor.varint(_LARGEST_FLAGS, "the flags that may be ignored")
     width = cursor.varint(MAX_SIDE, "the width")
@@ -118,6 +120,7 @@ def _read_header(cursor: _Cursor, limits: Limits) -> tuple[Header, int]:
             model_id=model_id,
             effort=coding & 15,
             group_size_log2=coding >> 4,
+            parts=bool(flags & FLAG_PARTS),
         )
     except ValueError as error:
         raise CorruptError(f"the header is not valid: {error}") from error
@@ -153,7 +156,7 @@ def _read_sections(cursor: _Cursor, count: int, limits: Limits, file_mark: bytes
             raise LimitError(f"{what} takes the metadata over the limit of {limits.max_metadata_bytes} bytes")
         data = cursor.take(length, what)
         _check_record(cursor, start, number, what, file_mark)
-        if kind % 2:
+        if kind % 2 and kind != FORM_SECTION:
             raise UnsupportedVersionError(f"{what} is of type {kind}, which must be understood; a newer hvpzip may read the file")
         sections.append(Section(kind, bytes(data)))
     return tuple(sections)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from hvpzip.container.checksum import CRC_BYTES, crc32_bytes
-from hvpzip.container.layout import MAGIC, MAX_SECTIONS, VERSION, Group, Header, Section
+from hvpzip.container.layout import FLAG_PARTS, FORM_SECTION, MAGIC, MAX_SECTIONS, VERSION, Group, Header, Section
 from hvpzip.container.varint import encode
 
 __all__ = ["write"]
@@ -15,7 +15,7 @@ def write(header: Header, groups: Sequence[Group], metadata: Iterable[Section] =
     Args:
         header: see ``Header``.
         groups: ``header.num_groups`` of them, row by row.
-        metadata: sections of even (ignorable) types; version 1 defines none.
+        metadata: sections of even (ignorable) types, and of ``FORM_SECTION``.
 
     Raises:
         ValueError: the number of groups is not that of the header's grid, a checksum is not of 32 bits, or a section cannot be written.
@@ -23,8 +23,8 @@ def write(header: Header, groups: Sequence[Group], metadata: Iterable[Section] =
     sections = tuple(metadata)
     if len(groups) != header.num_groups:
         raise ValueError(f"the grid has {header.num_groups} groups, got {len(groups)}")
-    if len(sections) > MAX_SECTIONS or any(section.type < 0 or section.type % 2 for section in sections):
-        raise ValueError(f"version {VERSION} takes at most {MAX_SECTIONS} sections, of even types")
+    if len(sections) > MAX_SECTIONS or any(not _is_known(section.type) for section in sections):
+        raise ValueError(f"version {VERSION} takes at most {MAX_SECTIONS} sections, of even types or type {FORM_SECTION}")
     head = _header(header, len(sections))
     parts = [head]
     # Each record's checksum begins with that of the header and its own number, so that records of other files or places do not pass.
@@ -40,12 +40,16 @@ def write(header: Header, groups: Sequence[Group], metadata: Iterable[Section] =
     return b"".join(parts)
 
 
+def _is_known(kind: int) -> bool:
+    return kind >= 0 and (kind % 2 == 0 or kind == FORM_SECTION)
+
+
 def _header(header: Header, num_sections: int) -> bytes:
     body = b"".join(
         (
             MAGIC,
             bytes((VERSION,)),
-            encode(0),  # flags that must be understood: none yet
+            encode(FLAG_PARTS if header.parts else 0),
             encode(0),  # flags that may be ignored: none yet
             encode(header.width),
             encode(header.height),

@@ -1,6 +1,22 @@
-"""Picture files in and out: gray and RGB of 8 bits, exactly; everything else is refused by name. Pillow is used here only."""
+"""Picture files in and out, exactly, with their metadata; what cannot be held is refused by name."""
 
-from hvpzip.image_io.reading import MAX_PIXELS, Picture, read_image
+from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind, plain_form
+from hvpzip.image_io.png import METADATA
+from hvpzip.image_io.reading import MAX_METADATA_BYTES, MAX_PIXELS, Picture, read_image
 from hvpzip.image_io.writing import SUFFIXES, format_of, write_image
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "Picture", "format_of", "read_image", "write_image"]
+__all__ = [
+    "CHANNELS",
+    "MAX_METADATA_BYTES",
+    "MAX_PIXELS",
+    "METADATA",
+    "SUFFIXES",
+    "Chunk",
+    "Form",
+    "Kind",
+    "Picture",
+    "format_of",
+    "plain_form",
+    "read_image",
+    "write_image",
+]

@@ -1,22 +1,37 @@
-"""A picture file to its samples, exactly as they are in it, or a refusal in one line."""
+"""A picture file to its samples, exactly as they are in it, and its metadata; or a refusal in one line."""
 
 import io
 import os
+import struct
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, PpmImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from hvpzip.errors import ImageError, LimitError
-from hvpzip.image_io.kinds import Facts, bmp_facts, png_facts, pnm_facts, sniff, tiff_facts, webp_facts
+from hvpzip.image_io.form import Chunk, Form, Kind
+from hvpzip.image_io.kinds import Facts, bmp_facts, pnm_facts, sniff, tiff_facts, webp_facts
+from hvpzip.image_io.metadata import EXIF_FOLDERS, TEXT_TAGS, Resolution, exif_chunk, icc_chunk, text_chunk, xmp_chunk
+from hvpzip.image_io.png import both_bytes, png_samples, read_png
 
-__all__ = ["MAX_PIXELS", "Picture", "read_image"]
+__all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "read_image"]
 
 MAX_PIXELS: Final = 1 << 28
+MAX_METADATA_BYTES: Final = 1 << 24
 
 # Plugins are called directly, not through Image.open: that warns or fails at a number of pixels of Pillow's own, which only a global
 # changes.
@@ -27,83 +42,76 @@ _OPENERS: Final[dict[str, Callable[[BinaryIO], ImageFile.ImageFile]]] = {
     "WebP": WebPImagePlugin.WebPImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "PNM": PpmImagePlugin.PpmImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
 }
-_FACTS: Final[dict[str, Callable[[bytes], Facts]]] = {
-    "PNG": png_facts,
-    "TIFF": tiff_facts,
-    "WebP": webp_facts,
-    "BMP": bmp_facts,
-    "PNM": pnm_facts,
+_FACTS: Final[dict[str, Callable[[bytes], Facts]]] = {"WebP": webp_facts, "BMP": bmp_facts, "PNM": pnm_facts}
+_FORMS: Final = {
+    "1": Form(Kind.GRAY, 1),
+    "L": Form(Kind.GRAY, 8),
+    "I;16": Form(Kind.GRAY, 16),
+    "I;16B": Form(Kind.GRAY, 16),
+    "LA": Form(Kind.GRAY_ALPHA, 8),
+    "P": Form(Kind.PALETTE, 8),
+    "RGB": Form(Kind.RGB, 8),
+    "RGBA": Form(Kind.RGB_ALPHA, 8),
+    "CMYK": Form(Kind.CMYK, 8),
 }
-_INFO_METADATA: Final = {
-    "icc_profile": "icc_profile",
-    "exif": "exif",
-    "xmp": "xmp",
-    "photoshop": "photoshop",
-    "comment": "comment",
-}
-_MODES: Final = {
-    "1": "1-bit",
-    "P": "palette",
-    "PA": "palette with alpha",
-    "LA": "gray with alpha",
-    "RGBA": "RGB with alpha",
-    "RGBX": "RGB with a fourth channel",
-    "CMYK": "CMYK",
-    "YCbCr": "YCbCr",
-    "LAB": "Lab",
-}
-_ORIENTATION: Final = 274  # a tag of EXIF
+
+Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 
 
 class Picture(NamedTuple):
-    """Samples, a new C-contiguous uint8 array (H, W) of gray or (H, W, 3) of RGB; and one-line remarks on what else was in the file."""
+    """A picture file's contents.
 
-    samples: NDArray[np.uint8]
+    Attributes:
+        samples: a new C-contiguous array, (H, W) for one channel, otherwise (H, W, C); uint8, or uint16 for 16 bits.
+        notices: one-line remarks on what is not kept.
+        form: what the samples mean, and the metadata.
+        source: the kind of file, such as "JPEG".
+    """
+
+    samples: Samples
     notices: tuple[str, ...]
+    form: Form = Form(Kind.RGB)
+    source: str = ""
 
 
-def read_image(source: str | os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS) -> Picture:
-    """The picture in a PNG, WebP, TIFF, BMP, PPM, PGM or JPEG file.
+def read_image(
+    source: str | os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS, *, frame: int | None = None, strip: bool = False
+) -> Picture:
+    """The picture in a PNG, WebP, TIFF, GIF, BMP, PPM, PGM, PBM or JPEG file.
 
-    Gray and RGB of 8 bits, one frame, without transparency; the samples are those of the file (for JPEG and lossy WebP: those it decodes
-    to). An orientation in the metadata is not applied, except that of TIFF. Metadata is not kept; ``notices`` names it.
+    Gray of 1, 2, 4, 8 and 16 bits, RGB of 8 and 16, both with alpha or not, palettes, CMYK of 8 bits; the samples are those of the file
+    (for JPEG and lossy WebP: those it decodes to). An orientation in the metadata is not applied, except that of TIFF.
 
     Args:
         source: a path, or a binary stream, which is read to its end.
         max_pixels: larger pictures are refused before memory is allocated for them.
+        frame: the picture of an animation or of several pages to take, counted from 0; None refuses such files. Frames of an animation
+            come as a player would show them.
+        strip: leave the metadata out; what the samples mean (palette, transparency) stays.
 
     Raises:
         ImageError: the file cannot be read, is damaged, or of an unsupported kind; the message is one line that names it.
-        LimitError: more than ``max_pixels``.
+        LimitError: more than ``max_pixels``, or than 16 MiB of metadata.
     """
     data = _bytes_of(source)
     kind = sniff(data)
     if kind not in _OPENERS:
         raise _foreign(kind, data)
-    facts = _FACTS[kind](data) if kind in _FACTS else None
-    if facts and facts.unsupported:
-        raise _unsupported(kind, facts.unsupported)
-    if facts:
-        _check_pixels(facts.width, facts.height, max_pixels)
-    try:
-        # Pillow warns of damaged metadata, which is not kept anyway; damaged samples raise.
-        with warnings.catch_warnings(), io.BytesIO(data) as stream:
-            warnings.simplefilter("ignore")
-            with _OPENERS[kind](stream) as image:
-                _check_pixels(*image.size, max_pixels)
-                _check_kind(image, kind)
-                samples = np.array(image, np.uint8)
-                metadata = _metadata(image, facts.metadata if facts else frozenset())  # PNG may have some behind the samples
-    except (ImageError, LimitError, MemoryError):
-        raise
-    except Image.DecompressionBombError as error:
-        raise LimitError(f"the picture is over a limit of Pillow: {error}") from error
-    except Exception as error:
-        # Plugins raise SyntaxError, OSError, ValueError, struct.error, IndexError and more on bytes that they do not expect.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"this {kind} cannot be read: it is damaged, or of an unusual depth or layout ({reason})") from error
-    return Picture(samples, tuple(_notices(kind, metadata)))
+    if kind == "PNG" and (animated := read_png(data)) and not animated.animated:
+        picture = _from_png(data, max_pixels, frame)
+    else:
+        picture = _from_pillow(kind, data, max_pixels, frame)
+    notices = [*picture.notices]
+    form = picture.form
+    if strip:
+        form, notices = form._replace(chunks=()), []
+    elif sum(len(chunk.data) for chunk in form.chunks) > MAX_METADATA_BYTES:
+        raise LimitError(f"the picture has more than {MAX_METADATA_BYTES} bytes of metadata; --strip leaves it out")
+    if kind == "JPEG":
+        notices.insert(0, "the decoded pixels of the JPEG are kept, not the JPEG file itself")
+    return Picture(picture.samples, tuple(notices), form, kind)
 
 
 def _bytes_of(source: str | os.PathLike[str] | BinaryIO) -> bytes:
@@ -119,9 +127,7 @@ def _bytes_of(source: str | os.PathLike[str] | BinaryIO) -> bytes:
 def _foreign(kind: str | None, data: bytes) -> ImageError:
     if kind == ".hvz":
         return ImageError("this is a .hvz file already; decompress takes it")
-    if kind == "GIF":
-        return _unsupported(kind, "palette")
-    known = "PNG, WebP, TIFF, BMP, PPM, PGM and JPEG are"
+    known = "PNG, WebP, TIFF, GIF, BMP, PPM, PGM, PBM and JPEG are"
     if kind is not None:
         return ImageError(f"{kind} files are not supported; {known}")
     if data[1:4].upper() == b"PNG":
@@ -130,7 +136,15 @@ def _foreign(kind: str | None, data: bytes) -> ImageError:
 
 
 def _unsupported(kind: str, what: str) -> ImageError:
-    return ImageError(f"unsupported {kind}: {what}; only 8-bit gray and RGB, one frame, without transparency, are taken for now")
+    return ImageError(f"unsupported {kind}: {what}; gray and RGB of up to 16 bits, with alpha or not, palettes, and 8-bit CMYK are taken")
+
+
+def _several(kind: str, what: str) -> ImageError:
+    return ImageError(f"unsupported {kind}: {what}; --frame N takes one picture of it, counted from 0")
+
+
+def _no_frame(kind: str, frame: int, count: int) -> ImageError:
+    return ImageError(f"there is no picture {frame} in this {kind}: it has {count}, counted from 0")
 
 
 def _check_pixels(width: int, height: int, max_pixels: int) -> None:
@@ -138,35 +152,150 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise LimitError(f"the picture has {width} x {height} = {width * height} pixels, over the limit of {max_pixels}")
 
 
-def _check_kind(image: Image.Image, kind: str) -> None:
-    """Raise unless what Pillow is about to give is what the file holds."""
-    frames = getattr(image, "n_frames", 1)
-    if frames != 1:
-        raise _unsupported(kind, f"{frames} pictures in one file")
-    if image.mode not in ("L", "RGB"):
-        raise _unsupported(kind, _MODES.get(image.mode, f"mode {image.mode}"))
-    if "transparency" in image.info:
-        raise _unsupported(kind, "transparency")
+def _reading(kind: str, read: Callable[[], Picture]) -> Picture:
+    """What ``read`` gives, with whatever Pillow raises turned into an error of ours."""
+    try:
+        # Pillow warns of damaged metadata; damaged samples raise.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return read()
+    except (ImageError, LimitError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise LimitError(f"the picture is over a limit of Pillow: {error}") from error
+    except Exception as error:
+        # Plugins raise SyntaxError, OSError, ValueError, struct.error, IndexError and more on bytes that they do not expect.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"this {kind} cannot be read: it is damaged, or of an unusual depth or layout ({reason})") from error
 
 
-def _metadata(image: Image.Image, seen: frozenset[str]) -> set[str]:
-    """Names of what was ``seen`` in the bytes and what Pillow found beside the samples."""
-    found = {*seen, *(name for key, name in _INFO_METADATA.items() if image.info.get(key))}
-    if isinstance(image, JpegImagePlugin.JpegImageFile) and "dpi" in image.info:  # elsewhere Pillow makes one up
-        found.add("resolution")
-    if "exif" in found and not isinstance(image, TiffImagePlugin.TiffImageFile):  # TIFF comes in upright
+# ---- PNG: form and metadata are read here, the image data by Pillow ----
+
+
+def _from_png(data: bytes, max_pixels: int, frame: int | None) -> Picture:
+    parts = read_png(data)
+    _check_pixels(parts.width, parts.height, max_pixels)
+    if frame:
+        raise _no_frame("PNG", frame, 1)
+    samples = _reading("PNG", lambda: Picture(png_samples(data, parts.form), ())).samples
+    return Picture(np.ascontiguousarray(samples), tuple(_notices(set(parts.dropped))), parts.form)
+
+
+# ---- the others: Pillow reads all ----
+
+
+def _from_pillow(kind: str, data: bytes, max_pixels: int, frame: int | None) -> Picture:
+    facts = _facts(kind, data, frame)
+    if facts.several and frame is None:
+        raise _several(kind, facts.several)
+    if facts.unsupported:
+        raise _unsupported(kind, facts.unsupported)
+    if facts.width:
+        _check_pixels(facts.width, facts.height, max_pixels)
+
+    def opened() -> ImageFile.ImageFile:
+        image = _OPENERS[kind](io.BytesIO(data))
+        frames = getattr(image, "n_frames", 1)
+        if frames != 1 and frame is None:
+            raise _several(kind, f"{frames} pictures in one file")
+        if frame is not None and frame >= frames:
+            raise _no_frame(kind, frame, frames)
+        if frame:
+            image.seek(frame)
+        _check_pixels(*image.size, max_pixels)
+        return image
+
+    def read() -> Picture:
+        with opened() as image:
+            form, dropped = _form_of(image, kind, facts), set(facts.dropped)
+            if facts.wide:
+                samples: Samples = both_bytes(opened)
+                form = form._replace(bit_depth=16)
+            else:
+                samples = np.array(image).astype(np.uint16 if form.bit_depth == 16 else np.uint8)
+            # In animations the samples may change their mode when they are loaded.
+            if image.mode not in _FORMS or _FORMS[image.mode].kind is not form.kind:
+                raise _unsupported(kind, f"a frame that becomes mode {image.mode}")
+            chunks = tuple(_chunks_of(image, kind, data, dropped))
+            return Picture(np.ascontiguousarray(samples), tuple(_notices(dropped)), form._replace(chunks=chunks))
+
+    return _reading(kind, read)
+
+
+def _facts(kind: str, data: bytes, frame: int | None) -> Facts:
+    if kind == "PNG":
+        parts = read_png(data)
+        unsupported = f"{parts.form.words}, animated" if parts.form.bit_depth == 16 and frame is not None else ""
+        return Facts(parts.width, parts.height, unsupported, f"{parts.form.words}, animated")
+    if kind == "TIFF":
+        return tiff_facts(data, frame)
+    return _FACTS[kind](data) if kind in _FACTS else Facts(0, 0)
+
+
+def _form_of(image: Image.Image, kind: str, facts: Facts) -> Form:
+    """What Pillow is about to give, if that is what the file holds."""
+    if kind in ("PNG", "WebP", "GIF") and getattr(image, "is_animated", False):
+        image.load()  # a frame gets its mode when it is put together
+    mode = image.mode
+    if mode not in _FORMS or (facts.mode and facts.mode != ("I;16" if mode == "I;16B" else mode)):
+        raise _unsupported(kind, f"mode {mode}")
+    form = _FORMS[mode]
+    if form.kind is Kind.PALETTE:
+        image.load()
+        if image.palette is None or image.palette.mode not in ("RGB", "RGBX"):
+            raise _unsupported(kind, "a palette with more than red, green and blue")
+        form = form._replace(palette=bytes(image.getpalette("RGB") or ())[:768])
+    clear = image.info.get("transparency")
+    if clear is None or form.kind in (Kind.GRAY_ALPHA, Kind.RGB_ALPHA):
+        return form
+    if form.kind is Kind.PALETTE:
+        return form._replace(transparency=clear if isinstance(clear, bytes) else b"\xff" * clear + b"\0")
+    values = clear if isinstance(clear, tuple) else (clear,)
+    return form._replace(transparency=struct.pack(f">{len(values)}H", *values))
+
+
+def _chunks_of(image: Image.Image, kind: str, data: bytes, dropped: set[str]) -> Iterator[Chunk]:
+    """The metadata that Pillow found, as chunks; names of what cannot be kept are added to ``dropped``."""
+    if profile := image.info.get("icc_profile"):
+        yield icc_chunk(profile)
+    if (exif := image.info.get("exif")) and kind != "TIFF":
+        yield exif_chunk(exif)
+    if xmp := image.info.get("xmp"):
+        yield xmp_chunk(xmp if isinstance(xmp, bytes) else xmp.encode("utf-8", "surrogatepass"))
+    if comment := image.info.get("comment"):
+        yield text_chunk("Comment", comment if isinstance(comment, str) else comment.decode("latin-1"))
+    if image.info.get("photoshop"):
+        dropped.add("photoshop")
+    if kind == "JPEG" and all(image.info.get("jfif_density", (0,))):
+        x, y = image.info["jfif_density"]
+        yield Resolution(x, 1, y, 1, image.info.get("jfif_unit", 0) + 1).chunk()
+    if kind == "BMP" and len(data) >= 54 and int.from_bytes(data[14:18], "little") >= 40:
+        x, y = struct.unpack_from("<ii", data, 38)
+        if x > 0 and y > 0:
+            yield Chunk(b"pHYs", struct.pack(">IIB", x, y, 1))
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        yield from _chunks_of_tiff(image, dropped)
+
+
+def _chunks_of_tiff(image: TiffImagePlugin.TiffImageFile, dropped: set[str]) -> Iterator[Chunk]:
+    for tag, keyword in TEXT_TAGS.items():
+        if tag in image.tag_v2:
+            text = image.tag_v2[tag]
+            yield text_chunk(keyword, text if isinstance(text, str) else str(text))
+    if 282 in image.tag_v2 and 283 in image.tag_v2:
+        sides = [(int(value.numerator), int(value.denominator)) for value in (image.tag_v2[282], image.tag_v2[283])]
         try:
-            orientation = image.getexif().get(_ORIENTATION, 1)
-        except Exception:  # damaged EXIF, whatever the parser trips over
-            orientation = 1
-        if orientation != 1:
-            found = found - {"exif"} | {f"exif with orientation {orientation}"}
-    return found
+            yield Resolution(*sides[0], *sides[1], int(image.tag_v2.get(296, 2))).chunk()
+        except struct.error:
+            dropped.add("resolution")
+    # Only what the tags above do not say: the picture's own tags would contradict those of another file that holds it.
+    found, kept = image.getexif(), Image.Exif()
+    for tag in EXIF_FOLDERS:
+        kept.get_ifd(tag).update(found.get_ifd(tag))
+    if any(kept.get_ifd(tag) for tag in EXIF_FOLDERS):
+        yield exif_chunk(kept.tobytes())
 
 
-def _notices(kind: str, metadata: Iterable[str]) -> Iterable[str]:
-    if kind == "JPEG":
-        yield "the decoded pixels of the JPEG are kept, not the JPEG file itself"
-    names = sorted(metadata)
-    if names:
-        yield f"metadata not kept: {', '.join(names)}"
+def _notices(dropped: set[str]) -> Iterator[str]:
+    if dropped:
+        yield f"metadata not kept: {', '.join(sorted(dropped))}"

@@ -1,15 +1,21 @@
-"""Samples to a lossless picture file."""
+"""A picture to a lossless file that holds all of it, or a refusal that names what the format lacks."""
 
 import io
 import os
+import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from hvpzip.errors import ImageError
+from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind, plain_form
+from hvpzip.image_io.metadata import icc_of, named, physical, resolution_of, text_of
+from hvpzip.image_io.png import png_file
+from hvpzip.image_io.tiff import tiff_file
 
 __all__ = ["SUFFIXES", "format_of", "write_image"]
 
@@ -24,13 +30,8 @@ SUFFIXES: Final = {
     ".pnm": "PPM",
 }
 _LOSSY: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl"})
-_OPTIONS: Final[dict[str, dict[str, object]]] = {
-    "PNG": {},
-    "WEBP": {"lossless": True, "quality": 80, "method": 4},
-    "TIFF": {"compression": "tiff_adobe_deflate"},
-    "BMP": {},
-    "PPM": {},
-}
+
+Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -48,38 +49,121 @@ def format_of(path: str | os.PathLike[str]) -> str:
     raise ImageError(f"unknown picture suffix {suffix!r}: {choice}")
 
 
-def write_image(samples: NDArray[np.uint8], target: str | os.PathLike[str] | BinaryIO, format: str | None = None) -> None:
-    """Write the samples so that ``read_image`` gives them back, in one go; no metadata is added.
+def write_image(samples: Samples, target: str | os.PathLike[str] | BinaryIO, format: str | None = None, form: Form | None = None) -> None:
+    """Write the picture so that ``read_image`` gives it back, in one go.
 
     Args:
-        samples: uint8 (H, W) gray or (H, W, 3) RGB, any strides.
+        samples: uint8 or uint16, (H, W) or (H, W, C) with 2 to 4 channels, any strides.
         target: a binary stream, or a path, which is overwritten, and not atomically (give the stream of ``hvpzip.atomic.atomic_write``
             for that).
         format: PNG, WEBP, TIFF, BMP or PPM in any case; None for ``format_of`` the path, PNG for a stream.
+        form: what the samples mean, and the metadata; None for what their shape and type say, without metadata.
 
     Raises:
-        ImageError: another format, or one that cannot hold this picture (gray WebP, sides too long).
+        ImageError: another format, or one that cannot hold this picture or its metadata.
         TypeError: samples of another type.
-        ValueError: samples of another shape.
+        ValueError: samples of another shape, or that do not go with the form.
         OSError: the target cannot be written.
     """
-    if samples.dtype != np.uint8:
-        raise TypeError(f"expected samples of uint8, got {samples.dtype}")
-    if min(samples.shape, default=0) < 1 or not (samples.ndim == 2 or (samples.ndim == 3 and samples.shape[2] == 3)):
-        raise ValueError(f"expected samples (H, W) or (H, W, 3), got shape {samples.shape}")
+    if samples.dtype not in (np.uint8, np.uint16):
+        raise TypeError(f"expected samples of uint8 or uint16, got {samples.dtype}")
+    if min(samples.shape, default=0) < 1 or not (samples.ndim == 2 or (samples.ndim == 3 and samples.shape[2] in (2, 3, 4))):
+        raise ValueError(f"expected samples (H, W) or (H, W, 2 to 4), got shape {samples.shape}")
+    channels = 1 if samples.ndim == 2 else samples.shape[2]
+    if form is None:
+        form = plain_form(channels, 8 * samples.itemsize)
+    if CHANNELS[form.kind] != channels or (form.bit_depth == 16) != (samples.dtype == np.uint16):
+        raise ValueError(f"samples {samples.shape} of {samples.dtype} are no {form.words}")
     if format is None:
         format = format_of(target) if isinstance(target, str | os.PathLike) else "PNG"
     kind = format.upper()
-    if kind not in _OPTIONS:
-        raise ImageError(f"{format} is not a format that keeps every sample: choose one of {', '.join(_OPTIONS)}")
-    if kind == "WEBP" and samples.ndim == 2:
-        raise ImageError("WebP has no gray: choose another format, such as PNG")
-    buffer = io.BytesIO()
+    if kind not in _WRITERS:
+        raise ImageError(f"{format} is not a format that keeps every sample: choose one of {', '.join(_WRITERS)}")
     try:
-        Image.fromarray(np.ascontiguousarray(samples)).save(buffer, format=kind, **_OPTIONS[kind])
-    except (OSError, ValueError, OverflowError) as error:
+        data = _WRITERS[kind](np.ascontiguousarray(samples), form)
+    except ImageError:
+        raise
+    except (OSError, ValueError, OverflowError, struct.error) as error:
         raise ImageError(f"{kind} cannot hold this picture of {samples.shape[1]} x {samples.shape[0]} pixels: {error}") from error
     if isinstance(target, str | os.PathLike):
-        Path(target).write_bytes(buffer.getvalue())
+        Path(target).write_bytes(data)
     else:
-        target.write(buffer.getvalue())
+        target.write(data)
+
+
+def _png(samples: Samples, form: Form) -> bytes:
+    if form.kind is Kind.CMYK:
+        raise ImageError("PNG has no CMYK: choose TIFF")
+    # What other programs read is the nearest resolution in whole pixels a metre, beside the exact one.
+    exact = next((found for chunk in form.chunks if chunk.name == b"reSo" and (found := resolution_of(chunk))), None)
+    near = physical(exact) if exact else None
+    if near:
+        form = form._replace(chunks=(*(chunk for chunk in form.chunks if chunk.name != b"pHYs"), near))
+    return png_file(samples, form)
+
+
+def _webp(samples: Samples, form: Form) -> bytes:
+    if form.kind in (Kind.GRAY, Kind.GRAY_ALPHA):
+        raise ImageError("WebP has no gray: choose another format, such as PNG")
+    _require(form, "WebP", form.kind in (Kind.RGB, Kind.RGB_ALPHA) and form.bit_depth == 8)
+    options: dict[str, bytes] = {}
+    lost: list[Chunk] = []
+    for chunk in form.chunks:
+        text = text_of(chunk)
+        if chunk.name == b"iCCP" and (profile := icc_of(chunk)):
+            options["icc_profile"] = profile
+        elif chunk.name == b"eXIf":
+            options["exif"] = chunk.data
+        elif text and text[0] == "XML:com.adobe.xmp":
+            options["xmp"] = text[1].encode("utf-8", "surrogateescape")
+        else:
+            lost.append(chunk)
+    _require_metadata(lost, "WebP")
+    return _saved(Image.fromarray(samples), format="WEBP", lossless=True, exact=True, quality=80, method=4, **options)
+
+
+def _bmp(samples: Samples, form: Form) -> bytes:
+    _require(form, "BMP", form.bit_depth == 8 and form.kind in (Kind.GRAY, Kind.RGB, Kind.PALETTE))
+    image = Image.fromarray(samples)
+    if form.kind is Kind.PALETTE:
+        image.putpalette(form.palette)
+    data = bytearray(_saved(image, format="BMP"))
+    lost = []
+    for chunk in form.chunks:
+        if chunk.name == b"pHYs" and len(chunk.data) == 9 and chunk.data[8] == 1:
+            struct.pack_into("<ii", data, 38, *struct.unpack_from(">II", chunk.data))
+        else:
+            lost.append(chunk)
+    _require_metadata(lost, "BMP")
+    return bytes(data)
+
+
+def _ppm(samples: Samples, form: Form) -> bytes:
+    _require(form, "PPM", form.kind in (Kind.GRAY, Kind.RGB) and form.bit_depth == 8)
+    _require_metadata(list(form.chunks), "PPM")
+    return _saved(Image.fromarray(samples), format="PPM")
+
+
+def _require(form: Form, name: str, holds: bool) -> None:
+    if not holds or form.transparency:
+        raise ImageError(f"{name} cannot hold {form.words}: choose {'TIFF' if form.kind is Kind.CMYK else 'PNG'}")
+
+
+def _require_metadata(lost: list[Chunk], name: str) -> None:
+    if lost:
+        raise ImageError(f"{name} cannot hold this metadata: {', '.join(named(lost))}; choose PNG, or leave it out with --strip")
+
+
+def _saved(image: Image.Image, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+_WRITERS: Final[dict[str, Callable[[Samples, Form], bytes]]] = {
+    "PNG": _png,
+    "WEBP": _webp,
+    "TIFF": tiff_file,
+    "BMP": _bmp,
+    "PPM": _ppm,
+}

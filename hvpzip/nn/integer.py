@@ -164,6 +164,11 @@ class Parameters:
             mean += _rounded(self._mixture[3, colour] * self._surprise[colour])
         return Mixture(mean, _scale_index(self._log2_scale[colour] + ratio), softmax_weights(logit))
 
+    def slope(self) -> Int64Array:
+        """By how much the mean of Cg moves with Co, int64 (n,) in 1/64."""
+        found: Int64Array = self._couple[2] + self._coupling[2]
+        return found
+
 
 def _rounded(product: Int64Array) -> Int64Array:
     """A product of two numbers in 1/64, in 1/64, rounded half up."""

@@ -80,9 +80,9 @@ def test_swapped_groups_are_refused(pictures: Mapping[str, Samples]) -> None:
     ("array", "error"),
     [
         ([[1, 2], [3, 4]], TypeError),
-        (np.zeros((4, 4), np.uint16), TypeError),
+        (np.zeros((4, 4), np.uint32), TypeError),
         (np.zeros((4, 4), np.int8), TypeError),
-        (np.zeros((4, 4, 4), np.uint8), ValueError),
+        (np.zeros((4, 4, 5), np.uint8), ValueError),
         (np.zeros((4, 4, 1), np.uint8), ValueError),
         (np.zeros((2, 4, 4, 3), np.uint8), ValueError),
         (np.zeros(4, np.uint8), ValueError),

@@ -40,8 +40,9 @@ class SendingExecutor(Executor):
 def test_any_executor_is_taken_and_results_are_in_order(folder: Path, pictures: Mapping[str, Samples]) -> None:
     executor = SendingExecutor()
     seen: list[str] = []
+    (folder / "made").mkdir()
     paths = [folder / "rgb.png", folder / "missing.png", folder / "gray.png"]
-    results = hvpzip.compress_files(paths, folder / "packed", executor=executor, progress=lambda result: seen.append(result.path))
+    results = hvpzip.compress_files(paths, folder / "made", executor=executor, progress=lambda result: seen.append(result.path))
     assert [result.path for result in results] == [str(path) for path in paths]
     assert sorted(seen) == sorted(str(path) for path in paths)
     assert executor.submitted == 3
@@ -49,9 +50,9 @@ def test_any_executor_is_taken_and_results_are_in_order(folder: Path, pictures: 
     assert missing.error == "No such file or directory"
     assert "FileNotFoundError" in (missing.trace or "")
     assert good.error is gray.error is None
-    assert good.output == str(folder / "packed" / "rgb.png.hvz")
+    assert good.output == str(folder / "made" / "rgb.hvz")
     assert (good.width, good.height, good.channels) == (48, 40, 3)
-    assert good.output_bytes == (folder / "packed" / "rgb.png.hvz").stat().st_size
+    assert good.output_bytes == (folder / "made" / "rgb.hvz").stat().st_size
 
     outputs = [result.output for result in (good, gray) if result.output]
     (folder / "again").mkdir()
@@ -67,19 +68,19 @@ def test_threads_of_one_process_can_share_the_work(folder: Path, packed: Mapping
         executor.submit(int).result()  # it was not shut down
     assert [result.error for result in results] == [None, None]
     for name in ("rgb", "gray"):
-        assert (folder / f"{name}.png.hvz").read_bytes() == packed[name]
+        assert (folder / f"{name}.hvz").read_bytes() == packed[name]
 
 
 def test_default_pool_of_processes_gives_the_same_bytes(folder: Path, packed: Mapping[str, bytes]) -> None:
     results = hvpzip.compress_files([folder / "rgb.png", folder / "nothing.png", folder / "gray.png"], workers=1)
     assert [result.error for result in results] == [None, "No such file or directory", None]
     for name in ("rgb", "gray"):
-        assert (folder / f"{name}.png.hvz").read_bytes() == packed[name]
+        assert (folder / f"{name}.hvz").read_bytes() == packed[name]
 
 
 def test_options_reach_the_workers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = SendingExecutor()
-    (folder / "rgb.png.hvz").write_bytes(b"precious")
+    (folder / "rgb.hvz").write_bytes(b"precious")
     compress = functools.partial(hvpzip.compress_files, [folder / "rgb.png"], executor=executor)
     (kept,) = compress()
     assert "exists already" in (kept.error or "")
@@ -87,7 +88,7 @@ def test_options_reach_the_workers(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert "over the limit" in (limited.error or "")
     (unknown,) = compress(force=True, model="no-such-model")
     assert "no-such-model" in (unknown.error or "")
-    assert (folder / "rgb.png.hvz").read_bytes() == b"precious"
+    assert (folder / "rgb.hvz").read_bytes() == b"precious"
     monkeypatch.setattr(image_codec, "decode_group", None)
     (unverified,) = compress(force=True, verify=False)
     assert unverified.error is None

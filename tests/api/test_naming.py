@@ -10,9 +10,14 @@ from hvpzip.api import compressed_name, decompressed_name, describe_failure, nam
 from hvpzip.errors import CorruptError, HvpzipError, NotHvpzipError
 
 
-@pytest.mark.parametrize("path", ["photo.png", "a/b.tif", "photo", "photo.jpg", ".hidden", "x.hvz"])
-def test_suffix_is_added_to_any_name(path: str) -> None:
+@pytest.mark.parametrize("path", ["photo", ".hidden", "x.hvz", ".png", "a.png/photo", "scan.2024", "photo.xyz"])
+def test_suffix_is_added_to_a_name_without_a_picture_suffix(path: str) -> None:
     assert compressed_name(path) == path + ".hvz"
+
+
+@pytest.mark.parametrize(("path", "expected"), [("photo.png", "photo.hvz"), ("a/b.TIF", "a/b.hvz"), ("photo.jpg", "photo.hvz")])
+def test_suffix_of_a_picture_is_replaced(path: str, expected: str) -> None:
+    assert compressed_name(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,14 +48,14 @@ def test_suffixes_are_those_that_can_be_written() -> None:
 
 def test_outputs_lie_beside_their_inputs_or_in_the_folder() -> None:
     paths: list[str | Path] = ["a/x.png", Path("b/y.png")]
-    assert [plan.output for plan in plan_outputs(paths, None, compressing=True)] == ["a/x.png.hvz", str(Path("b/y.png.hvz"))]
-    assert [plan.output for plan in plan_outputs(paths, "out", compressing=True)] == ["out/x.png.hvz", "out/y.png.hvz"]
+    assert [plan.output for plan in plan_outputs(paths, None, compressing=True)] == ["a/x.hvz", str(Path("b/y.hvz"))]
+    assert [plan.output for plan in plan_outputs(paths, "out", compressing=True)] == ["out/x.hvz", "out/y.hvz"]
     assert [plan.output for plan in plan_outputs(["a/x.hvz"], Path("out"), compressing=False)] == [os.path.join("out", "x.png")]
 
 
 def test_two_inputs_never_share_an_output() -> None:
     first, second, third = plan_outputs(["a/x.png", "b/x.png", "./a/../a/x.png"], "out", compressing=True)
-    assert first == ("a/x.png", "out/x.png.hvz", None)
+    assert first == ("a/x.png", "out/x.hvz", None)
     for plan in (second, third):
         assert plan.output is None
         assert "already that of a/x.png" in str(plan.error)

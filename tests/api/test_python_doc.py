@@ -15,4 +15,4 @@ def test_code_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(block, namespace)
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["again.png", "photo.hvz", "photo.png", "photo.png.hvz"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["again.png", "photo.hvz", "photo.hvz", "photo.png"]

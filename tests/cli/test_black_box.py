@@ -80,11 +80,11 @@ def test_pipe_through_both_commands_gives_the_picture_back(pictures: Mapping[str
 
 @pytest.mark.usefixtures("folder")
 def test_other_process_with_other_threads_writes_and_reads_the_same(pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
-    assert hvpzip("compress", "-q", "-T", "1", "rgb.png", "gray.png", "-o", "packed") == (0, b"", "")
+    assert hvpzip("compress", "-q", "-T", "1", "rgb.png", "gray.png", "-o", "made/") == (0, b"", "")
     for name in ("rgb", "gray"):
-        assert Path(f"packed/{name}.png.hvz").read_bytes() == packed[name]
-    assert hvpzip("decompress", "-q", "-T", "2", "packed/rgb.png.hvz") == (0, b"", "")
-    with Image.open("packed/rgb.png") as image:
+        assert Path(f"made/{name}.hvz").read_bytes() == packed[name]
+    assert hvpzip("decompress", "-q", "-T", "2", "made/rgb.hvz") == (0, b"", "")
+    with Image.open("made/rgb.png") as image:
         np.testing.assert_array_equal(np.asarray(image), pictures["rgb"], strict=True)
 
 
@@ -155,9 +155,9 @@ def test_bad_pictures_give_one_line_each_and_no_output() -> None:
     Path("empty.png").write_bytes(b"")
     Path("cut.png").write_bytes(Path("rgb.png").read_bytes()[:-30])
     Path("text.png").write_text("no picture")
-    Image.new("RGBA", (4, 4)).save("alpha.png")
-    Image.new("P", (4, 4)).save("palette.png")
-    names = ["missing.png", "empty.png", "cut.png", "text.png", "alpha.png", "palette.png", "packed/rgb.hvz", "packed"]
+    Image.new("F", (4, 4)).save("float.tif")
+    Image.new("L", (4, 4)).save("moving.png", save_all=True, append_images=[Image.new("L", (4, 4), 9)])
+    names = ["missing.png", "empty.png", "cut.png", "text.png", "float.tif", "moving.png", "packed/rgb.hvz", "packed"]
     before = listing()
     status, out, err = hvpzip("compress", *names)
     assert (status, out) == (1, b"")

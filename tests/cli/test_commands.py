@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from hvpzip import __version__, api
 from hvpzip.codec import image_codec
@@ -35,21 +35,21 @@ def no_work(*arguments: object) -> None:
 def test_files_go_and_come_back_beside_their_inputs(run: Run, folder: Path, pictures: Mapping[str, Samples]) -> None:
     status, out, err = run("compress", "rgb.png", "gray.png")
     assert (status, out) == (0, b"")
-    assert [line.split(": ")[0] for line in err.splitlines()] == ["rgb.png -> rgb.png.hvz", "gray.png -> gray.png.hvz"]
+    assert [line.split(": ")[0] for line in err.splitlines()] == ["rgb.png -> rgb.hvz", "gray.png -> gray.hvz"]
     os.remove("rgb.png")
     os.remove("gray.png")
-    status, out, err = run("decompress", "rgb.png.hvz", "gray.png.hvz")
+    status, out, err = run("decompress", "rgb.hvz", "gray.hvz")
     assert (status, out) == (0, b"")
-    assert [line.split(": ")[0] for line in err.splitlines()] == ["rgb.png.hvz -> rgb.png", "gray.png.hvz -> gray.png"]
+    assert [line.split(": ")[0] for line in err.splitlines()] == ["rgb.hvz -> rgb.png", "gray.hvz -> gray.png"]
     for name in ("rgb", "gray"):
         np.testing.assert_array_equal(samples(folder / f"{name}.png"), pictures[name], strict=True)
 
 
 def test_output_option_names_a_file_or_a_folder(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
     assert run("compress", "gray.png", "-o", "x.hvz")[0] == 0
-    assert run("compress", "gray.png", "-o", "packed")[0] == 0
+    assert run("compress", "-f", "gray.png", "-o", "packed")[0] == 0
     assert run("compress", "gray.png", "rgb.png", "-o", "new/deep/")[0] == 0
-    for path in ("x.hvz", "packed/gray.png.hvz", "new/deep/gray.png.hvz"):
+    for path in ("x.hvz", "packed/gray.hvz", "new/deep/gray.hvz"):
         assert (folder / path).read_bytes() == packed["gray"]
     assert run("decompress", "x.hvz", "-o", "y.tif")[0] == 0
     with Image.open("y.tif") as image:
@@ -76,29 +76,29 @@ def test_others_go_on_after_one_fails(run: Run, folder: Path) -> None:
     assert status == 1
     first, second = err.splitlines()
     assert first == "hvpzip: missing.png: No such file or directory"
-    assert second.startswith("gray.png -> gray.png.hvz: ")
-    status, _, err = run("decompress", "gray.png", "gray.png.hvz", "-o", "packed")
+    assert second.startswith("gray.png -> gray.hvz: ")
+    status, _, err = run("decompress", "gray.png", "gray.hvz", "-o", "packed")
     assert status == 1
     assert "packed/gray.png" in listing(folder)
     assert err.splitlines()[0].startswith("hvpzip: gray.png: unknown suffix")
-    status, out, err = run("info", "gray.png", "missing", "gray.png.hvz")
+    status, out, err = run("info", "gray.png", "missing", "gray.hvz")
     assert status == 1
     assert [line.split(": ")[1] for line in err.splitlines()] == ["gray.png", "missing"]
-    assert out.startswith(b"gray.png.hvz\n")
-    status, _, err = run("test", "gray.png", "gray.png.hvz")
+    assert out.startswith(b"gray.hvz\n")
+    status, _, err = run("test", "gray.png", "gray.hvz")
     assert status == 1
-    assert err.splitlines()[1] == "gray.png.hvz: ok, 48 x 40, 1 channel of 8 bits"
+    assert err.splitlines()[1] == "gray.hvz: ok, 48 x 40, 1 channel of 8 bits"
 
 
 def test_existing_output_needs_force(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
-    (folder / "gray.png.hvz").write_bytes(b"precious")
+    (folder / "gray.hvz").write_bytes(b"precious")
     status, _, err = run("compress", "gray.png")
     assert status == 1
-    assert err.startswith("hvpzip: gray.png: gray.png.hvz: the output exists already")
+    assert err.startswith("hvpzip: gray.png: gray.hvz: the output exists already")
     assert err.count("\n") == 1
-    assert (folder / "gray.png.hvz").read_bytes() == b"precious"
+    assert (folder / "gray.hvz").read_bytes() == b"precious"
     assert run("compress", "-f", "gray.png")[0] == 0
-    assert (folder / "gray.png.hvz").read_bytes() == packed["gray"]
+    assert (folder / "gray.hvz").read_bytes() == packed["gray"]
 
 
 def test_output_that_is_the_input_is_refused(run: Run, folder: Path) -> None:
@@ -120,12 +120,12 @@ def test_inputs_that_would_share_an_output_are_refused_even_with_force(run: Run,
 @pytest.mark.parametrize("jobs", [["-j", "1"], ["-j", "2"]])
 def test_rm_deletes_only_inputs_that_were_written_and_verified(run: Run, folder: Path, jobs: list[str]) -> None:
     (folder / "broken.png").write_bytes(b"no picture")
-    (folder / "rgb.png.hvz").write_bytes(b"precious")
+    (folder / "rgb.hvz").write_bytes(b"precious")
     status, _, _ = run("compress", "--rm", *jobs, "gray.png", "broken.png", "rgb.png")
     assert status == 1
-    assert listing(folder) == ["broken.png", "gray.png.hvz", "packed/gray.hvz", "packed/rgb.hvz", "rgb.png", "rgb.png.hvz"]
-    assert run("decompress", "--rm", "gray.png.hvz", "packed/gray.hvz", *jobs)[0] == 0
-    assert listing(folder) == ["broken.png", "gray.png", "packed/gray.png", "packed/rgb.hvz", "rgb.png", "rgb.png.hvz"]
+    assert listing(folder) == ["broken.png", "gray.hvz", "packed/gray.hvz", "packed/rgb.hvz", "rgb.hvz", "rgb.png"]
+    assert run("decompress", "--rm", "gray.hvz", "packed/gray.hvz", *jobs)[0] == 0
+    assert listing(folder) == ["broken.png", "gray.png", "packed/gray.png", "packed/rgb.hvz", "rgb.hvz", "rgb.png"]
 
 
 def test_rm_keeps_an_input_whose_output_does_not_decode(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,9 +144,9 @@ def test_jobs_give_the_same_files_and_the_same_messages_per_file(run: Run, folde
     records = {record["path"]: record for record in map(json.loads, out.splitlines())}
     assert set(records) == {"rgb.png", "missing.png", "gray.png"}
     assert records["missing.png"]["error"] == "No such file or directory"
-    assert sorted(line.split(": ")[0] for line in err.splitlines()) == ["gray.png -> gray.png.hvz", "hvpzip", "rgb.png -> rgb.png.hvz"]
+    assert sorted(line.split(": ")[0] for line in err.splitlines()) == ["gray.png -> gray.hvz", "hvpzip", "rgb.png -> rgb.hvz"]
     for name in ("rgb", "gray"):
-        assert (folder / f"{name}.png.hvz").read_bytes() == packed[name]
+        assert (folder / f"{name}.hvz").read_bytes() == packed[name]
 
 
 def test_compress_json_is_one_object_a_file_with_stable_keys(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
@@ -228,11 +228,29 @@ def test_no_verify_leaves_the_decoding_out(run: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_metadata_that_is_not_kept_is_told_in_one_line(run: Run, pictures: Mapping[str, Samples]) -> None:
-    exif = Image.Exif()
-    exif[0x010E] = "a caption"
-    Image.fromarray(pictures["gray"]).save("caption.png", exif=exif)
-    assert run("compress", "caption.png")[2].splitlines()[0] == "hvpzip: caption.png: metadata not kept: exif"
-    assert run("compress", "-qf", "caption.png")[2] == ""
+    extra = PngImagePlugin.PngInfo()
+    extra.add(b"prVt", b"private")
+    Image.fromarray(pictures["gray"]).save("private.png", pnginfo=extra)
+    assert run("compress", "private.png")[2].splitlines()[0] == "hvpzip: private.png: metadata not kept: chunk 'prVt'"
+    assert run("compress", "-qf", "private.png")[2] == ""
+    assert "not kept" not in run("compress", "-f", "--strip", "private.png")[2]
+
+
+def test_one_frame_is_taken_and_metadata_left_out_on_request(run: Run, pictures: Mapping[str, Samples]) -> None:
+    gray = Image.fromarray(pictures["gray"])
+    gray.save("two.tif", save_all=True, append_images=[Image.new("L", gray.size, 9)], description="a caption")
+    status, _, err = run("compress", "two.tif")
+    assert status == 1
+    assert "--frame N" in err
+    assert run("compress", "--frame", "1", "--strip", "two.tif", "-o", "one.hvz").status == 0
+    assert run("decompress", "one.hvz", "-o", "one.pgm").status == 0
+    with Image.open("one.pgm") as one:
+        assert set(np.asarray(one).ravel()) == {9}
+    assert run("compress", "--frame", "0", "two.tif", "-j", "2", "gray.png", "-o", "out/").status == 0
+    status, _, err = run("decompress", "out/two.hvz", "-o", "one.ppm")
+    assert status == 1
+    assert "PPM cannot hold this metadata: text" in err
+    assert run("decompress", "--strip", "out/two.hvz", "-o", "one.ppm").status == 0
 
 
 def test_limit_comes_from_option_or_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +325,7 @@ def test_file_with_a_strange_name_can_be_compressed(run: Run, folder: Path) -> N
     assert status == 0
     assert err.count("\n") == 1
     assert json.loads(out)["path"] == path
-    assert (folder / f"{path}.hvz").exists()
+    assert (folder / path.replace(".png", ".hvz")).exists()
 
 
 def test_version_names_package_container_and_models(run: Run) -> None:

@@ -109,9 +109,9 @@ def weights(logits: list[int]) -> list[int]:
     return found
 
 
-def stages_of(transfers, most: int, run: int):
+def stages_of(transfers, most: int, run: int | None):
     """7.4: the stages of every array, in the writer's order, each from the beginning of the array to its end."""
-    lanes, found = 1, []
+    lanes, found = most if run is None else 1, []
     for pushed, count in transfers:
         stages, end = [], count
         while pushed and lanes < most and end > run * lanes:
@@ -178,7 +178,7 @@ def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.nd
     channels, height, width = shape
     k = network["components"]
     path, rest = payload[0] % 4, payload[0] // 4
-    most, run = 1 << rest % 11, (32, 128, 512)[rest // 11]
+    most, run = 1 << rest % 11, (32, 128, 512, None)[rest // 11]
     name = list(schedule["levels"][0]["paths"])[path]
     grids = [(height, width)]
     while max(grids[-1]) > 2:
@@ -220,7 +220,7 @@ def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.nd
         image[c] = np.array(found).reshape(grids[-1]) + lo
     for level in range(count, 0, -1):
         image = decode_level(image, channels, k, level, entry(level), name, size, spans, plans, stack, pop_array, tensors, network)
-    assert stack.heads == [2**31]
+    assert stack.heads == [2**31] * (most if run is None else 1)
     assert stack.words == []
     if channels == 1:
         return image[:1]

@@ -32,8 +32,8 @@ def picture(kind: str, channels: int, height: int, width: int, seed: int) -> np.
 KINDS = ("noise", "flat", "extremes", "gradient", "photo")
 
 
-def encode_along(samples: np.ndarray, model, path: str) -> tuple[bytes, GroupReport] | None:
-    return image_codec._encode_along(samples, model, PATHS.index(path))
+def encode_along(samples: np.ndarray, model, path: str, learn_colours: bool = False) -> tuple[bytes, GroupReport] | None:
+    return image_codec._encode_along(samples, model, PATHS.index(path), learn_colours)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -188,7 +188,7 @@ def test_a_flat_picture_cannot_pay_for_latents_and_is_small_without_them(tiny_mo
 
 def test_small_pictures_take_the_path_that_is_shorter(tiny_model, crop):
     samples = crop(0, 0, 24, 24)
-    lengths = {path: len(encode_along(samples, tiny_model, path)[0]) for path in PATHS}
+    lengths = {path: len(encode_along(samples, tiny_model, path, learn_colours=True)[0]) for path in PATHS}
     payload, report = encode_group(samples, tiny_model, 1)
     assert len(payload) == min(lengths.values()) == lengths[report.path]
 

@@ -154,8 +154,8 @@ def test_bytes_after_the_end_are_refused():
 
 def test_flags_that_must_be_understood_are_refused_and_ignorable_ones_skipped():
     data = container.write(small_header(width=16, height=16), [Group(b"abc", 1)])
-    with pytest.raises(UnsupportedVersionError, match="flags 0x1"):
-        container.read(resealed(data, 9, b"\x01", HEADER_SIZE))
+    with pytest.raises(UnsupportedVersionError, match="flags 0x2"):
+        container.read(resealed(data, 9, b"\x02", HEADER_SIZE))
     header = container.read_header(resealed(data, 10, b"\x7f", HEADER_SIZE))
     assert header == container.read_header(data)
 

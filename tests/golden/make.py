@@ -29,6 +29,8 @@ TINY = {
     "tiny-odd-haar.payload": (1, "diffusion", (90, 60, 37, 21), False),
     "tiny-odd-legall53.payload": (2, "diffusion", (90, 60, 21, 37), False),
     "tiny-gray-diffusion.payload": (0, "diffusion", (120, 20, 33, 50), True),
+    "tiny-lattice-diffusion.payload": (0, "diffusion", (32, 20, 96, 80), False),
+    "tiny-lattice-direct.payload": (0, "direct", (32, 20, 96, 80), False),
     "tiny-row-direct.payload": (0, "direct", (120, 20, 40, 1), False),
 }
 BUNDLED_CROP = (64, 40, 64, 48)
@@ -56,7 +58,7 @@ def encode_tiny(name: str) -> tuple[bytes, np.ndarray]:
     transform, path, box, gray = TINY[name]
     tools = helpers()
     samples, model = tools.photo_crop(*box, gray), tools.make_tiny_model(transform)
-    found = image_codec._encode_along(samples, model, model.schedule.path_names.index(path))
+    found = image_codec._encode_along(samples, model, model.schedule.path_names.index(path), learn_colours="lattice" in name)
     assert found is not None, f"{name}: the stack ran dry"
     return found[0], samples
 

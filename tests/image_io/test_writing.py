@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from hvpzip.errors import ImageError
-from hvpzip.image_io import SUFFIXES, format_of, read_image, write_image
+from hvpzip.image_io import SUFFIXES, Chunk, Form, Kind, format_of, read_image, write_image
 
 FORMATS = sorted(set(SUFFIXES.values()))
 
@@ -88,11 +89,34 @@ def test_a_picture_too_long_for_its_format_is_refused():
 def test_a_programmers_mistakes_are_type_and_value_errors():
     with pytest.raises(TypeError, match="int32"):
         write_image(np.zeros((2, 2), np.int32), io.BytesIO())  # type: ignore[arg-type]
-    for shape in [(2,), (0, 2), (2, 2, 4), (2, 2, 2, 3)]:
+    for shape in [(2,), (0, 2), (2, 2, 5), (2, 2, 2, 3)]:
         with pytest.raises(ValueError, match="shape"):
             write_image(np.zeros(shape, np.uint8), io.BytesIO())
+    with pytest.raises(ValueError, match="are no 8-bit RGB"):
+        write_image(np.zeros((2, 2), np.uint8), io.BytesIO(), form=Form(Kind.RGB))
 
 
 def test_a_folder_that_is_missing_is_the_systems_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_image(np.zeros((2, 2), np.uint8), tmp_path / "none" / "a.png")
+
+
+def test_tiff_of_16_bits_and_several_channels_comes_back_with_its_metadata():
+    chunks = (Chunk(b"tEXt", b"Software\0ours"), Chunk(b"reSo", bytes([72, 0, 0, 0, 1, 0, 0, 0] * 2 + [2])))
+    for channels, kind in ((3, Kind.RGB), (4, Kind.RGB_ALPHA)):
+        samples = np.random.default_rng(2).integers(0, 1 << 16, (5, 6, channels)).astype(np.uint16)
+        form = Form(kind, 16, chunks=chunks)
+        buffer = io.BytesIO()
+        write_image(samples, buffer, "TIFF", form)
+        picture = read_image(io.BytesIO(buffer.getvalue()))
+        np.testing.assert_array_equal(picture.samples, samples)
+        assert picture.form == form
+
+
+def test_exact_resolution_and_the_nearest_one_both_stand_in_a_png():
+    chunk = Chunk(b"reSo", bytes([44, 1, 0, 0, 1, 0, 0, 0] * 2 + [2]))
+    buffer = io.BytesIO()
+    write_image(np.zeros((2, 2), np.uint8), buffer, "PNG", Form(Kind.GRAY, chunks=(chunk,)))
+    assert read_image(io.BytesIO(buffer.getvalue())).form.chunks == (chunk,)
+    with Image.open(buffer) as image:
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.013)

@@ -1,0 +1,130 @@
+"""A picture's form and metadata as sections of a ``.hvz`` file, and back. Layer rank 4.
+
+::
+
+    form      =  kind (1 byte)  length (varint)  palette  transparency      where the header does not say it all; after the kind, which
+                                                                            then has its high bit set, it may be packed by deflate
+    metadata  =  packing (1 byte: 0 none, 1 deflate)  records
+    record    =  name (4 bytes)  length (varint)  data
+"""
+
+import zlib
+from typing import TYPE_CHECKING
+
+from hvpzip.errors import CorruptError, LimitError, UnsupportedVersionError
+
+if TYPE_CHECKING:
+    from hvpzip.container import Container, Section
+    from hvpzip.image_io import Chunk, Form
+
+__all__ = ["form_of", "sections_of"]
+
+_PACKED = 0x80  # in the byte of the kind
+_MAX_FORM = 2 + 768 + 256
+
+
+def sections_of(form: "Form") -> "tuple[Section, ...]":
+    """The sections that hold the form; none for 8-bit gray and RGB without metadata."""
+    from hvpzip.container import FORM_SECTION, METADATA_SECTION, Section
+    from hvpzip.container.varint import encode
+    from hvpzip.image_io import CHANNELS, plain_form
+
+    sections = []
+    if form._replace(chunks=()) != plain_form(CHANNELS[form.kind], form.bit_depth):
+        rest = encode(len(form.palette)) + form.palette + form.transparency
+        packed = _deflated(rest)
+        is_packed = len(packed) < len(rest)
+        sections.append(Section(FORM_SECTION, bytes((form.kind | _PACKED * is_packed,)) + (packed if is_packed else rest)))
+    if form.chunks:
+        records = b"".join(chunk.name + encode(len(chunk.data)) + chunk.data for chunk in form.chunks)
+        packed = _deflated(records)
+        sections.append(Section(METADATA_SECTION, b"\1" + packed if len(packed) < len(records) else b"\0" + records))
+    return tuple(sections)
+
+
+def form_of(parsed: "Container") -> "Form":
+    """Inverse of ``sections_of``.
+
+    Raises: CorruptError if a section is not valid, LimitError if the metadata unpacks to more than 16 MiB, UnsupportedVersionError if the
+    samples are of an unknown kind.
+    """
+    from hvpzip.container import FORM_SECTION, METADATA_SECTION
+    from hvpzip.container.varint import decode
+    from hvpzip.image_io import CHANNELS, Kind, plain_form
+
+    header = parsed.header
+    form = plain_form(header.channels, header.bit_depth)
+    kinds = [section.data for section in parsed.metadata if section.type == FORM_SECTION]
+    if len(kinds) > 1:
+        raise CorruptError(f"the file says {len(kinds)} times what its samples mean")
+    if kinds:
+        (data,) = kinds
+        if not data or data[0] & ~_PACKED not in set(Kind):
+            kind = data[:1].hex() or "missing"
+            raise UnsupportedVersionError(f"samples of kind {kind} are unknown to this hvpzip; a newer one may do more")
+        if data[0] & _PACKED:
+            data = bytes((data[0] & ~_PACKED,)) + _inflated(data[1:], _MAX_FORM, "what the samples mean")
+        size, start = decode(memoryview(data), 1, 768, "the palette's length")
+        if size > len(data) - start:
+            raise CorruptError("the palette goes beyond the end of its section")
+        form = form._replace(kind=Kind(data[0]), palette=data[start : start + size], transparency=data[start + size :])
+        _check(form, CHANNELS[form.kind], header.channels)
+    for section in parsed.metadata:
+        if section.type == METADATA_SECTION:
+            form = form._replace(chunks=form.chunks + tuple(_records(section.data)))
+    return form
+
+
+def _deflated(data: bytes) -> bytes:
+    deflate = zlib.compressobj(9, wbits=-15)
+    return deflate.compress(data) + deflate.flush()
+
+
+def _inflated(data: bytes, limit: int, what: str) -> bytes:
+    """Inverse of ``_deflated``. Raises: LimitError beyond ``limit`` bytes, CorruptError."""
+    unpack = zlib.decompressobj(-15)
+    try:
+        found = unpack.decompress(data, limit)
+    except zlib.error as error:
+        raise CorruptError(f"{what} cannot be unpacked: {error}") from error
+    if unpack.unconsumed_tail:
+        raise LimitError(f"{what} unpacks to more than {limit} bytes")
+    if not unpack.eof or unpack.unused_data:
+        raise CorruptError(f"{what} ends too early, or not at its end")
+    return found
+
+
+def _check(form: "Form", channels: int, found: int) -> None:
+    from hvpzip.image_io import Kind
+
+    if channels != found:
+        raise CorruptError(f"{form.words} has {channels} channels, not {found}")
+    if form.bit_depth not in (1, 2, 4, 8, 16):
+        raise UnsupportedVersionError(f"{form.words} is more than this hvpzip decodes; a newer one may do more")
+    if len(form.palette) % 3 or bool(form.palette) != (form.kind is Kind.PALETTE) or (form.palette and form.bit_depth > 8):
+        raise CorruptError(f"a palette of {len(form.palette)} bytes does not go with {form.words}")
+    largest = {Kind.GRAY: 2, Kind.RGB: 6, Kind.PALETTE: len(form.palette) // 3}.get(form.kind, 0)
+    if len(form.transparency) > largest or (form.kind is not Kind.PALETTE and len(form.transparency) not in (0, largest)):
+        raise CorruptError(f"{len(form.transparency)} bytes of transparency do not go with {form.words}")
+
+
+def _records(data: bytes) -> "list[Chunk]":
+    from hvpzip.container.varint import decode
+    from hvpzip.image_io import MAX_METADATA_BYTES, METADATA, Chunk
+
+    records = data[1:]
+    if data[:1] == b"\1":
+        records = _inflated(records, 2 * MAX_METADATA_BYTES, "the metadata")
+    elif data[:1] != b"\0":
+        raise CorruptError(f"metadata packed in the way {data[:1].hex() or 'missing'}")
+    found = []
+    offset = 0
+    while offset < len(records):
+        name = bytes(records[offset : offset + 4])
+        size, start = decode(memoryview(records), offset + len(name), MAX_METADATA_BYTES, "the length of a metadata record")
+        if len(name) < 4 or size > len(records) - start:
+            raise CorruptError("a metadata record goes beyond the end of its section")
+        if name in METADATA:  # others are of a later version, and may be left out
+            found.append(Chunk(name, bytes(records[start : start + size])))
+        offset = start + size
+    return found

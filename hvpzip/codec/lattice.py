@@ -1,0 +1,383 @@
+"""Which colours an image can have, learnt from the pixels already decoded: factors for the last colour's symbols.
+
+Integer arithmetic only: this file reaches the bit stream.
+
+A photo that once was 8-bit luma and chroma reaches only a part of the RGB cube (JPEG's matrix a quarter, Photo CD's a ninth). With plain
+subsampling every decoded sample is a pixel's, so before a unit is coded a quarter of all pixels or more is known. Given Y and Co, every
+symbol Cg is one colour; its *context* is
+
+    how often the colour was seen (6 classes), and its 16 neighbours on the line of Cg together (10),
+    how often its differences (Co, Cg) were seen, compared with their 16 neighbours (8): a lattice of unit luma gain repeats along gray,
+    whether a named standard matrix reaches the colour (2).
+
+Each context has a factor, by which the frequencies of its symbols are multiplied (``ans.reweighted``). After a unit the factor becomes
+
+    factor * (times a symbol of the context came true + c) / (sum of their probabilities + c)
+
+so what the counts are worth is learnt as well, and without a lattice the factors stay near one. Colours outside the cube get factor 0.
+Where it pays, Co is reweighted likewise: the kind of a symbol Co is the sum, over Cg, of probability times factor, in half octaves.
+Only units that read no latent teach: the encoder meets latents fine to coarse, after it must know all factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip.ans import Mixture
+from hvpzip.ans.backend import kernels
+from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_edges, window_starts
+
+__all__ = ["MATRICES", "Factors", "Lattice", "Matrix", "choose_matrix", "cost", "reachable"]
+
+Int64Array = NDArray[np.int64]
+
+_REACH = 8  # neighbours on either side on the line of Cg
+_SEEN, _AROUND, _PAIRS = 6, 10, 8
+_PRIOR = 3  # c, in symbols
+_CO_SPAN, _CG_SPAN = 32, 16  # symbols of Co that are weighed, in the middle of their window, and of Cg that each is weighed with
+_SCORES = 40
+_ENOUGH_PAIRS = 32
+_PAIR_LIMIT = 1 << 20
+
+
+class Matrix(NamedTuple):
+    """A conversion to RGB in units of 2**-16: channel = (luma * Y + ... + offset) >> 16, then clipped, for Y in 0..255 and integer Cb, Cr.
+
+    R = luma Y + red Cr, G = luma Y - green_blue Cb - green_red Cr, B = luma Y + blue Cb; a rounding offset each.
+    """
+
+    name: str
+    luma: int
+    red: int
+    green_blue: int
+    green_red: int
+    blue: int
+    offset: tuple[int, int, int]
+
+
+_HALF = (1 << 15, 1 << 15, 1 << 15)
+# By id; 0 is none. Photo CD's converters cut off instead of rounding; what they add to green (a sum of three terms) differs: eighths are tried.
+MATRICES: tuple[Matrix | None, ...] = (
+    None,
+    Matrix("JPEG", 65536, 91881, 22554, 46802, 116130, _HALF),
+    Matrix("BT.601, video range", 76309, 104597, 25675, 53279, 132201, _HALF),
+    Matrix("BT.709, full range", 65536, 103206, 12276, 30679, 121609, _HALF),
+    Matrix("BT.709, video range", 76309, 117489, 13975, 34925, 138438, _HALF),
+    *(Matrix(f"Photo CD, green + {k}/8", 89024, 119374, 28198, 60761, 145352, (0, k << 13, 0)) for k in range(8)),
+)
+
+
+def _seen_class() -> NDArray[np.int16]:
+    """Class of a count 0..255: 0, 1, 2, 3-4, 5-8, more."""
+    return np.searchsorted(np.array([0, 1, 2, 4, 8]), np.arange(256)).astype(np.int16)
+
+
+def _around_class() -> NDArray[np.int16]:
+    """Class of a sum of 16 counts: its bit length, at most 9."""
+    return np.array([min(value.bit_length(), _AROUND - 1) for value in range(2 * _REACH * 255 + 1)], np.int16)
+
+
+class Factors(NamedTuple):
+    """What is learnt: int64 factors in 1..``MAX_FACTOR`` of the contexts of Cg and of the scores of Co."""
+
+    last: Int64Array
+    second: Int64Array
+
+
+class Lattice:
+    """What is known of a group's colours. Encoder and decoder feed it the same pixels in the same order.
+
+    Attributes:
+        factors, second_factors: The factors in force, all ``UNIT`` at first; replaced, never changed, by learning.
+    """
+
+    def __init__(self, matrix: int, second: bool, factors: Factors | None = None) -> None:
+        """matrix: an index into ``MATRICES``. second: whether Co is reweighted too. factors: those to start from."""
+        self.second = second
+        contexts = _SEEN * _AROUND * _PAIRS * 2
+        start = Factors(np.full(contexts, UNIT, np.int64), np.full(_SCORES, UNIT, np.int64)) if factors is None else factors
+        self.factors, self.second_factors = start
+        self._colours = np.zeros(1 << 24, np.uint8)  # times seen, at most 255, by R << 16 | G << 8 | B
+        self._pairs = np.zeros(1 << 18, np.int32)  # times seen, by (Co & 511) << 9 | Cg & 511
+        self._reachable = reachable(matrix) if matrix else None
+        self._seen, self._around = _seen_class() * (_AROUND * _PAIRS), _around_class() * _PAIRS
+        self._expected = np.zeros(contexts, np.int64)
+        self._second: tuple[Int64Array, NDArray[np.int16], Int64Array] | None = None
+
+    def add(self, pixels: NDArray[np.integer]) -> None:
+        """Count pixels (Y, Co, Cg), integers ``(3, n)``. Damaged files may hold colours outside the cube: they are not counted."""
+        y, co, cg = (channel.astype(np.int32) for channel in pixels)
+        colour, inside = _colour(y, co, cg)
+        found, times = np.unique(colour[inside], return_counts=True)
+        self._colours[found] = np.minimum(self._colours[found] + times, 255)
+        found, times = np.unique(_pair(co, cg)[inside], return_counts=True)
+        self._pairs[found] = np.minimum(self._pairs[found] + times, _PAIR_LIMIT)
+
+    def reweight(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
+        """The mixtures of Cg, reweighted; ``y`` and ``co`` are int64 (N,). Remembers the expectations for ``learn``."""
+        first = window_starts(mixture, lo, hi)
+        self._expected[:] = 0
+        self._y, self._co, self._first = y, co, first
+        block: list[NDArray[np.int16]] = []
+
+        def factors(begin: int, end: int) -> Int64Array:
+            block[:] = [self._contexts(y[begin:end], co[begin:end], first[begin:end])]
+            return padded[block[0]]
+
+        def watch(begin: int, end: int, freqs: NDArray[np.int32]) -> None:
+            if compiled := _compiled(freqs.size):
+                compiled.tally(block[0], freqs, expected)
+                return
+            np.add.at(expected, block[0].ravel(), freqs.ravel())
+
+        # Context -1 stands for a colour outside the cube.
+        padded = np.append(self.factors, 0)
+        expected = np.zeros(padded.size, np.int64)
+        result = reweight(mixture, lo, hi, first, factors, watch)
+        self._expected = expected[:-1]
+        return result
+
+    def learn(self, cg: Int64Array) -> None:
+        """Adapt the factors to the symbols (N,) that the mixtures of the last ``reweight`` had to code."""
+        place = cg - self._first
+        rows = np.flatnonzero((place >= 0) & (place < WINDOW))
+        true = self._contexts(self._y[rows], self._co[rows], cg[rows], 1)[:, 0]
+        came = np.bincount(true[true >= 0], minlength=self.factors.size)
+        self.factors = _adapted(self.factors, came, self._expected)
+
+    def reweight_second(
+        self, mixture: Mixture, last: Callable[[Int64Array], Mixture], slope: Int64Array, y: Int64Array, lo: int, hi: int
+    ) -> Reweighted:
+        """The mixtures of Co, reweighted by what Cg could be.
+
+        last: the mixtures of Cg given values of Co (N,). slope: how Cg's means move with Co, int64 (N,) in 1/64.
+        """
+        first = window_starts(mixture, lo, hi)
+        middle = first + WINDOW // 2
+        given = last(middle)
+        first_cg = window_starts(given, lo, hi) + (WINDOW - _CG_SPAN) // 2
+        factors = self._factors_by_colour(y, first, first_cg, slope)
+        kinds = np.full((y.size, WINDOW), _SCORES, np.int16)
+        inner = slice((WINDOW - _CO_SPAN) // 2, (WINDOW + _CO_SPAN) // 2)
+        padded = np.append(self.second_factors, UNIT)
+        expected = np.zeros(padded.size, np.int64)
+
+        def weigh(begin: int, end: int) -> Int64Array:
+            part = slice(begin, end)
+            edges = window_edges(Mixture(*(np.asarray(f)[:, part] for f in given)), lo, hi, first_cg[part], _CG_SPAN)
+            freqs = np.diff(edges, axis=1)
+            score = self._scores(y[part], first[part] + inner.start, first_cg[part], slope[part], freqs, factors)
+            ratio = (score << 4) // freqs.sum(axis=1)[:, None]  # the mean factor of Co, UNIT being 2**14
+            kinds[part, inner] = _bit_length(ratio * ratio)
+            return padded[kinds[part]]
+
+        def watch(begin: int, end: int, freqs: NDArray[np.int32]) -> None:
+            if compiled := _compiled(freqs.size):
+                compiled.tally(kinds[begin:end], freqs, expected)
+                return
+            np.add.at(expected, kinds[begin:end].ravel(), freqs.ravel())
+
+        result = reweight(mixture, lo, hi, first, weigh, watch)
+        self._second = (first, kinds, expected)
+        return result
+
+    def learn_second(self, co: Int64Array) -> None:
+        """Adapt the factors of the second colour, as ``learn`` does those of the last."""
+        assert self._second is not None
+        first, kinds, expected = self._second
+        place = co - first
+        rows = np.flatnonzero((place >= 0) & (place < WINDOW))
+        came = np.bincount(kinds[rows, place[rows]], minlength=_SCORES + 1)
+        self.second_factors = _adapted(self.second_factors, came[:_SCORES], expected[:_SCORES])
+
+    def _factors_by_colour(self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array) -> NDArray[np.uint16]:
+        """Factors of all colours that may be asked for, by R << 16 | G << 8 | B; others are 0: uint16 (2**24,)."""
+        reach = (np.abs(slope) * (_CO_SPAN // 2) >> 6) + 1
+        begin = np.clip(first + (WINDOW - _CO_SPAN) // 2 + 256, 0, 511 - _CO_SPAN)
+        # A row asks for the lines (Y, Co) of its own span of Co, and there for its own span of Cg; 16 lines of Co share their span.
+        low, high = np.full((256, 32), 256, np.int64), np.full((256, 32), -256, np.int64)
+        for bins in range(_CO_SPAN // 16 + 1):
+            places = y, (begin >> 4) + bins
+            np.minimum.at(low, places, first_cg - reach)
+            np.maximum.at(high, places, first_cg + reach + _CG_SPAN)
+        low, high = np.maximum(low, -255), np.minimum(high, 255)
+        lines_y, lines_bin = np.nonzero(low <= high)
+        lengths = (high - low)[lines_y, lines_bin] + 1
+        order = np.argsort(lengths, kind="stable")  # lines of a block are as long as its longest
+        found = np.zeros(1 << 24, np.uint16)
+        padded = np.append(self.factors, 0).astype(np.uint16)
+        for start in range(0, order.size, 1 << 8):
+            part = order[start : start + (1 << 8)]
+            line_y, line_bin, length = np.repeat(lines_y[part], 16), np.repeat(lines_bin[part], 16), int(lengths[part[-1]])
+            line_co = 16 * line_bin + np.tile(np.arange(16), part.size) - 256
+            line_low = low[line_y, line_bin]
+            context = self._contexts(line_y, line_co, line_low, length)
+            cg = (line_low[:, None] + np.arange(length)).astype(np.int32)
+            colour, inside = _colour(line_y.astype(np.int32)[:, None], line_co.astype(np.int32)[:, None], cg)
+            found[colour[inside]] = padded[context[inside]]
+        return found
+
+    def _scores(
+        self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array, freqs: Int64Array, factors: NDArray[np.uint16]
+    ) -> Int64Array:
+        """Sums over Cg of frequency times factor, for ``_CO_SPAN`` symbols Co from ``first`` on: int64 (n, ``_CO_SPAN``)."""
+        reference = _CO_SPAN // 2
+        if compiled := _compiled(freqs.size * _CO_SPAN):
+            score = np.empty((y.size, _CO_SPAN), np.int64)
+            compiled.scores(y, first, first_cg, slope, freqs, factors, reference, score)
+            return score
+        steps = np.arange(_CO_SPAN)
+        shifted = first_cg[:, None] + ((slope[:, None] * (steps - reference) + 32) >> 6)
+        cg = (shifted[:, :, None] + np.arange(_CG_SPAN)).astype(np.int32)
+        co = (first[:, None] + steps).astype(np.int32)[:, :, None]
+        colour, inside = _colour(y.astype(np.int32)[:, None, None], co, cg)
+        weights = factors[colour & 0xFFFFFF] * inside
+        result: Int64Array = (weights * freqs[:, None, :]).sum(axis=2)
+        return result
+
+    def _contexts(self, y: Int64Array, co: Int64Array, first: Int64Array, length: int = WINDOW) -> NDArray[np.int16]:
+        """Contexts of the symbols first, ..., first + length - 1: int16 (n, length), -1 outside the cube."""
+        if compiled := _compiled(first.size * length):
+            context = np.empty((first.size, length), np.int16)
+            reach = np.zeros(1, np.bool_) if self._reachable is None else self._reachable
+            arrays = [np.ascontiguousarray(array, np.int64) for array in (y, co, first)]
+            compiled.contexts(*arrays, self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS, context)
+            return context
+        cg: NDArray[np.int32] = first.astype(np.int32)[:, None] + np.arange(-_REACH, length + _REACH).astype(np.int32)
+        colour, inside = _colour(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
+        colour &= 0xFFFFFF
+        counts = self._colours[colour] * inside
+        pairs = self._pairs[_pair(co.astype(np.int32)[:, None], cg)] * inside
+        middle = slice(_REACH, _REACH + length)
+        context = self._seen[counts[:, middle]]
+        context += self._around[_around(counts)]
+        beside = _around(pairs)
+        mine = pairs[:, middle] << 4
+        ratio = np.ones(context.shape, np.int16)
+        for left, right in ((3, 0), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2)):
+            ratio += (mine << left) >= (beside << right)
+        ratio *= beside >= _ENOUGH_PAIRS
+        context += ratio
+        if self._reachable is not None:
+            context += self._reachable[colour[:, middle]] * np.int16(_SEEN * _AROUND * _PAIRS)
+        context[~inside[:, middle]] = -1
+        return context
+
+
+def _adapted(factors: Int64Array, came: NDArray[np.integer], expected: Int64Array) -> Int64Array:
+    """Factors after a unit: symbols of each context ``came`` true, and ``expected`` is the sum of their frequencies."""
+    # Python's integers: no product can overflow.
+    return np.array(
+        [
+            min(max(factor * ((count + _PRIOR) << 24) // (total + (_PRIOR << 24)), 1), MAX_FACTOR)
+            for factor, count, total in zip(factors.tolist(), came.tolist(), expected.tolist(), strict=True)
+        ],
+        np.int64,
+    )
+
+
+def _bit_length(values: Int64Array) -> Int64Array:
+    """Bit lengths of numbers 0..2**40 - 1."""
+    thresholds = np.array([1 << bit for bit in range(_SCORES)], np.int64)
+    return np.minimum(np.searchsorted(thresholds, values.ravel(), side="right").reshape(values.shape), _SCORES - 1)
+
+
+def _compiled(count: int) -> ModuleType | None:
+    """``lattice_kernels``, under the same conditions as ``ans.kernels``."""
+    return import_module("hvpzip.codec.lattice_kernels") if kernels(count) else None
+
+
+def _colour(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """R << 16 | G << 8 | B, and whether all three are in 0..255 (else the first is without meaning)."""
+    middle = y - (cg >> 1)
+    green = cg + middle
+    blue = middle - (co >> 1)
+    red = blue + co
+    inside = ((red | green | blue) & ~255) == 0
+    return (red << 16) | (green << 8) | blue, inside
+
+
+def _pair(co: NDArray[np.int32], cg: NDArray[np.int32]) -> NDArray[np.int32]:
+    return ((co & 511) << 9) | (cg & 511)
+
+
+def _around(counts: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Sums of the ``_REACH`` neighbours on both sides along the last axis, without the middle."""
+    sums = np.zeros((counts.shape[0], counts.shape[1] + 1), np.int32)
+    np.cumsum(counts, axis=1, dtype=np.int32, out=sums[:, 1:])
+    span = 2 * _REACH + 1
+    result: NDArray[np.int32] = sums[:, span:] - sums[:, :-span] - counts[:, _REACH:-_REACH]
+    return result
+
+
+@cache
+def reachable(matrix: int) -> NDArray[np.bool_]:
+    """Which colours a matrix reaches, by R << 16 | G << 8 | B: bool (2**24,), read-only. ``matrix``: 1.. up to the end of ``MATRICES``."""
+    entry = MATRICES[matrix]
+    assert entry is not None
+    found = np.zeros(1 << 24, np.bool_)
+    chroma = np.arange(-256, 257, dtype=np.int64)
+    for y in range(256):
+        luma = entry.luma * y
+        red, blue = ((luma + gain * chroma + entry.offset[i]) >> 16 for gain, i in ((entry.red, 0), (entry.blue, 2)))
+        cr, cb = (np.flatnonzero((channel >= 0) & (channel < 256)) for channel in (red, blue))
+        green = (luma - entry.green_blue * chroma[cb] - entry.green_red * chroma[cr][:, None] + entry.offset[1]) >> 16
+        index = (red[cr][:, None] << 16) | (green << 8) | blue[cb]
+        found[index[(green >= 0) & (green < 256)]] = True
+    found.flags.writeable = False
+    return found
+
+
+def choose_matrix(pixels: NDArray[np.integer]) -> int:
+    """Id of the matrix that reaches clearly more of the pixels (Y, Co, Cg) ``(3, n)`` than chance, or 0: the encoder's choice."""
+    y, co, cg = (channel[:: max(1, pixels.shape[1] >> 11)].astype(np.int32) for channel in pixels)
+    colour, inside = _colour(y, co, cg)
+    colour = colour[inside].astype(np.int64)
+    rgb = np.stack((colour >> 16, (colour >> 8) & 255, colour & 255))
+    rgb = rgb[:, ((rgb > 0) & (rgb < 255)).all(0)]  # clipped colours say nothing
+    best, best_lift = 0, 95  # in 64ths: half as many again as chance, at least
+    for number, entry in enumerate(MATRICES):
+        if entry is None or rgb.shape[1] < 256:
+            continue
+        # The share that chance would reach: one over the determinant.
+        volume = entry.luma * (entry.green_blue * entry.red + entry.green_red * entry.blue + entry.red * entry.blue) >> 32
+        lift = 64 * int(_reached(entry, rgb).sum()) * volume // (rgb.shape[1] << 16)
+        if lift > best_lift:
+            best, best_lift = number, lift
+    return best
+
+
+def _reached(matrix: Matrix, rgb: Int64Array) -> NDArray[np.bool_]:
+    """Whether the matrix reaches each of the colours ``(3, n)``: every luma leaves at most one chroma for red, and one for blue."""
+    luma = matrix.luma * np.arange(256, dtype=np.int64)
+    red, green, blue = rgb[:, :, None]
+    cr = -((luma + matrix.offset[0] - (red << 16)) // matrix.red)  # the least with red reached
+    cb = -((luma + matrix.offset[2] - (blue << 16)) // matrix.blue)
+    right = ((luma + matrix.red * cr + matrix.offset[0]) >> 16 == red) & ((luma + matrix.blue * cb + matrix.offset[2]) >> 16 == blue)
+    right &= (luma - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == green
+    return np.asarray(right.any(axis=1))
+
+
+def cost(freqs: NDArray[np.integer], precision: int) -> int:
+    """Bits that symbols of these frequencies cost, in 1/256, rounded up a little: exact integers, so that every encoder decides alike."""
+    values = freqs.astype(np.uint64)
+    whole = np.zeros(values.shape, np.int64)
+    for step in (16, 8, 4, 2, 1):  # bit length less one, of numbers up to 2**32
+        large = values >> np.uint64(step) > 0
+        whole += step * large
+        values = np.where(large, values >> np.uint64(step), values)
+    mantissa = (freqs.astype(np.uint64) << np.uint64(31)) >> whole.astype(np.uint64)  # 2**31..2**32
+    logs = whole << 8
+    for bit in range(7, -1, -1):
+        mantissa = (mantissa * mantissa) >> np.uint64(31)
+        over = mantissa >> np.uint64(32) > 0
+        logs += over.astype(np.int64) << bit
+        mantissa >>= over.astype(np.uint64)
+    return int((precision << 8) * freqs.size - logs.sum())

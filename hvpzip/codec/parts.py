@@ -1,0 +1,189 @@
+"""A group of any channels and depth as parts that the model or a fallback codes, whichever is smaller.
+
+::
+
+    payload = split (1 byte)  length (varint) part  length (varint) part  ...  part     (the last part takes the rest)
+    part    = method (1 byte: 0 is the model)  data
+
+Integer arithmetic only: this file reaches the bit stream.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip import fallback
+from hvpzip.codec import image_codec
+from hvpzip.errors import CorruptError
+from hvpzip.nn.weights import Model
+
+__all__ = ["Parts", "decode_parts", "encode_either", "encode_parts"]
+
+Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
+OnReport = Callable[[image_codec.GroupReport], None]
+
+_LAST_APART: Final = 1  # the last channel of 2 or 4 is a part of its own
+_BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
+_LOW_LESS_HIGH: Final = 4  # the low byte is stored as its difference to the high one
+# Where a fallback needs less than this share of the samples' bytes, the model is not asked: it is slow, and not that good at graphics.
+_SHARE: Final = 20
+_MAX_LENGTH_BYTES: Final = 6
+
+
+class Parts(NamedTuple):
+    """A coded group: its payload, what the model reports of its parts, and the bits of all that the model did not code."""
+
+    payload: bytes
+    reports: tuple[image_codec.GroupReport, ...]
+    other_bits: int
+
+
+def encode_parts(samples: Samples, bit_depth: int, model: Model, effort: int) -> Parts:
+    """The group in the smallest way found.
+
+    Args:
+        samples: (h, w, C), C 1 to 4; uint8 for depths up to 8, uint16 beyond.
+        bit_depth: 1 to 16.
+        model: for parts of 8 bits and 1 or 3 channels.
+        effort: as for ``image_codec.encode_group``.
+    """
+    return min((_encode_split(samples, bit_depth, split, model, effort) for split in _splits(samples, bit_depth)), key=_size)
+
+
+def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -> tuple[Parts, Parts]:
+    """The group as the model codes it alone, and as ``encode_parts`` does; both are the same where the model cannot do it alone."""
+    if bit_depth != 8 or samples.shape[2] not in (1, 3):
+        found = encode_parts(samples, bit_depth, model, effort)
+        return found, found
+    payload, report = image_codec.encode_group(np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.uint8), model, effort)
+    alone = Parts(payload, (report,), 0)
+    other = bytes((0,)) + fallback.encode(samples, 8)
+    if 2 + len(payload) <= len(other):
+        return alone, Parts(bytes((0, fallback.MODEL)) + payload, (report,), 16)
+    return alone, Parts(other, (), 8 * len(other))
+
+
+def decode_parts(
+    payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model | None, *, on_report: OnReport | None = None
+) -> Samples:
+    """Inverse of ``encode_parts`` for samples of that shape (h, w, C) and depth: a new array. ``model`` may be None if no part needs one.
+    ``on_report`` is called with what each part cost that the model coded.
+
+    Raises:
+        CorruptError: the payload is not one of ``encode_parts``.
+    """
+    if not payload:
+        raise CorruptError("the payload is empty")
+    split = payload[0]
+    if split & ~_allowed(shape[2], bit_depth) or (split & _LOW_LESS_HIGH and not split & _BYTES_APART):
+        raise CorruptError(f"a split {split:#04x} does not go with {shape[2]} channels of {bit_depth} bits")
+    samples = np.zeros(shape, np.uint8 if bit_depth <= 8 else np.uint16)
+    places = list(_places(shape[2], bit_depth, split))
+    offset = 1
+    for number, (channels, shift, depth) in enumerate(places):
+        size = len(payload) - offset
+        if number + 1 < len(places):
+            size, offset = _length(payload, offset)
+            if size > len(payload) - offset:
+                raise CorruptError(f"part {number + 1} goes beyond the end of its group")
+        part = _decode_part(payload[offset : offset + size], (shape[0], shape[1], channels.stop - channels.start), depth, model, on_report)
+        offset += size
+        if shift == 0 and split & _LOW_LESS_HIGH:
+            part = part + (samples[:, :, channels] >> 8).astype(np.uint8)
+        samples[:, :, channels] |= part.astype(samples.dtype) << shift
+    if int(samples.max()) >> bit_depth:
+        raise CorruptError("the parts make samples out of range")
+    return samples
+
+
+def _size(parts: Parts) -> int:
+    return len(parts.payload)
+
+
+def _allowed(channels: int, bit_depth: int) -> int:
+    return (_LAST_APART if channels in (2, 4) else 0) | (_BYTES_APART | _LOW_LESS_HIGH if bit_depth > 8 else 0)
+
+
+def _splits(samples: Samples, bit_depth: int) -> Iterator[int]:
+    last = (0, _LAST_APART) if samples.shape[2] in (2, 4) else (0,)
+    yield from last
+    if bit_depth > 8:
+        # 8-bit samples times 257 have equal bytes; otherwise the difference of the bytes only adds noise.
+        equal = bool((samples >> 8 == samples & 255).all())
+        for split in last:
+            yield split | _BYTES_APART | (_LOW_LESS_HIGH if equal else 0)
+
+
+def _places(channels: int, bit_depth: int, split: int) -> Iterator[tuple[slice, int, int]]:
+    """(channels, shift, depth) of each part in order: high bytes before low ones, colour before the last channel."""
+    groups = [slice(0, channels - 1), slice(channels - 1, channels)] if split & _LAST_APART else [slice(0, channels)]
+    for shift in (8, 0) if split & _BYTES_APART else (0,):
+        for group in groups:
+            yield group, shift, 8 if split & _BYTES_APART else bit_depth
+
+
+def _encode_split(samples: Samples, bit_depth: int, split: int, model: Model, effort: int) -> Parts:
+    payload = bytes((split,))
+    places = list(_places(samples.shape[2], bit_depth, split))
+    reports: list[image_codec.GroupReport] = []
+    for number, (channels, shift, depth) in enumerate(places):
+        part: Samples = samples[:, :, channels] >> np.uint8(shift)
+        if shift == 0 and split & _LOW_LESS_HIGH:
+            part = part - (samples[:, :, channels] >> np.uint8(8))
+        if split & _BYTES_APART:
+            part = (part & 255).astype(np.uint8)
+        data, report = _encode_part(part, depth, model, effort)
+        if report is not None:
+            reports.append(report)
+        payload += (_length_bytes(len(data)) if number + 1 < len(places) else b"") + data
+    return Parts(payload, tuple(reports), 8 * len(payload) - sum(report.coded_bits for report in reports))
+
+
+def _encode_part(samples: Samples, depth: int, model: Model, effort: int) -> tuple[bytes, image_codec.GroupReport | None]:
+    best = fallback.encode(samples, depth)
+    if depth == 8 and samples.shape[2] in (1, 3) and len(best) * _SHARE > samples.nbytes:
+        planes = np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.uint8)
+        payload, report = image_codec.encode_group(planes, model, effort)
+        if 1 + len(payload) < len(best):
+            return bytes((fallback.MODEL,)) + payload, report
+    return best, None
+
+
+def _decode_part(data: bytes, shape: tuple[int, int, int], depth: int, model: Model | None, on_report: OnReport | None) -> Samples:
+    if data[:1] != bytes((fallback.MODEL,)):
+        return fallback.decode(data, shape, depth)
+    if model is None:
+        raise CorruptError("a part needs a model, but the file names none")
+    if depth != 8 or shape[2] not in (1, 3):
+        raise CorruptError(f"the model does not code {shape[2]} channels of {depth} bits")
+    if on_report is None:
+        return image_codec.decode_group(data[1:], (shape[2], *shape[:2]), 8, model).transpose(1, 2, 0)
+    planes, report = image_codec.inspect_group(data[1:], (shape[2], *shape[:2]), 8, model)
+    on_report(report)
+    return planes.transpose(1, 2, 0)
+
+
+def _length_bytes(value: int) -> bytes:
+    """As the container's varint: seven bits a byte, the low ones first."""
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes((*found, value))
+
+
+def _length(payload: bytes, offset: int) -> tuple[int, int]:
+    value = 0
+    for number in range(_MAX_LENGTH_BYTES):
+        if offset >= len(payload):
+            break
+        byte = payload[offset]
+        offset += 1
+        value |= (byte & 127) << 7 * number
+        if byte < 128:
+            if byte == 0 and number:
+                break
+            return value, offset
+    raise CorruptError("the length of a part is not valid")

@@ -1,0 +1,211 @@
+"""The methods, each named by the first byte of what it writes (docs/format.md, section 7).
+
+The invariant: ``decode(encode(x))`` equals x; ``encode`` gives the smallest result of all methods that can hold x.
+
+Integer arithmetic only: this file reaches the bit stream.
+"""
+
+import io
+import lzma
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, WebPImagePlugin
+
+from hvpzip.errors import CorruptError
+from hvpzip.image_io.png import image_data, samples_of_data
+
+__all__ = ["CONSTANT", "DEFLATE", "LZMA", "MODEL", "PNG", "WEBP", "decode", "encode"]
+
+MODEL: Final = 0  # written by the codec, not here
+CONSTANT: Final = 1
+DEFLATE: Final = 2
+LZMA: Final = 3
+WEBP: Final = 4
+PNG: Final = 5
+
+Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
+
+_LZMA: Final = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 22, "lc": 3, "lp": 0, "pb": 0}]
+_WEBP_SIDE: Final = 16383
+_SLOW_PIXELS: Final = 1 << 14  # beyond, WebP searches less, as its effort would cost more than it gains
+_LESS_GREEN: Final = 4  # a bit of the filter byte
+
+
+def encode(samples: Samples, bit_depth: int) -> bytes:
+    """The method's byte and its data, the smallest that was found.
+
+    Args:
+        samples: (h, w, C) with C 1 to 4: uint8 for depths up to 8, uint16 beyond, all below ``2**bit_depth``.
+        bit_depth: 1 to 16.
+    """
+    return min(_candidates(np.ascontiguousarray(samples), bit_depth), key=len)
+
+
+def decode(data: bytes | memoryview, shape: tuple[int, int, int], bit_depth: int) -> Samples:
+    """Inverse of ``encode`` for samples of that shape and depth: a new array.
+
+    Raises:
+        CorruptError: ``encode`` does not write such data for this shape.
+    """
+    data = bytes(data)
+    method, body = data[:1], data[1:]
+    try:
+        if method == bytes((CONSTANT,)):
+            samples = _constant(body, shape, bit_depth)
+        elif method == bytes((DEFLATE,)):
+            samples = _rows(body, shape, bit_depth, zlib.decompressobj(-15))
+        elif method == bytes((LZMA,)):
+            samples = _rows(body, shape, bit_depth, lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA))
+        elif method == bytes((WEBP,)):
+            samples = _from_webp(body, shape)
+        elif method == bytes((PNG,)):
+            samples = samples_of_data(body, shape, bit_depth)
+        else:
+            raise CorruptError(f"method {method.hex() or 'missing'} is unknown")
+    except CorruptError:
+        raise
+    except Exception as error:
+        # zlib.error, LZMAError, EOFError, and whatever Pillow raises on bytes that it does not expect.
+        raise CorruptError(f"the data of method {method.hex()} is damaged: {' '.join(str(error).split())}") from error
+    if samples.shape != shape or samples.dtype != (np.uint8 if bit_depth <= 8 else np.uint16) or int(samples.max()) >> bit_depth:
+        raise CorruptError(f"method {method.hex()} gives samples of another shape or range")
+    return samples
+
+
+def _candidates(samples: Samples, bit_depth: int) -> Iterator[bytes]:
+    first = samples[0, 0]
+    if (samples == first).all():
+        yield bytes((CONSTANT,)) + first.astype("<u2" if bit_depth > 8 else np.uint8).tobytes()
+        return
+    streams = list(_filtered(samples, bit_depth))
+    sizes = [len(zlib.compress(stream[1:], 1)) for stream in streams]
+    for stream in (streams[number] for number in sorted(range(len(streams)), key=sizes.__getitem__)[:2]):
+        # Which filter suits is found with the quicker method; the runner-up often suits the other one.
+        deflate = zlib.compressobj(9, wbits=-15)
+        yield bytes((DEFLATE,)) + stream[:1] + deflate.compress(stream[1:]) + deflate.flush()
+        yield bytes((LZMA,)) + stream[:1] + lzma.compress(stream[1:], lzma.FORMAT_RAW, filters=_LZMA)
+    if bit_depth <= 8 and max(samples.shape[:2]) <= _WEBP_SIDE:
+        found = _webp(samples)
+        if found is not None:
+            yield bytes((WEBP,)) + found
+    if bit_depth in (1, 2, 4, 8, 16) and (samples.shape[2] == 1 or bit_depth >= 8):
+        yield bytes((PNG,)) + image_data(samples[:, :, 0] if samples.shape[2] == 1 else samples, bit_depth)
+
+
+# ---- rows of differences, for deflate and LZMA: one byte names the filter, then the stream ----
+
+
+def _filtered(samples: Samples, bit_depth: int) -> Iterator[bytes]:
+    for number in range(8 if samples.shape[2] >= 3 else 4):
+        rest = _packed(samples, bit_depth)
+        if number & _LESS_GREEN:
+            rest = rest.copy()
+            rest[:, :, [0, 2]] -= rest[:, :, 1:2]
+        if number & 1:
+            rest = np.concatenate([rest[:, :1], rest[:, 1:] - rest[:, :-1]], axis=1)
+        if number & 2:
+            rest = np.concatenate([rest[:1], rest[1:] - rest[:-1]])
+        yield bytes((number,)) + _to_bytes(rest)
+
+
+def _rows(body: bytes, shape: tuple[int, int, int], bit_depth: int, unpack: "zlib._Decompress | lzma.LZMADecompressor") -> Samples:
+    height, width, channels = _packed_shape(shape, bit_depth)
+    size = height * width * channels * (1 if bit_depth <= 8 else 2)
+    number = body[0]
+    stream = unpack.decompress(body[1:], size + 1)  # never more than one byte too many
+    if number >= (8 if channels >= 3 else 4) or len(stream) != size or unpack.unused_data or getattr(unpack, "unconsumed_tail", b""):
+        raise CorruptError("rows of another filter or length")
+    rest = _from_bytes(stream, (height, width, channels), bit_depth)
+    for axis in (0, 1):
+        if number & (2 >> axis):
+            rest = np.cumsum(rest, axis=axis, dtype=rest.dtype)
+    if number & _LESS_GREEN:
+        rest[:, :, [0, 2]] += rest[:, :, 1:2]
+    return _unpacked(rest, shape, bit_depth)
+
+
+def _packed_shape(shape: tuple[int, int, int], bit_depth: int) -> tuple[int, int, int]:
+    height, width, channels = shape
+    return (height, -(-width * bit_depth // 8), 1) if _packs(channels, bit_depth) else shape
+
+
+def _packs(channels: int, bit_depth: int) -> bool:
+    return channels == 1 and bit_depth in (1, 2, 4)
+
+
+def _packed(samples: Samples, bit_depth: int) -> Samples:
+    """Depths of 1, 2 and 4 bits fill whole bytes, the first sample in the high bits, rows padded with zeros."""
+    if not _packs(samples.shape[2], bit_depth):
+        return samples
+    bits = np.unpackbits(samples.astype(np.uint8), axis=2)[:, :, 8 - bit_depth :]
+    return np.packbits(bits.reshape(samples.shape[0], -1), axis=1)[:, :, None]
+
+
+def _unpacked(rest: Samples, shape: tuple[int, int, int], bit_depth: int) -> Samples:
+    if not _packs(shape[2], bit_depth):
+        return rest
+    bits = np.unpackbits(rest[:, :, 0].astype(np.uint8), axis=1, count=shape[1] * bit_depth).reshape(shape[0], shape[1], bit_depth)
+    whole = np.zeros((shape[0], shape[1], 8), np.uint8)
+    whole[:, :, 8 - bit_depth :] = bits
+    return np.packbits(whole, axis=2)
+
+
+def _to_bytes(rest: Samples) -> bytes:
+    """16-bit differences, folded so that small ones of both signs are small, as all their high bytes and then all their low ones."""
+    if rest.dtype == np.uint8:
+        return rest.tobytes()
+    folded = rest << 1 ^ (0 - (rest >> 15)).astype(np.uint16)
+    return (folded >> 8).astype(np.uint8).tobytes() + (folded & 255).astype(np.uint8).tobytes()
+
+
+def _from_bytes(stream: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
+    if bit_depth <= 8:
+        return np.frombuffer(stream, np.uint8).reshape(shape).copy()
+    high, low = np.frombuffer(stream, np.uint8).reshape(2, *shape).astype(np.uint16)
+    folded = high << np.uint16(8) | low
+    rest: Samples = folded >> np.uint16(1) ^ (0 - (folded & np.uint16(1))).astype(np.uint16)
+    return rest
+
+
+# ---- the other methods ----
+
+
+def _constant(body: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
+    value = np.frombuffer(body, np.uint8 if bit_depth <= 8 else "<u2")
+    if value.shape != shape[2:]:
+        raise CorruptError("a constant of another number of channels")
+    return np.broadcast_to(value.astype(np.uint8 if bit_depth <= 8 else np.uint16), shape).copy()
+
+
+def _webp(samples: Samples) -> bytes | None:
+    """The contents of the VP8L chunk, whose frame follows from them; gray becomes three equal channels."""
+    channels = samples.shape[2]
+    planes = {1: [0, 0, 0], 2: [0, 0, 0, 1], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]
+    buffer = io.BytesIO()
+    method = 6 if samples[:, :, 0].size <= _SLOW_PIXELS else 4
+    picture = Image.fromarray(np.ascontiguousarray(samples[:, :, planes]))
+    picture.save(buffer, format="WEBP", lossless=True, exact=True, quality=100, method=method)
+    data = buffer.getvalue()
+    size = int.from_bytes(data[16:20], "little")
+    if data[12:16] != b"VP8L" or len(data) != 20 + size + size % 2:
+        return None
+    return data[20 : 20 + size]
+
+
+def _from_webp(body: bytes, shape: tuple[int, int, int]) -> Samples:
+    height, width, channels = shape
+    bits = int.from_bytes(body[1:5], "little")
+    if (1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)) != (width, height):
+        raise CorruptError("a WebP picture of other sides")
+    chunk = b"WEBPVP8L" + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+    with WebPImagePlugin.WebPImageFile(io.BytesIO(b"RIFF" + struct.pack("<I", len(chunk)) + chunk)) as image:
+        decoded = np.array(image, np.uint8)
+    wanted = {1: [0], 2: [0, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]
+    if channels in (2, 4) and decoded.shape[2] == 3:  # all opaque
+        decoded = np.concatenate([decoded, np.full_like(decoded[:, :, :1], 255)], axis=2)
+    return np.ascontiguousarray(decoded[:, :, wanted])

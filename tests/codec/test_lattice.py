@@ -1,0 +1,196 @@
+"""Colours learnt from decoded pixels: factors, both directions, exact totals, and photos with and without a lattice."""
+
+import os
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hvpzip import ans
+from hvpzip.ans import Mixture
+from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
+from hvpzip.codec import image_codec, lattice
+from hvpzip.codec.image_codec import LATTICE_MARK, SECOND, decode_group, encode_group
+from hvpzip.codec.lattice import MATRICES, Lattice, choose_matrix, cost, reachable
+from hvpzip.errors import CorruptError
+from hvpzip.transform import colour
+
+
+def mixtures(rng: np.random.Generator, n: int, spread: int = 12) -> Mixture:
+    mean = rng.integers(-64 * spread, 64 * spread + 1, (3, n))
+    return Mixture(mean, rng.integers(0, 130, (3, n)), ans.softmax_weights(rng.integers(-200, 200, (3, n))))
+
+
+def reweighted(seed: int, n: int, lo: int, hi: int, extremes: bool = False, spread: int = 12) -> Reweighted:
+    rng = np.random.default_rng(seed)
+    mixture = mixtures(rng, n, spread)
+    factors = rng.choice([0, MAX_FACTOR], (n, WINDOW)) if extremes else rng.integers(0, 4 * UNIT, (n, WINDOW))
+    return reweight(mixture, lo, hi, window_starts(mixture, lo, hi), lambda begin, end: factors[begin:end])
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31), lo=st.integers(-300, 0), size=st.integers(1, 600), extremes=st.booleans(), spread=st.integers(0, 400))
+def test_frequencies_are_at_least_one_and_sum_to_the_whole(seed, lo, size, extremes, spread):
+    found = reweighted(seed, 5, lo, lo + size - 1, extremes, spread)
+    each = [found.intervals(np.full(5, symbol)) for symbol in range(lo, lo + size)]
+    starts, freqs = (np.stack(part) for part in zip(*each, strict=True))
+    assert freqs.min() >= 1
+    assert (freqs.sum(0) == 1 << ans.PRECISION).all()
+    assert np.array_equal(starts, np.cumsum(freqs, 0) - freqs)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), n=st.integers(1, 300), lo=st.integers(-300, 0), size=st.integers(1, 600), lanes=st.sampled_from([1, 8]))
+def test_push_and_pop_undo_each_other_in_both_directions(backend, seed, n, lo, size, lanes):
+    if backend == "numba":
+        pytest.importorskip("numba")
+    with mock.patch.dict(os.environ, HVPZIP_KERNELS=backend):
+        push_and_pop(seed, n, lo, size, lanes)
+
+
+def push_and_pop(seed, n, lo, size, lanes):
+    found = reweighted(seed, n, lo, lo + size - 1)
+    rng = np.random.default_rng(seed)
+    symbols = rng.integers(lo, lo + size, n)
+    message = ans.Message(rng.integers(1 << 31, 1 << 62, lanes).astype(np.uint64), (rng.integers(0, 1 << 32, 2 * n, np.uint32), ()))
+    pushed, freqs = found.push(message, symbols)
+    back, decoded, again = found.pop(pushed)
+    assert np.array_equal(decoded, symbols)
+    assert np.array_equal(freqs, again)
+    assert ans.message_equal(back, message)
+    popped, drawn, _ = found.pop(message)  # bits back needs this direction too
+    assert ans.message_equal(found.push(popped, drawn)[0], message)
+
+
+def test_unit_factors_change_next_to_nothing():
+    rng = np.random.default_rng(3)
+    mixture = mixtures(rng, 400)
+    symbols = rng.integers(-30, 31, 400)
+    plain = ans.intervals(mixture, symbols, -255, 255)[1]
+    found = reweight(mixture, -255, 255, window_starts(mixture, -255, 255), lambda begin, end: np.full((end - begin, WINDOW), UNIT))
+    assert np.abs(found.intervals(symbols)[1] - plain).max() <= 2 + plain.max() // 2**14
+
+
+def test_factors_of_nothing_at_all_leave_a_frequency_of_one_for_every_symbol():
+    mixture = Mixture(np.zeros((1, 2), np.int64), np.zeros((1, 2), np.int64), np.full((1, 2), 1 << 16))
+    found = reweight(mixture, -5, 4, window_starts(mixture, -5, 4), lambda begin, end: np.zeros((end - begin, WINDOW), np.int64))
+    freqs = [int(found.intervals(np.array([s, s]))[1][0]) for s in range(-5, 5)]
+    assert min(freqs) == 1
+    assert sum(freqs) == 1 << ans.PRECISION
+
+
+def photo(kind: str, side: int, seed: int = 0) -> np.ndarray:
+    """uint8 (3, side, side): smooth luma and chroma with noise, 8-bit, made RGB by a matrix ("jpeg", "photo cd"), or not at all."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side] / side
+    y = np.clip(70 + 90 * np.sin(3 * rows + 2 * columns) ** 2 + rng.normal(0, 6, (side, side)), 0, 255).astype(np.int64)
+    cb, cr = (np.round(20 * np.sin(5 * rows + k) + 10 * columns + rng.normal(0, 2, (side, side))).astype(np.int64) for k in (0, 1))
+    if kind == "free":
+        return np.clip(np.stack((y + cr, y, y + cb)) + rng.integers(-3, 4, (3, side, side)), 0, 255).astype(np.uint8)
+    matrix = MATRICES[{"jpeg": 1, "photo cd": 8}[kind]]
+    assert matrix is not None
+    terms = (matrix.red * cr, -matrix.green_blue * cb - matrix.green_red * cr, matrix.blue * cb)
+    planes = [(matrix.luma * y + term + offset) >> 16 for term, offset in zip(terms, matrix.offset, strict=True)]
+    return np.clip(np.stack(planes), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("kind", "matrix"), [("jpeg", 1), ("photo cd", 8), ("free", 0)])
+def test_the_matrix_that_made_the_photo_is_found(kind, matrix):
+    assert choose_matrix(colour.forward(photo(kind, 64), colour.YCOCG_R).reshape(3, -1)) == matrix
+
+
+def test_reached_colours_agree_with_the_table_of_all():
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(1, 255, (3, 2000))
+    for number, matrix in enumerate(MATRICES):
+        if matrix is not None:
+            expected = reachable(number)[(rgb[0] << 16) | (rgb[1] << 8) | rgb[2]]
+            assert np.array_equal(lattice._reached(matrix, rgb), expected), matrix.name
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "photo cd"])
+def test_a_photo_with_a_lattice_shrinks_and_comes_back(tiny_model, kind, monkeypatch):
+    samples = photo(kind, 96)
+    payload, report = encode_group(samples, tiny_model, 1)
+    assert payload[0] == LATTICE_MARK
+    assert report.matrix == payload[1] % SECOND == {"jpeg": 1, "photo cd": 8}[kind]
+    assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
+    assert abs(report.coded_bits - report.bound_bits) < 400
+    monkeypatch.setattr(image_codec, "_can_reweight", lambda *arguments: False)
+    assert len(payload) < 0.95 * len(encode_group(samples, tiny_model, 1)[0])
+
+
+@pytest.mark.parametrize("samples", [np.full((3, 40, 40), 7, np.uint8), photo("jpeg", 48)[:1], np.zeros((3, 1, 1), np.uint8)])
+def test_flat_and_gray_pictures_are_left_as_they_are(tiny_model, samples, monkeypatch):
+    payload, report = encode_group(samples, tiny_model, 1)
+    if samples.shape[0] == 1:
+        assert report.matrix is None
+    monkeypatch.setattr(image_codec, "_can_reweight", lambda *arguments: False)
+    assert len(payload) <= len(encode_group(samples, tiny_model, 1)[0])
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    matrix=st.integers(0, len(MATRICES) - 1),
+    second=st.booleans(),
+)
+def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height, width, matrix, second):
+    rng = np.random.default_rng(seed)
+    samples = rng.choice(np.array([0, 1, 128, 200, 255], np.uint8), (3, height, width))
+    with (
+        mock.patch.object(image_codec, "LATTICE_WORTH", -(1 << 60)),
+        mock.patch.object(image_codec, "SECOND_WORTH", 1 << 40 if second else 16),
+        mock.patch.object(lattice, "choose_matrix", return_value=matrix),
+    ):
+        payload, report = encode_group(samples, tiny_model, 1)
+    assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
+    assert report.matrix == (matrix if max(height, width) > 2 else None)
+
+
+@pytest.mark.parametrize("transform", [1, 2])
+def test_other_maps_are_never_reweighted_and_a_file_that_says_so_is_refused(tiny_models, transform):
+    samples, model = photo("jpeg", 64), tiny_models(transform)
+    payload, report = encode_group(samples, model, 1)
+    assert report.matrix is None
+    with pytest.raises(CorruptError, match="lattice"):
+        decode_group(bytes([LATTICE_MARK, 0]) + payload, samples.shape, 8, model)
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\xff\x01", b"\xff\x06\x00\x00", b"\xff\x20\x00\x00", b"\xff\x00\xff\x00\x00"])
+def test_damaged_lattice_parameters_are_refused(tiny_model, damage):
+    with pytest.raises(CorruptError):
+        decode_group(damage, (3, 8, 8), 8, tiny_model)
+
+
+@given(freqs=st.lists(st.integers(1, 1 << 24), min_size=1, max_size=50))
+def test_cost_is_the_information_in_the_symbols(freqs):
+    exact = sum(24 - np.log2(freq) for freq in freqs)
+    assert exact - 1e-6 <= cost(np.array(freqs), 24) / 256 <= exact + len(freqs) / 256 + 1e-6
+
+
+def test_numba_and_numpy_learn_the_same_factors_and_write_the_same_intervals():
+    pytest.importorskip("numba")
+    pixels = colour.forward(photo("jpeg", 64), colour.YCOCG_R).reshape(3, -1).astype(np.int64)
+    rng = np.random.default_rng(1)
+    mixture = mixtures(rng, pixels.shape[1] // 2, 30)
+    results = []
+    for backend in ("numpy", "numba"):
+        with mock.patch.dict(os.environ, HVPZIP_KERNELS=backend):
+            known = Lattice(1, second=True)
+            known.add(pixels[:, ::2])
+            found = known.reweight(mixture, *pixels[:2, 1::2], -255, 255)
+            known.learn(pixels[2, 1::2])
+            other = mixtures(np.random.default_rng(2), pixels.shape[1] // 2, 30)
+            slope = np.random.default_rng(3).integers(-80, 81, pixels.shape[1] // 2)
+            second = known.reweight_second(other, lambda co: Mixture(mixture.mean + co, *mixture[1:]), slope, pixels[0, 1::2], -255, 255)
+            known.learn_second(pixels[1, 1::2])
+            assert (known.second_factors != UNIT).sum() > 3
+            results.append((found.edges, found.total, found.excess, known.factors, second.edges, second.total, known.second_factors))
+    for one, other in zip(*results, strict=True):
+        assert np.array_equal(one, other)

@@ -1,0 +1,121 @@
+"""Writes the golden files of this folder and their manifest: one small picture of every form, none of which needs a model.
+
+Run it from the repository's root only to add files: those that are here stay as they are, and must decode for ever.
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hvpzip import container, fallback
+from hvpzip.api.pictures import sections_of
+from hvpzip.container.varint import encode
+from hvpzip.image_io import CHANNELS, Chunk, Form, Kind
+
+HERE = Path(__file__).parent
+METADATA = (
+    Chunk(b"gAMA", (45455).to_bytes(4, "big")),
+    Chunk(b"tEXt", b"Title\0golden"),
+    Chunk(b"reSo", bytes([72, 0, 0, 0, 1, 0, 0, 0] * 2 + [2])),
+)
+GOOD = {
+    "gray1": Form(Kind.GRAY, 1),
+    "gray2": Form(Kind.GRAY, 2),
+    "gray4-transparent": Form(Kind.GRAY, 4, b"", b"\0\3"),
+    "gray16": Form(Kind.GRAY, 16),
+    "gray-alpha8": Form(Kind.GRAY_ALPHA, 8),
+    "gray-alpha16": Form(Kind.GRAY_ALPHA, 16),
+    "rgb8-transparent": Form(Kind.RGB, 8, b"", bytes(6)),
+    "rgb8-metadata": Form(Kind.RGB, 8, chunks=METADATA),
+    "rgb16": Form(Kind.RGB, 16),
+    "rgb-alpha8": Form(Kind.RGB_ALPHA, 8),
+    "rgb-alpha16": Form(Kind.RGB_ALPHA, 16),
+    "palette1": Form(Kind.PALETTE, 1, bytes(range(6))),
+    "palette4-transparent": Form(Kind.PALETTE, 4, bytes(range(48)), b"\0\x80\xff"),
+    "palette8": Form(Kind.PALETTE, 8, bytes(range(256)) * 3),
+    "cmyk8": Form(Kind.CMYK, 8),
+}
+
+
+def samples_of(form: Form) -> np.ndarray:
+    """A slope with a pattern, 11 x 13."""
+    y, x, c = np.indices((11, 13, CHANNELS[form.kind]))
+    top = (1 << form.bit_depth) - 1
+    return ((x * 7 + y * 5 + c * 3 + (x * y) % 3) * (top // 60 + 1) & top).astype(np.uint16 if form.bit_depth == 16 else np.uint8)
+
+
+def file_of(form: Form, payload: bytes, samples: np.ndarray, sections: tuple[container.Section, ...]) -> bytes:
+    height, width, channels = samples.shape
+    header = container.Header(
+        width=width,
+        height=height,
+        channels=channels,
+        bit_depth=form.bit_depth,
+        colour_lift=0,
+        map=0,
+        levels=0,
+        model_id=bytes(8),
+        effort=1,
+        parts=True,
+    )
+    return container.write(header, [container.Group(payload, container.crc32(little_endian(samples)))], sections)
+
+
+def little_endian(samples: np.ndarray) -> bytes:
+    return samples.astype(samples.dtype.newbyteorder("<")).tobytes()
+
+
+def good() -> Iterator[tuple[str, str, bytes, str]]:
+    from hvpzip.fallback.methods import _candidates
+
+    for name, form in GOOD.items():
+        samples = samples_of(form)
+        digest = hashlib.sha256(little_endian(samples)).hexdigest()
+        data = file_of(form, b"\0" + fallback.encode(samples, form.bit_depth), samples, sections_of(form))
+        yield f"good-{name}.hvz", f"{form.words}; {len(form.chunks)} records of metadata", data, digest
+    form = Form(Kind.RGB, 8)
+    samples = samples_of(form)
+    methods = {coded[0]: coded for coded in _candidates(samples, 8)}
+    for method, coded in methods.items():
+        name = {2: "deflate", 3: "lzma", 4: "webp", 5: "png"}[method]
+        digest = hashlib.sha256(samples.tobytes()).hexdigest()
+        yield f"good-method-{name}.hvz", f"the method {name}", file_of(form, b"\0" + coded, samples, ()), digest
+    form = Form(Kind.RGB_ALPHA, 16)
+    samples = samples_of(form)
+    digest = hashlib.sha256(little_endian(samples)).hexdigest()
+    parts = [fallback.encode(part.astype(np.uint8), 8) for byte in (samples >> 8, samples & 255) for part in (byte[..., :3], byte[..., 3:])]
+    payload = b"\3" + b"".join(encode(len(part)) + part for part in parts[:-1]) + parts[-1]
+    yield "good-split.hvz", "high and low bytes, colour and alpha in parts of their own", file_of(form, payload, samples, ()), digest
+
+
+def refused() -> Iterator[tuple[str, str, bytes, str]]:
+    form = Form(Kind.GRAY, 8)
+    samples = samples_of(form)
+    whole = b"\0" + fallback.encode(samples, 8)
+    kind, metadata = container.FORM_SECTION, container.METADATA_SECTION
+    cases = {
+        "split": ("a split that 8-bit gray does not have", b"\2" + whole[1:], ()),
+        "method": ("an unknown method", b"\0\x63" + whole[2:], ()),
+        "no-model": ("a part of a model where none is named", b"\0\0" + whole[2:], ()),
+        "empty": ("an empty payload", b"", ()),
+        "kind": ("an unknown kind of samples", whole, (container.Section(kind, b"\x63\0"),)),
+        "channels": ("CMYK of one channel", whole, (container.Section(kind, b"\5\0"),)),
+        "palette": ("a palette that ends in the middle of an entry", whole, (container.Section(kind, b"\4\4abcd"),)),
+        "record": ("a record of metadata that goes beyond its section", whole, (container.Section(metadata, b"\0tEXt\x09abc"),)),
+        "deflate": ("metadata that cannot be unpacked", whole, (container.Section(metadata, b"\1\xff\xff"),)),
+    }
+    for name, (reason, payload, sections) in cases.items():
+        yield f"refused-{name}.hvz", reason, file_of(form, payload, samples, sections), ""
+
+
+if __name__ == "__main__":
+    rows = []
+    for name, shows, data, digest in (*good(), *refused()):
+        if not (HERE / name).exists():
+            (HERE / name).write_bytes(data)
+        rows.append((name, shows, digest))
+    with open(HERE / "manifest.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([("file", "shows", "sha256 of the samples"), *rows])
