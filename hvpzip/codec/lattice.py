@@ -63,7 +63,7 @@ class Matrix(NamedTuple):
 
 
 _HALF = (1 << 15, 1 << 15, 1 << 15)
-# By id; 0 is none. Photo CD's converters cut off instead of rounding; what they add to green (a sum of three terms) differs: eighths are tried.
+# By id; 0 is none. Photo CD's converters cut off instead of rounding; what they add to green differs: eighths are tried.
 MATRICES: tuple[Matrix | None, ...] = (
     None,
     Matrix("JPEG", 65536, 91881, 22554, 46802, 116130, _HALF),
