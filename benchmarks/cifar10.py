@@ -94,12 +94,11 @@ def _one_by_one(images: Images, model: "Model", named: dict[str, Any]) -> list[R
         encode_s, decode_s = encode_s + middle - begin, decode_s + end - middle
         decoded &= np.array_equal(back, image)
         size, coded, bound = size + 8 * len(data), coded + report.coded_bits, bound + report.bound_bits
-        path = "latents" if any(term.kind == "refund" for term in report.terms) else "none"
+        path = "with latents" if any(term.kind == "refund" for term in report.terms) else "without latents" if report.terms else "no model"
         paths[path] = paths.get(path, 0) + 1
         if number % 100 == 0:
             say(f"{model.name}: {number} images one by one")
-    chosen = "the smaller one: " + ", ".join(f"{count} with {path}" for path, count in sorted(paths.items()))
-    chosen = chosen.replace("with none", "without latents")
+    chosen = "the smaller one: " + ", ".join(f"{count} {path}" for path, count in sorted(paths.items()))
     figures: dict[str, Any] = {
         "path": chosen,
         "bound_bits": bound,

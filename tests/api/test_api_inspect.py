@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hvpzip
@@ -70,16 +71,33 @@ def test_account_follows_the_stack_and_adds_up(packed: Mapping[str, bytes], pict
     net = sum(scale.exact_bits + scale.returned_bits - scale.borrowed_bits for scale in group.scales)
     assert net == pytest.approx(group.bound_bits)
     assert min(scale.lowest_bits for scale in group.scales) > 0
-    assert 31 <= group.coded_bits - group.stack[-1].stack_bits < 31 + 8 + 8
+    (parameters,) = (section for section in hvpzip.info(packed["rgb"]).sections if section.purpose == "parameters")
+    assert parameters.size_bytes == 3  # the colours of this photo have a lattice
+    assert 31 - 2 <= group.coded_bits - 8 * parameters.size_bytes - group.stack[-1].stack_bits < 31 + 8
 
 
 def test_account_has_a_curve_for_every_group_and_refuses_damage(packed: Mapping[str, bytes], folder: Path) -> None:
-    (dot,) = api.account(packed["dot"])
-    assert [(point.level, point.kind) for point in dot.stack] == [(0, "rate")]
-    assert dot.scales[0].exact_bits == 8 + 9 + 9
-    assert api.account(folder / "packed" / "gray.hvz")[0].bound_bits > 0
+    (gray,) = api.account(folder / "packed" / "gray.hvz")
+    assert gray.group == 1
+    assert [(point.level, point.kind) for point in gray.stack][-1] == (0, "rate")
+    assert gray.scales[-1].exact_bits == 2 * 2 * 8
     with pytest.raises(errors.CorruptError):
         api.account(packed["rgb"][:-1] + b"\0")
+
+
+def test_parts_that_the_model_coded_have_an_account_and_others_none(
+    packed: Mapping[str, bytes], pictures: Mapping[str, np.ndarray]
+) -> None:
+    assert api.account(packed["dot"]) == ()  # three bytes are shorter as they are
+    corner = pictures["rgb"][:24, :20]
+    data, report = api.compress_with_report(np.dstack([corner, np.full((24, 20), 9, np.uint8)]))
+    (colours,) = api.account(data)
+    assert colours.group == 1
+    assert colours.bound_bits < report.bound_bits
+    assert [(p.level, p.unit, p.step, p.kind) for p in colours.stack] == [term[:4] for term in report.terms]
+    facts = hvpzip.info(data)
+    assert {section.purpose for section in facts.sections} == {"header", "model id", "checksum", "length", "parts"}
+    assert sum(section.size_bytes for section in facts.sections) == len(data)
 
 
 def test_info_refuses_what_is_no_whole_file(packed: Mapping[str, bytes]) -> None:

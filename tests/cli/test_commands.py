@@ -180,7 +180,7 @@ def test_info_verbose_shows_where_every_byte_goes(run: Run, packed: Mapping[str,
     purposes, sections = shown.partition("  group 1: ")[0].split("  sections  ")
     sums = {line.split(maxsplit=2)[2]: int(line.split()[0].replace(",", "")) for line in purposes.splitlines()[2:]}
     assert list(sums) == ["header", "model id", "checksum", "length", "parameters", "message"]
-    assert (sums["model id"], sums["checksum"], sums["parameters"]) == (8, 4 + 4 + 4, 1)
+    assert (sums["model id"], sums["checksum"], sums["parameters"]) == (8, 4 + 4 + 4, 3)
     sizes = [int(line.split()[1].replace(",", "")) for line in sections.splitlines()[1:]]
     assert sum(sizes) == sum(sums.values()) == len(packed["rgb"])
 

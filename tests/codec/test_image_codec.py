@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hvpzip.codec import image_codec
 from hvpzip.codec.image_codec import GroupReport, decode_group, encode_group, inspect_group
+from hvpzip.codec.plans import NO_RAMP, Coding
 from hvpzip.errors import CorruptError
 
 PATHS = ("diffusion", "direct")
@@ -130,6 +131,15 @@ def test_the_decoder_finds_out_all_that_the_encoder_reported(tiny_model, crop, p
     assert [term[:4] for term in found.terms] == [term[:4] for term in report.terms]
     assert [term.bits for term in found.terms] == pytest.approx([term.bits for term in report.terms])
     assert found.bound_bits == pytest.approx(report.bound_bits)
+
+
+def test_lanes_that_were_there_from_the_start_are_no_part_of_any_step(tiny_model, monkeypatch):
+    monkeypatch.setattr(image_codec, "candidates", lambda path, symbols: [Coding(path, 1, NO_RAMP)])
+    samples = picture("flat", 1, 12, 12, 1)
+    payload, report = encode_along(samples, tiny_model, "direct")
+    assert report.lanes == 2
+    assert 31 < report.stack_curve[0][1] < 40
+    assert inspect_group(payload, samples.shape, 8, tiny_model)[1].stack_curve == report.stack_curve
 
 
 @pytest.mark.parametrize("path", PATHS)
