@@ -3,8 +3,8 @@
     python -m benchmarks ablation FOLDER [--chain 24] [--crop SIDE] [--model A,B]
 
 Lattice ratios and numbers of noise levels belong to a model's schedule, so other ones need other models: name several, and the table says
-which has what. The messages are counted without container (``overhead`` measures files) and code colours as the model predicts them, without the
-reweighting that files use where it pays.
+which has what. The messages are counted without container (``overhead`` measures files) and code colours as the model predicts them,
+without the reweighting that files use where it pays.
 """
 
 import argparse
