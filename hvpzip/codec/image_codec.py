@@ -42,7 +42,7 @@ TRY_ALL_PIXELS = 1 << 14
 # Added to the matrix where the second colour is reweighted too.
 SECOND = 16
 # ... if that saves so much of its cost on the levels from the third on: it takes several times as long as the last colour.
-SECOND_WORTH = 16
+SECOND_WORTH = 40
 # What reweighting must save at least, in 1/256 bit: its two bytes, and something for the units whose gain is not known in advance.
 LATTICE_WORTH = 256 * 64
 

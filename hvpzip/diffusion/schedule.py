@@ -48,6 +48,8 @@ class Step:
             raise ValueError(f"unit {self.unit!r} is none of {UNITS}")
         if len(self.sigma) != len(self.log2_delta) or len(self.sigma) not in (0, 3):
             raise ValueError("a latent needs three sigmas and three lattice steps, an exact step none")
+        if self.sigma and self.given is not None:
+            raise ValueError("a latent given another latent is not supported: one noise level a unit")
 
     @property
     def is_latent(self) -> bool:

@@ -17,6 +17,7 @@ from benchmarks.runner import Row, find_photos, measure, summarise
 from benchmarks.scales import ScaleBits, scales_of_report, summed, total
 from benchmarks.worker import measure_decode, measure_encode
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kodim23-crop.png"
 OTHERS = ["png", "webp", "jpeg2000", "jxl-e7"]
 
 
@@ -258,7 +259,11 @@ def test_plot_shows_scales(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_hvpzip_on_a_small_photo(folder: Path, tmp_path: Path) -> None:
+def test_hvpzip_on_a_small_photo(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with Image.open(EXAMPLE) as photo:
+        photo.crop((40, 40, 120, 100)).save(folder / "a.png")  # a real one: the model codes it, no fallback
     assert command.main([str(folder), "--codecs", "hvpzip,png", "--out", str(tmp_path), "--limit", "1"]) == 0
     document = json.loads((tmp_path / "results.json").read_text())
     (coded,) = (r for r in document["rows"] if r["codec"] == "hvpzip")

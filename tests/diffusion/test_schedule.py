@@ -42,6 +42,11 @@ def test_a_path_that_names_no_step_is_refused(index):
         LevelSchedule(steps=LEVEL.steps, paths={"bad": (index, 2, 3)})
 
 
+def test_a_latent_given_another_latent_is_refused():
+    with pytest.raises(ValueError, match="one noise level a unit"):
+        Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0)
+
+
 def test_a_latent_of_another_unit_cannot_be_read():
     steps = (LATENT, EXACT["hh"], Step(unit="hl", given=0), EXACT["hl"], EXACT["lh"])
     with pytest.raises(ValueError, match="own unit"):
