@@ -17,6 +17,7 @@ from benchmarks.clock import network_clock
 from benchmarks.experiment import noise_of, planes_of
 from benchmarks.orders import ORDERS, OrderError, code, decode_chain, encode_chain
 from benchmarks.runner import find_photos
+from hvpzip import fallback
 
 Crop = Callable[..., np.ndarray]
 
@@ -165,6 +166,9 @@ def test_cifar10_command(tmp_path: Path, crop: Crop, capsys: pytest.CaptureFixtu
 def test_overhead_command(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overhead, "CROP_SIDES", (20, 8))
     monkeypatch.setattr(overhead, "contents", lambda side: [("black", np.zeros((side, side), np.uint8))])
+    # Untrained, the tiny model is no match for the plain methods: they are held back, so that they get the black square only.
+    plain = fallback.encode
+    monkeypatch.setattr(fallback, "encode", lambda samples, depth: plain(samples, depth) + bytes(10**6 * bool(samples.max())))
     assert command.main(["overhead", str(pictures), "--limit", "1", "--crops", "2", "--threads", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed[3:7]] == ["photo", "20x20", "8x8", "8x8"]
@@ -179,9 +183,7 @@ def test_overhead_command(pictures: Path, tmp_path: Path, capsys: pytest.Capture
         else:
             assert row["fixed_bytes"] == row["header_bytes"]
             assert row["decode_network_s"] == 0
-    assert rows[0]["kind"] == "8x8 drawn"
-    assert not rows[0]["by_model"]
-    assert rows[-1]["by_model"]
+    assert [row["kind"] for row in rows if not row["by_model"]] == ["8x8 drawn"]
 
 
 @pytest.mark.parametrize("side", [16])
