@@ -1,25 +1,32 @@
 """Rates, times and memory of lossless codecs over a folder of photos; every output is decoded and compared."""
 
 import argparse
-import os
-import platform
-import subprocess
 import sys
-from collections.abc import Sequence
-from datetime import datetime, timezone
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from benchmarks import report
 from benchmarks.codecs import DEFAULT_CODECS, Adapter, UnknownCodecError, adapter_for
+from benchmarks.machine import describe_machine, say
 from benchmarks.runner import Row, find_photos, measure, summarise
 from benchmarks.scales import summed
 
 __all__ = ["main"]
 
+# Each is a module of this package with a ``main(arguments)`` of its own.
+EXPERIMENTS = ("ablation", "cifar10", "overhead")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the benchmark; returns 0 if every photo came back from every codec, 1 if not, 2 for a usage error."""
+    """Runs the benchmark; returns 0 if every photo came back from every codec, 1 if not, 2 for a usage error.
+
+    ``ablation``, ``cifar10`` or ``overhead`` as the first argument runs that experiment instead; a folder of such a name is ``./ablation``.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments and arguments[0] in EXPERIMENTS:
+        experiment: Callable[[Sequence[str]], int] = import_module(f"benchmarks.{arguments[0]}").main
+        return experiment(arguments[1:])
     parser = _parser()
     options = parser.parse_args(arguments)
     if not options.folder.is_dir():
@@ -33,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     adapters, versions = _installed(wanted)
     photos, left_out = find_photos(options.folder, options.limit)
     for line in left_out:
-        _say(f"left out: {line}")
+        say(f"left out: {line}")
     if not photos or not adapters:
         parser.error(f"nothing to measure: {len(photos)} photos, {len(adapters)} codecs")
 
@@ -47,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check = _check_threads(options, adapter)
             row = measure(adapter, photo, threads=options.threads, check_threads=check, timeout_s=options.timeout, keep=keep)
             rows.append(row)
-            _say(f"[{number}/{len(photos)}] {_line(row)}")
+            say(f"[{number}/{len(photos)}] {_line(row)}")
 
     summaries = summarise(adapters, rows, versions)
     scales = {}
@@ -56,14 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if told:
             scales[adapter.name] = summed(row.scales for row in told)
     title = f"{len(photos)} photo{'s' * (len(photos) > 1)} of {options.folder.resolve().name}"
-    machine = _machine(list(sys.argv[1:] if arguments is None else arguments), options)
+    machine = describe_machine(arguments, options.threads)
     report.write_csv(options.out / "results.csv", rows)
     report.write_scales_csv(options.out / "scales.csv", rows)
     report.write_json(options.out / "results.json", machine, summaries, rows, scales)
     try:
         report.plot(options.out / "results.png", summaries, rows, scales, title)
     except ImportError:
-        _say("no plot: matplotlib is not installed (pip install 'hvpzip[bench]')")
+        say("no plot: matplotlib is not installed (pip install 'hvpzip[bench]')")
 
     print(f"{title}; {options.threads} threads, {machine['processor']}; rates of whole files; all outputs decoded and compared\n")
     print(report.codec_table(summaries))
@@ -75,7 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=f"Experiments on the coder, each with a --help of its own: python -m benchmarks {' | '.join(EXPERIMENTS)} ...",
+    )
     parser.add_argument("folder", type=Path, help="a folder of 8-bit gray or RGB pictures; others are left out by name")
     codecs = ",".join(DEFAULT_CODECS)
     parser.add_argument("--codecs", default=codecs, metavar="A,B", help="also jxl-eN and hvpzip-eN (default: %(default)s)")
@@ -105,7 +116,7 @@ def _installed(wanted: Sequence[Adapter]) -> tuple[list[Adapter], dict[str, str]
         try:
             versions[adapter.name] = adapter.version()
         except ImportError as error:
-            _say(f"left out: {adapter.name}: {error} (pip install 'hvpzip[bench]')")
+            say(f"left out: {adapter.name}: {error} (pip install 'hvpzip[bench]')")
             continue
         adapters.append(adapter)
     return adapters, versions
@@ -115,56 +126,6 @@ def _line(row: Row) -> str:
     if row.error:
         return f"{row.photo} {row.codec}: FAILED: {row.error}"
     return f"{row.photo} {row.codec}: {row.bits_per_dim:.3f} bits/dim, {row.encode_s:.2f} s, {row.decode_s:.2f} s"
-
-
-def _machine(arguments: list[str], options: argparse.Namespace) -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "command": ["python", "-m", "benchmarks", *arguments],
-        "threads": options.threads,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "revision": _revision(),
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        "cores": cores,
-        "python": platform.python_version(),
-        "packages": _packages("hvpzip", "imagecodecs", "numba", "numpy", "pillow", "torch"),
-    }
-
-
-def _packages(*names: str) -> dict[str, str | None]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found: dict[str, str | None] = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def _revision() -> str | None:
-    """The commit of the checkout, with "+" where the work tree differs from it; None outside git."""
-    root = Path(__file__).resolve().parent.parent
-    try:
-        done = subprocess.run(["git", "-C", str(root), "describe", "--always", "--dirty=+"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from benchmarks.codecs import REFERENCE_CODEC
 from benchmarks.runner import Row, Summary
 from benchmarks.scales import ScaleBits, total
 
-__all__ = ["codec_table", "plot", "scale_table", "write_csv", "write_json", "write_scales_csv"]
+__all__ = ["aligned", "codec_table", "plot", "scale_table", "write_csv", "write_json", "write_scales_csv"]
 
 _MIB = 1 << 20
 
@@ -35,14 +35,14 @@ def codec_table(summaries: Sequence[Summary]) -> str:
         ]
         for summary in summaries
     ]
-    return _aligned([head, *body])
+    return aligned([head, *body])
 
 
 def scale_table(rows: Sequence[ScaleBits], samples: int) -> str:
     """Bound and coded bits by scale, in bits per dimension of the whole photos (``samples`` in all), and the excess over the bound."""
     head = ["scale", "bound", "coded", "over bound"]
     body = [_scale_line(row, samples) for row in rows]
-    return _aligned([head, *body, _scale_line(total(rows), samples)])
+    return aligned([head, *body, _scale_line(total(rows), samples)])
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
@@ -138,7 +138,8 @@ def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """The cells in columns: the first one left, all others right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     aligned = []
     for line in lines:

@@ -8,9 +8,9 @@ from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, CompressReport, TermBits, comp
 from hvpzip.api.batch import compress_files, decompress_files
 from hvpzip.api.failures import describe_failure
 from hvpzip.api.files import compress_file, decompress_file, verify
-from hvpzip.api.inspect import Versions, info, versions
+from hvpzip.api.inspect import Versions, account, info, versions
 from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
-from hvpzip.api.records import JSON_KEYS, FileInfo, FileResult, Section, as_record
+from hvpzip.api.records import JSON_KEYS, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -19,10 +19,14 @@ __all__ = [
     "CompressReport",
     "FileInfo",
     "FileResult",
+    "GroupAccount",
     "Plan",
+    "ScaleAccount",
     "Section",
+    "StackPoint",
     "TermBits",
     "Versions",
+    "account",
     "as_record",
     "compress",
     "compress_file",

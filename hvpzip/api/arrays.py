@@ -14,6 +14,7 @@ groups are made of parts (``hvpzip.codec.parts``), each coded by the model or by
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hvpzip.api.runtime import checked_threads, model_by_id, model_by_name, torch_threads
@@ -185,8 +186,13 @@ def decode(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     threads: int | None = None,
     on_group: GroupProgress | None = None,
+    on_report: "Callable[[int, GroupReport], None] | None" = None,
 ) -> "tuple[Samples, Container]":
-    """As ``decompress``, with the parsed container beside the samples. ``on_group`` is called after each group."""
+    """As ``decompress``, with the parsed container beside the samples.
+
+    ``on_group`` is called after each group. ``on_report`` is called with the number of a group, from 1, and what it cost, or each of its
+    parts that the model coded, which takes a little longer to find out.
+    """
     from hvpzip import container
 
     checked_threads(threads)
@@ -214,11 +220,17 @@ def decode(
     with torch_threads(threads):
         for done, (group, (y, x, h, w)) in enumerate(zip(parsed.groups, tiles, strict=True), start=1):
             try:
+                report = None if on_report is None else partial(on_report, done)
                 if header.parts or weights is None:
-                    tile_samples = parts.decode_parts(group.payload, (h, w, header.channels), header.bit_depth, weights)
-                else:
+                    shape = (h, w, header.channels)
+                    tile_samples = parts.decode_parts(group.payload, shape, header.bit_depth, weights, on_report=report)
+                elif report is None:
                     planes = image_codec.decode_group(group.payload, (header.channels, h, w), header.bit_depth, weights)
                     tile_samples = planes.transpose(1, 2, 0)
+                else:
+                    planes, found = image_codec.inspect_group(group.payload, (header.channels, h, w), header.bit_depth, weights)
+                    tile_samples = planes.transpose(1, 2, 0)
+                    report(found)
             except CorruptError as error:
                 raise CorruptError(f"group {done} of {len(tiles)}: {error}") from error
             tile = samples[y : y + h, x : x + w]

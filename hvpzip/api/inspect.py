@@ -1,17 +1,21 @@
-"""What a ``.hvz`` file says about itself, and what this installation can read; nothing is decoded. Layer rank 4."""
+"""What a ``.hvz`` file says about itself, and what this installation can read. Layer rank 4.
+
+Only ``account`` decodes: what was on the coder's stack after each step is not written in the file.
+"""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hvpzip.api.arrays import DEFAULT_MAX_PIXELS
-from hvpzip.api.records import FileInfo, Section
+from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, decode
+from hvpzip.api.records import FileInfo, GroupAccount, ScaleAccount, Section, StackPoint
 
 if TYPE_CHECKING:
+    from hvpzip.codec.image_codec import GroupReport
     from hvpzip.container import Container
 
-__all__ = ["Versions", "describe", "describe_container", "info", "versions"]
+__all__ = ["Versions", "account", "describe", "describe_container", "info", "versions"]
 
 _COLOUR_NAMES = {0: "none", 1: "YCoCg-R"}
 _MAP_NAMES = {0: "subsampling", 1: "Haar", 2: "LeGall 5/3"}
@@ -67,6 +71,62 @@ def describe_container(parsed: "Container", path: str) -> FileInfo:
     )
 
 
+def account(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None
+) -> tuple[GroupAccount, ...]:
+    """Where the bits of each group of a ``.hvz`` file went, and what the encoder's stack held meanwhile; the file is decoded for it.
+
+    Only what the model coded has an account: of a file in parts, each part that the model coded has one, and other parts have none.
+
+    Raises: as ``decompress``, and OSError.
+    """
+    data = source if isinstance(source, bytes | bytearray | memoryview) else Path(source).read_bytes()
+    found: list[GroupAccount] = []
+
+    def add(group: int, report: "GroupReport") -> None:
+        found.append(_group_account(group, report))
+
+    decode(data, max_pixels=max_pixels, threads=threads, on_report=add)
+    return tuple(found)
+
+
+def _group_account(group: int, report: "GroupReport") -> GroupAccount:
+    latents = {(term.level, term.step) for term in report.terms if term.kind == "refund"}
+    stack = tuple(
+        StackPoint(
+            level=term.level,
+            unit=term.unit,
+            step=term.step,
+            kind=term.kind,
+            latent=(term.level, term.step) in latents,
+            moved_bits=term.bits,
+            stack_bits=bits,
+        )
+        for term, (_, bits) in zip(report.terms, report.stack_curve[1:], strict=True)
+    )
+    scales = []
+    for level in dict.fromkeys(point.level for point in stack):
+        own = [point for point in stack if point.level == level]
+        scales.append(
+            ScaleAccount(
+                level=level,
+                exact_bits=sum(point.moved_bits for point in own if not point.latent),
+                returned_bits=sum(point.moved_bits for point in own if point.latent and point.kind == "rate"),
+                borrowed_bits=sum(point.moved_bits for point in own if point.kind == "refund"),
+                lowest_bits=min(point.stack_bits for point in own),
+            )
+        )
+    return GroupAccount(
+        group=group,
+        path=report.path,
+        lanes=report.lanes,
+        coded_bits=report.coded_bits,
+        bound_bits=report.bound_bits,
+        stack=stack,
+        scales=tuple(scales),
+    )
+
+
 def versions() -> Versions:
     """What this installation is. Raises: ModelError if a bundled model is damaged."""
     from hvpzip import container
@@ -77,22 +137,34 @@ def versions() -> Versions:
 
 def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     """The parts of the file in order, without gaps."""
-    tails: list[tuple[str, int]] = []
+    from hvpzip.codec.plans import parameter_bytes
+    from hvpzip.container.checksum import CRC_BYTES
+    from hvpzip.container.layout import MODEL_ID_BYTES
+
+    parts = [
+        ("header, model id", MODEL_ID_BYTES, "model id"),
+        ("header, number of sections", _varint_bytes(len(parsed.metadata)), "header"),
+        ("header, checksum", CRC_BYTES, "checksum"),
+    ]
     for number, section in enumerate(parsed.metadata, start=1):
-        tails.append(
-            (
-                f"metadata {number}, type {section.type}",
-                _varint_bytes(section.type) + _varint_bytes(len(section.data)) + len(section.data) + 4,
-            )
-        )
+        about = _varint_bytes(section.type) + _varint_bytes(len(section.data))
+        parts.append((f"metadata {number}, type {section.type}", about + len(section.data), "metadata"))
+        parts.append((f"metadata {number}, checksum", CRC_BYTES, "checksum"))
     for number, group in enumerate(parsed.groups, start=1):
-        tails.append((f"group {number}, length and checksum", _varint_bytes(len(group.payload)) + 4))
-        tails.append((f"group {number}, payload", len(group.payload)))
-        tails.append((f"group {number}, checksum", 4))
-    offset = size - sum(length for _, length in tails)
-    yield Section(name="header", offset=0, size_bytes=offset)
-    for name, length in tails:
-        yield Section(name=name, offset=offset, size_bytes=length)
+        parts.append((f"group {number}, length", _varint_bytes(len(group.payload)), "length"))
+        parts.append((f"group {number}, checksum of the samples", CRC_BYTES, "checksum"))
+        if parsed.header.parts:
+            parts.append((f"group {number}, parts", len(group.payload), "parts"))
+        else:
+            parameters = parameter_bytes(group.payload)
+            parts.append((f"group {number}, coding parameters", parameters, "parameters"))
+            parts.append((f"group {number}, message", len(group.payload) - parameters, "message"))
+        parts.append((f"group {number}, checksum", CRC_BYTES, "checksum"))
+    # What comes before the model id is of several lengths (sides and flags are varints), so it is what the rest leaves.
+    offset = size - sum(length for _, length, _ in parts)
+    yield Section(name="header, up to the effort", offset=0, size_bytes=offset, purpose="header")
+    for name, length, purpose in parts:
+        yield Section(name=name, offset=offset, size_bytes=length, purpose=purpose)
         offset += length
 
 

@@ -5,7 +5,7 @@ The invariant: ``8 * output_bytes == 8 * header_bytes + coded_bits`` for every `
 
 from dataclasses import dataclass, field
 
-__all__ = ["JSON_KEYS", "FileInfo", "FileResult", "Section", "as_record"]
+__all__ = ["JSON_KEYS", "FileInfo", "FileResult", "GroupAccount", "ScaleAccount", "Section", "StackPoint", "as_record"]
 
 # The stable names and their order in JSON; a key that a command cannot know is null, never absent.
 JSON_KEYS = (
@@ -31,11 +31,64 @@ JSON_KEYS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """One run of bytes of a ``.hvz`` file: what it is for, where it begins, how long it is."""
+    """One run of bytes of a ``.hvz`` file: what it is, where it begins, how long it is, and what it is for.
+
+    ``purpose`` is "header" (what the picture is), "model id", "checksum", "length", "metadata", "parameters" (of a group: path,
+    lanes, and what its colours' lattice needs), "message" (what the model coded) or "parts" (of a group that is made of parts).
+    """
 
     name: str
     offset: int
     size_bytes: int
+    purpose: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StackPoint:
+    """What the encoder's stack held, in bits beyond an empty lane, after one of its moves.
+
+    ``kind`` is "rate" where a unit or a latent was pushed and "refund" where a latent was popped, that is borrowed; ``latent`` tells the
+    latents among the pushes. ``moved_bits`` is what the model says of the move, positive in both. ``level`` 1 is the finest, 0 the base.
+    """
+
+    level: int
+    unit: str
+    step: int
+    kind: str
+    latent: bool
+    moved_bits: float
+    stack_bits: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleAccount:
+    """A scale's bits: ``exact_bits`` for its units, ``returned_bits`` for pushing its latents, ``borrowed_bits`` for popping them.
+
+    Exact plus returned minus borrowed is the scale's part of the bound. ``lowest_bits`` is the least that the stack held meanwhile.
+    """
+
+    level: int
+    exact_bits: float
+    returned_bits: float
+    borrowed_bits: float
+    lowest_bits: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupAccount:
+    """The debt curve of one group: every move of the encoder in its order (finest scale first), and the sums by scale.
+
+    ``group`` is its number, from 1; where groups are made of parts, each part that the model coded has an account. ``coded_bits`` is the
+    payload, ``bound_bits`` what the model says that it should be, ``path`` and ``lanes`` what the encoder chose.
+    """
+
+    group: int
+    path: str
+    lanes: int
+    coded_bits: int
+    bound_bits: float
+    stack: tuple[StackPoint, ...] = field(repr=False)
+    scales: tuple[ScaleAccount, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,15 +8,18 @@ from hvpzip.cli.places import STREAM, input_argument, opened, received
 
 __all__ = ["command"]
 
+_BAR = 30  # characters of the longest bar
+
 
 @click.command("info", short_help="Show what .hvz files say about themselves.")
 @input_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
 @output_options
 def command(inputs: tuple[str, ...], as_json: bool, quiet: int, verbose: int, no_progress: bool) -> int:
-    """Show what each .hvz file IN says about itself: sizes, model, bits per dimension; -v also shows where its bytes go.
+    """Show what each .hvz file IN says about itself: sizes, model, bits per dimension.
 
-    The checksums of the coded bytes are verified, nothing is decoded. With no IN, or with -, standard input is read.
+    The checksums of the coded bytes are verified, nothing is decoded. -v also shows where its bytes go, and decodes the file to show what
+    the coder borrowed and returned. With no IN, or with -, standard input is read.
 
     \b
     Examples:
@@ -28,15 +31,24 @@ def command(inputs: tuple[str, ...], as_json: bool, quiet: int, verbose: int, no
     for path in received(inputs):
         try:
             place = opened(path, writing=False)
-            facts = api.info(place if isinstance(place, str) else place.read())
+            source = place if isinstance(place, str) else place.read()
+            facts = api.info(source)
         except Exception as error:
             console.failure(path, error)
             continue
         # Outside the try: a closed pipe is no failure of the file.
         if as_json:
             console.record(api.as_record(facts))
-        else:
-            console.result(_text(facts, shown(path), sections=verbose > 0))
+            continue
+        console.result(_text(facts, shown(path), sections=verbose > 0))
+        if verbose:
+            try:
+                groups = api.account(source)
+            except Exception as error:  # the model is missing, say: what the file itself says has been shown
+                console.failure(path, error)
+                continue
+            if groups:  # none where the model coded nothing
+                console.result("\n".join(line for group in groups for line in _account_lines(group)))
     return console.exit_code
 
 
@@ -51,9 +63,39 @@ def _text(facts: api.FileInfo, name: str, *, sections: bool) -> str:
         f"  model     {facts.model}, effort {facts.effort}",
     ]
     if sections:
+        purposes = dict.fromkeys(part.purpose for part in facts.sections)
+        sums = {purpose: sum(part.size_bytes for part in facts.sections if part.purpose == purpose) for purpose in purposes}
+        lines.append("  bytes     for")
+        lines += [f"    {size:>12,}  {size / facts.output_bytes:7.3%}  {purpose}" for purpose, size in sums.items()]
         lines.append("  sections  offset        bytes   share")
         lines += [
-            f"    {part.offset:>14,} {part.size_bytes:>12,}  {part.size_bytes / facts.output_bytes:6.2%}  {part.name}"
+            f"    {part.offset:>14,} {part.size_bytes:>12,}  {part.size_bytes / facts.output_bytes:7.3%}  {part.name}"
             for part in facts.sections
         ]
     return "\n".join(lines)
+
+
+def _account_lines(group: api.GroupAccount) -> list[str]:
+    """The debt curve of a group and its sums by scale, in the encoder's order."""
+    lines = [
+        f"  group {group.group}: path {group.path}, {group.lanes} lane{'s' * (group.lanes > 1)}; payload {group.coded_bits:,} bits,"
+        f" bound {group.bound_bits:,.1f}, over it {group.coded_bits - group.bound_bits:,.1f}",
+        "    scale           exact     returned     borrowed          net lowest stack   (bits)",
+    ]
+    for scale in group.scales:
+        net = scale.exact_bits + scale.returned_bits - scale.borrowed_bits
+        figures = (scale.exact_bits, scale.returned_bits, scale.borrowed_bits, net, scale.lowest_bits)
+        lines.append(f"    {_scale_name(scale.level):<8}" + "".join(f" {bits:>12,.1f}" for bits in figures))
+    lines.append("    after                             moved        stack   (bits; in the encoder's order)")
+    most = max(point.stack_bits for point in group.stack) or 1.0
+    for point in group.stack:
+        borrowed = point.kind == "refund"
+        what = f"{_scale_name(point.level)} {point.unit}{' latent' * point.latent}" if point.level else "base"
+        moved = -point.moved_bits if borrowed else point.moved_bits
+        bar = "#" * round(_BAR * point.stack_bits / most)
+        lines.append(f"    {'pop ' if borrowed else 'push'} {what:<21} {moved:>12,.1f} {point.stack_bits:>12,.1f}  {bar}".rstrip())
+    return lines
+
+
+def _scale_name(level: int) -> str:
+    return f"level {level}" if level else "base"

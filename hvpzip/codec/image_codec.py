@@ -25,7 +25,7 @@ from hvpzip.ans import Mixture, Plan, StackUnderflow
 from hvpzip.ans.reweighted import Reweighted
 from hvpzip.codec import lattice
 from hvpzip.codec.lattice import Factors, Lattice
-from hvpzip.codec.plans import Coding, Transfer, candidates, plans
+from hvpzip.codec.plans import LATTICE_MARK, Coding, Transfer, candidates, plans
 from hvpzip.diffusion.schedule import LevelSchedule, Step
 from hvpzip.errors import CorruptError
 from hvpzip.nn import features
@@ -34,13 +34,11 @@ from hvpzip.nn.network import LevelNetwork, State
 from hvpzip.nn.weights import Model
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_group"]
+__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_group", "inspect_group"]
 
 GROUP_SIZE = 1024
 # Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
 TRY_ALL_PIXELS = 1 << 14
-# First byte of a payload whose last colour is reweighted; the number of the matrix and the coding parameters follow.
-LATTICE_MARK = 255
 # Added to the matrix where the second colour is reweighted too.
 SECOND = 16
 # ... if that saves so much of its cost on the levels from the third on: it takes several times as long as the last colour.
@@ -64,13 +62,15 @@ class TermBits(NamedTuple):
 
 
 class GroupReport(NamedTuple):
-    """What a payload cost.
+    """What a payload cost; encoder and decoder agree on it, for the decoder's stack is the encoder's, seen backwards.
 
     Attributes:
         coded_bits: 8 bits a byte of the payload.
         bound_bits: The model's bound for these samples and these latents: rates minus refunds.
         terms: Its parts, in the encoder's order.
-        stack_curve: (label, bits on the stack) from the start on and after each step of the encoder; labels are ``level:unit:step``.
+        stack_curve: (label, bits on the stack): ``start`` (0; without a ramp, what the lanes after the first hold), then one entry a term,
+            after it. Labels are ``level:unit:step`` where a unit or
+            a latent was pushed, ``level:unit:step:borrowed`` where a latent was popped: there the stack is lowest, and that is the debt.
         path: Name of the schedule's path taken.
         lanes: Lanes at the most.
         matrix: Number of the matrix in ``lattice.MATRICES`` (0: none of them) where the last colour is reweighted, else None.
@@ -160,10 +160,20 @@ def _kernel(step: Step, channel: int, x: Int64Array) -> _Kernel:
 
 
 class _Walker:
-    """What encoder and decoder share: the network's states of a level, and units laid onto its grid."""
+    """What encoder and decoder share: the network's states of a level, units laid onto its grid, and the account of the stack."""
 
-    def __init__(self, model: Model, channels: int) -> None:
+    def __init__(self, model: Model, channels: int, *, measured: bool = False) -> None:
         self.model, self.channels, self.ops = model, channels, IntegerOps()
+        self.measured = measured
+        self.terms: list[TermBits] = []
+        self.curve: list[tuple[str, float]] = []
+
+    def note(self, term: TermBits, message: ans.Message) -> None:
+        """Enter a term and the stack as the encoder has it after it."""
+        if self.measured:
+            label = f"{term.level}:{term.unit}:{term.step}{':borrowed' * (term.kind == 'refund')}"
+            self.terms.append(term)
+            self.curve.append((label, _size(message)))
 
     def tensor(self, planes: NDArray[np.integer]) -> Tensor:
         """``(C, h, w)`` integers as the network's ``(1, 3, h, w)``; gray has no chroma, which is zero."""
@@ -195,6 +205,11 @@ class _Walker:
     def predict(self, level: _Level, state: State, index: int) -> Parameters:
         prediction = self.network(level).predict(self.ops, state, index)
         return Parameters(prediction, 0, level.sizes[level.schedule.steps[index].unit], self.model.config.components)
+
+
+def _size(message: ans.Message) -> float:
+    """Bits on the stack beyond an empty lane. Lanes hold bits too, which came from the tail: so it is folded to one lane to be measured."""
+    return ans.message_bits(ans.resize(message, 1))
 
 
 def _residuals(parameters: Parameters, values: Int64Array) -> list[Int64Array]:
@@ -326,16 +341,11 @@ def _second(known: Lattice, parameters: Parameters, luma: Int64Array, span: Rang
 
 class _Encoder(_Walker):
     def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int, reweighting: _Reweighting | None) -> None:
-        super().__init__(model, channels)
+        super().__init__(model, channels, measured=True)
         self.message = ans.base_message(lanes)
         self.plans = iter(plan)
         self.reweighting = reweighting
-        self.terms: list[TermBits] = []
-        self.curve: list[tuple[str, float]] = [("start", 0.0)]
-
-    def _size(self) -> float:
-        """Bits on the stack beyond the start. Lanes hold bits too, which came from the tail: so it is folded to one lane to be measured."""
-        return ans.message_bits(ans.resize(self.message, 1))
+        self.curve.append(("start", _size(self.message)))
 
     def level(self, level: _Level, path: str, sight: _Sight, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
         steps = level.schedule.steps
@@ -364,7 +374,6 @@ class _Encoder(_Walker):
                 before = [coarse, *(bands[name] for name in self._units_before(level, path, index))]
                 changed = self._reweighted(level, index, parameters, revealed, before)
             self._push_unit(level, index, parameters, revealed, changed)
-            self.curve.append((f"{level.number}:{unit}:{index}", self._size()))
 
     @staticmethod
     def _units_before(level: _Level, path: str, index: int) -> list[str]:
@@ -391,7 +400,7 @@ class _Encoder(_Walker):
             )
             latent[channel] = symbols * kernel.delta
             bits += ans.bits_of(freqs, ans.PRECISION)
-        self.terms.append(TermBits(level.number, step.unit, index, "refund", bits))
+        self.note(TermBits(level.number, step.unit, index, "refund", bits), self.message)
         return latent
 
     def _push_unit(self, level: _Level, index: int, parameters: Parameters, values: Int64Array, changed: Intervals) -> None:
@@ -407,7 +416,7 @@ class _Encoder(_Walker):
             mixture = parameters.mixture(channel, residuals[:channel])
             self.message, freqs = ans.push_mixture(self.message, mixture, values[channel] // delta, lo, hi, delta, plan=next(self.plans))
             bits += ans.bits_of(freqs, ans.PRECISION)
-        self.terms.append(TermBits(level.number, step.unit, index, "rate", bits))
+        self.note(TermBits(level.number, step.unit, index, "rate", bits), self.message)
 
     def base(self, base: Int32Array, ranges: list[Range]) -> None:
         """The coarsest image, every value equally likely."""
@@ -418,28 +427,31 @@ class _Encoder(_Walker):
             ones = np.ones_like(symbols)
             self.message = ans.push_planned(self.message, symbols, ones, precision, next(self.plans))
             total += ans.bits_of(ones, precision)
-        self.terms.append(TermBits(0, "base", 0, "rate", total))
-        self.curve.append(("0:base:0", self._size()))
+        self.note(TermBits(0, "base", 0, "rate", total), self.message)
 
 
 class _Decoder(_Walker):
-    def __init__(self, model: Model, channels: int, plan: list[Plan], message: ans.Message, known: Lattice | None) -> None:
-        super().__init__(model, channels)
-        self.message, self.known = message, known
+    def __init__(
+        self, model: Model, channels: int, plan: list[Plan], message: ans.Message, known: Lattice | None, *, measured: bool = False
+    ) -> None:
+        super().__init__(model, channels, measured=measured)
+        self.message, self.lanes, self.known = message, message.head.size, known
         self.plans = reversed(plan)
 
     def base(self, shape: tuple[int, int], ranges: list[Range]) -> Int32Array:
         base = np.empty((self.channels, *shape), np.int32)
+        before, bits, count = self.message, 0.0, shape[0] * shape[1]
         for channel in range(self.channels):
             lo, hi = ranges[channel]
-            count = shape[0] * shape[1]
             codec = ans.chunked(lambda s: (s, np.ones_like(s)), _identity_search, count, _base_precision(ranges[channel]), next(self.plans))
             self.message, symbols = codec.pop(self.message)
             if (symbols > hi - lo).any():
                 raise CorruptError(f"the base has a value outside {lo}..{hi}")
             base[channel] = (symbols + lo).reshape(shape)
+            bits += ans.bits_of(np.ones(count, np.int64), _base_precision(ranges[channel]))
         if self.known is not None:
             self.known.add(base.reshape(self.channels, -1))
+        self.note(TermBits(0, "base", 0, "rate", bits), before)
         return base
 
     def level(self, level: _Level, path: str, coarse: Int32Array) -> dict[str, Int32Array]:
@@ -467,47 +479,51 @@ class _Decoder(_Walker):
         return bands
 
     def _pop_unit(self, level: _Level, index: int, parameters: Parameters) -> Int64Array:
-        step = level.schedule.steps[index]
+        step, before, bits = level.schedule.steps[index], self.message, 0.0
         values = np.empty((self.channels, parameters.mean.shape[1]), np.int64)
         residuals: list[Int64Array] = []
         for channel in range(self.channels):
             (lo, hi), delta = _support(step, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, residuals)
             if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.second)):
-                self._pop_reweighted(self.known, channel, parameters, mixture, values, (lo, hi), step.given is None)
-                residuals.append(64 * values[channel] - parameters.mean[channel])
-                continue
-            self.message, symbols, _ = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
-            values[channel] = symbols * delta
+                freqs = self._pop_reweighted(self.known, channel, parameters, mixture, values, (lo, hi), step.given is None)
+            else:
+                self.message, symbols, freqs = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
+                values[channel] = symbols * delta
             residuals.append(64 * values[channel] - parameters.mean[channel])
+            bits += ans.bits_of(freqs, ans.PRECISION)
+        self.note(TermBits(level.number, step.unit, index, "rate", bits), before)
         return values
 
     def _pop_reweighted(
         self, known: Lattice, channel: int, parameters: Parameters, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
-    ) -> None:
-        """Pop one channel into ``values``, of which the channels before are there."""
+    ) -> Int64Array:
+        """Pop one channel into ``values``, of which the channels before are there; returns the frequencies."""
         if channel == 1:
             reweighted = _second(known, parameters, values[0], span)
-            self.message, values[1], _ = reweighted.pop(self.message, next(self.plans))
+            self.message, values[1], freqs = reweighted.pop(self.message, next(self.plans))
             if teaches:
                 known.learn_second(values[1])
-            return
+            return freqs
         reweighted = known.reweight(mixture, values[0], values[1], *span)
-        self.message, values[2], _ = reweighted.pop(self.message, next(self.plans))
+        self.message, values[2], freqs = reweighted.pop(self.message, next(self.plans))
         if teaches:
             known.learn(values[2])
         known.add(values)
+        return freqs
 
     def _push_latent(self, level: _Level, index: int, parent: Int64Array, latent: Int64Array) -> None:
-        step = level.schedule.steps[index]
+        step, before, bits = level.schedule.steps[index], self.message, 0.0
         for channel in reversed(range(self.channels)):
             kernel = _kernel(step, channel, parent[channel])
             symbols = latent[channel] // kernel.delta
             if ((symbols < kernel.lo) | (symbols > kernel.hi)).any():
                 raise CorruptError(f"level {level.number}: a latent is out of reach of its sample")
-            self.message, _ = ans.push_mixture(
+            self.message, freqs = ans.push_mixture(
                 self.message, kernel.mixture, symbols, kernel.lo, kernel.hi, kernel.delta, plan=next(self.plans)
             )
+            bits += ans.bits_of(freqs, ans.PRECISION)
+        self.note(TermBits(level.number, step.unit, index, "refund", bits), before)
 
 
 def _identity_search(begin: int, end: int, cf: NDArray[Any]) -> tuple[Int64Array, Int64Array, Int64Array]:
@@ -572,10 +588,13 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_col
             payload = prefix + bytes([coding.to_byte()]) + ans.to_bytes(ans.resize(encoder.message, 1))
         except StackUnderflow:
             continue
-        bound = sum(term.bits if term.kind == "rate" else -term.bits for term in encoder.terms)
         matrix = None if reweighting is None else reweighting.matrix
-        return payload, GroupReport(8 * len(payload), bound, encoder.terms, encoder.curve, name, lanes, matrix)
+        return payload, GroupReport(8 * len(payload), _bound(encoder.terms), encoder.terms, encoder.curve, name, lanes, matrix)
     return None
+
+
+def _bound(terms: list[TermBits]) -> float:
+    return sum(term.bits if term.kind == "rate" else -term.bits for term in terms)
 
 
 def _coarse_images(split: pyramid.Pyramid, model: Model) -> list[Int32Array]:
@@ -593,23 +612,42 @@ def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, mo
         CorruptError: the payload is not one that ``encode_group`` writes for this shape and model.
         ValueError: another bit depth than 8, or channels other than 1 or 3.
     """
+    return _decode(payload, shape, bit_depth, model, measured=False).samples
+
+
+def inspect_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> tuple[NDArray[np.uint8], GroupReport]:
+    """As ``decode_group``, with the report that the encoder made: the decoder runs the same stack backwards, and so sees the same debt."""
+    samples, decoder, name, matrix = _decode(payload, shape, bit_depth, model, measured=True)
+    terms, curve = decoder.terms[::-1], [("start", _size(decoder.message)), *decoder.curve[::-1]]
+    return samples, GroupReport(8 * len(payload), _bound(terms), terms, curve, name, decoder.lanes, matrix)
+
+
+class _Decoded(NamedTuple):
+    samples: NDArray[np.uint8]
+    decoder: _Decoder
+    path: str
+    matrix: int | None
+
+
+def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model, *, measured: bool) -> _Decoded:
     channels = shape[0]
     if bit_depth != 8 or channels not in (1, 3):
         raise ValueError(f"groups hold 1 or 3 channels of 8 bits, not {channels} of {bit_depth}")
     if not payload:
         raise CorruptError("the payload is empty")
-    known = None
+    known, matrix = None, None
     if payload[0] == LATTICE_MARK:
         known_matrix = len(payload) > 2 and payload[1] < 2 * SECOND and payload[1] % SECOND < len(lattice.MATRICES)
         if not known_matrix or not _can_reweight(channels, model):
             raise CorruptError("the payload's colour lattice is damaged, or its model cannot have one")
-        known, payload = Lattice(payload[1] % SECOND, payload[1] >= SECOND), payload[2:]
+        matrix, second, payload = payload[1] % SECOND, payload[1] >= SECOND, payload[2:]
+        known = Lattice(matrix, second)
     coding = Coding.from_byte(payload[0], len(model.schedule.path_names))
     name = model.schedule.path_names[coding.path]
     geometry = _geometry(shape, bit_depth, model)
     plan = plans(_transfers(geometry, channels, name), coding)
     message = ans.resize(ans.from_bytes(payload[1:]), plan[-1][0].lanes)
-    decoder = _Decoder(model, channels, plan, message, known)
+    decoder = _Decoder(model, channels, plan, message, known, measured=measured)
     with exact_arithmetic():
         image = decoder.base(geometry.base_shape, geometry.base_ranges)
         for level in reversed(geometry.levels):
@@ -618,4 +656,4 @@ def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, mo
     samples = colour.inverse(image, _lift(channels, model))
     if samples.min() < 0 or samples.max() >= 1 << bit_depth:
         raise CorruptError("the payload decodes to samples out of range")
-    return samples.astype(np.uint8)
+    return _Decoded(samples.astype(np.uint8), decoder, name, matrix)

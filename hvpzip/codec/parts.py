@@ -8,7 +8,7 @@
 Integer arithmetic only: this file reaches the bit stream.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ from hvpzip.nn.weights import Model
 __all__ = ["Parts", "decode_parts", "encode_either", "encode_parts"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
+OnReport = Callable[[image_codec.GroupReport], None]
 
 _LAST_APART: Final = 1  # the last channel of 2 or 4 is a part of its own
 _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
@@ -64,8 +65,11 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
     return alone, Parts(other, (), 8 * len(other))
 
 
-def decode_parts(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model | None) -> Samples:
+def decode_parts(
+    payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model | None, *, on_report: OnReport | None = None
+) -> Samples:
     """Inverse of ``encode_parts`` for samples of that shape (h, w, C) and depth: a new array. ``model`` may be None if no part needs one.
+    ``on_report`` is called with what each part cost that the model coded.
 
     Raises:
         CorruptError: the payload is not one of ``encode_parts``.
@@ -84,7 +88,7 @@ def decode_parts(payload: bytes, shape: tuple[int, int, int], bit_depth: int, mo
             size, offset = _length(payload, offset)
             if size > len(payload) - offset:
                 raise CorruptError(f"part {number + 1} goes beyond the end of its group")
-        part = _decode_part(payload[offset : offset + size], (shape[0], shape[1], channels.stop - channels.start), depth, model)
+        part = _decode_part(payload[offset : offset + size], (shape[0], shape[1], channels.stop - channels.start), depth, model, on_report)
         offset += size
         if shift == 0 and split & _LOW_LESS_HIGH:
             part = part + (samples[:, :, channels] >> 8).astype(np.uint8)
@@ -147,14 +151,18 @@ def _encode_part(samples: Samples, depth: int, model: Model, effort: int) -> tup
     return best, None
 
 
-def _decode_part(data: bytes, shape: tuple[int, int, int], depth: int, model: Model | None) -> Samples:
+def _decode_part(data: bytes, shape: tuple[int, int, int], depth: int, model: Model | None, on_report: OnReport | None) -> Samples:
     if data[:1] != bytes((fallback.MODEL,)):
         return fallback.decode(data, shape, depth)
     if model is None:
         raise CorruptError("a part needs a model, but the file names none")
     if depth != 8 or shape[2] not in (1, 3):
         raise CorruptError(f"the model does not code {shape[2]} channels of {depth} bits")
-    return image_codec.decode_group(data[1:], (shape[2], *shape[:2]), 8, model).transpose(1, 2, 0)
+    if on_report is None:
+        return image_codec.decode_group(data[1:], (shape[2], *shape[:2]), 8, model).transpose(1, 2, 0)
+    planes, report = image_codec.inspect_group(data[1:], (shape[2], *shape[:2]), 8, model)
+    on_report(report)
+    return planes.transpose(1, 2, 0)
 
 
 def _length_bytes(value: int) -> bytes:

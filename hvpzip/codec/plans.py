@@ -14,11 +14,13 @@ from typing import NamedTuple
 from hvpzip.ans import Plan, flat_plan, ramp_plan
 from hvpzip.errors import CorruptError
 
-__all__ = ["Coding", "Transfer", "candidates", "plans"]
+__all__ = ["LATTICE_MARK", "Coding", "Transfer", "candidates", "parameter_bytes", "plans"]
 
 RUNS = (32, 128, 512)
 NO_RAMP = len(RUNS)  # all lanes from the start: 31 bits a lane, for groups that never fill a ramp
 MAX_LOG2_LANES = 10
+# First byte of a payload whose last colour is reweighted; the number of the matrix and the coding parameters follow.
+LATTICE_MARK = 255
 
 
 class Coding(NamedTuple):
@@ -45,6 +47,11 @@ class Coding(NamedTuple):
     def first_lanes(self) -> int:
         """Lanes on which the encoder starts, and the decoder ends."""
         return 1 << self.log2_lanes if self.run == NO_RAMP else 1
+
+
+def parameter_bytes(payload: bytes) -> int:
+    """How many bytes of a payload come before its message: 1, or 3 with ``LATTICE_MARK``; fewer only where the payload is shorter."""
+    return min(3 if payload[:1] == bytes([LATTICE_MARK]) else 1, len(payload))
 
 
 class Transfer(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hvpzip
@@ -35,12 +36,68 @@ def test_sections_cover_the_file_without_gaps() -> None:
         assert section.offset == end
         end += section.size_bytes
     assert end == len(data)
-    coded = [section for section in facts.sections if section.name.endswith("payload")]
-    assert [section.size_bytes for section in coded] == [len(payload) for payload in payloads]
-    for section, payload in zip(coded, payloads, strict=True):
-        assert data[section.offset : section.offset + section.size_bytes] == payload
-    assert 8 * sum(section.size_bytes for section in coded) == facts.coded_bits
-    assert [section.name for section in facts.sections[:3]] == ["header", "metadata 1, type 2", "metadata 2, type 300"]
+    parts = [section for section in facts.sections if section.purpose == "parameters"]
+    coded = [section for section in facts.sections if section.purpose == "message"]
+    for parameters, section, payload in zip(parts, coded, payloads, strict=True):
+        assert parameters.size_bytes == min(1, len(payload))
+        assert data[parameters.offset : section.offset + section.size_bytes] == payload
+    assert 8 * sum(section.size_bytes for section in [*parts, *coded]) == facts.coded_bits
+    assert [section.name for section in facts.sections[4:8:2]] == ["metadata 1, type 2", "metadata 2, type 300"]
+
+
+def test_every_section_is_where_its_name_says() -> None:
+    header = container.Header(
+        width=300, height=2, channels=1, bit_depth=8, colour_lift=0, map=0, levels=4, model_id=b"modelid!", effort=0, group_size_log2=15
+    )
+    data = container.write(header, [container.Group(b"payload", 0x04030201)], (container.Section(2, b"abc"),))
+    found = {section.name: data[section.offset : section.offset + section.size_bytes] for section in hvpzip.info(data).sections}
+    assert found["header, model id"] == b"modelid!"
+    assert found["header, number of sections"] == b"\1"
+    assert found["header, checksum"] == container.crc32(data[:27]).to_bytes(4, "little")
+    assert found["metadata 1, type 2"] == b"\2\3abc"
+    assert found["group 1, length"] == b"\7"
+    assert found["group 1, checksum of the samples"] == b"\1\2\3\4"
+    assert found["group 1, coding parameters"] == b"p"
+    assert found["group 1, message"] == b"ayload"
+
+
+def test_account_follows_the_stack_and_adds_up(packed: Mapping[str, bytes], pictures: Mapping[str, object]) -> None:
+    (group,) = api.account(packed["rgb"])
+    _, report = api.compress_with_report(pictures["rgb"])
+    assert group.coded_bits == report.coded_bits
+    assert group.bound_bits == pytest.approx(report.bound_bits)
+    assert [(p.level, p.unit, p.step, p.kind) for p in group.stack] == [term[:4] for term in report.terms]
+    assert [scale.level for scale in group.scales] == [*range(1, len(group.scales)), 0]
+    net = sum(scale.exact_bits + scale.returned_bits - scale.borrowed_bits for scale in group.scales)
+    assert net == pytest.approx(group.bound_bits)
+    assert min(scale.lowest_bits for scale in group.scales) > 0
+    (parameters,) = (section for section in hvpzip.info(packed["rgb"]).sections if section.purpose == "parameters")
+    assert parameters.size_bytes == 3  # the colours of this photo have a lattice
+    assert 31 - 2 <= group.coded_bits - 8 * parameters.size_bytes - group.stack[-1].stack_bits < 31 + 8
+
+
+def test_account_has_a_curve_for_every_group_and_refuses_damage(packed: Mapping[str, bytes], folder: Path) -> None:
+    (gray,) = api.account(folder / "packed" / "gray.hvz")
+    assert gray.group == 1
+    assert [(point.level, point.kind) for point in gray.stack][-1] == (0, "rate")
+    assert gray.scales[-1].exact_bits == 2 * 2 * 8
+    with pytest.raises(errors.CorruptError):
+        api.account(packed["rgb"][:-1] + b"\0")
+
+
+def test_parts_that_the_model_coded_have_an_account_and_others_none(
+    packed: Mapping[str, bytes], pictures: Mapping[str, np.ndarray]
+) -> None:
+    assert api.account(packed["dot"]) == ()  # three bytes are shorter as they are
+    corner = pictures["rgb"][:24, :20]
+    data, report = api.compress_with_report(np.dstack([corner, np.full((24, 20), 9, np.uint8)]))
+    (colours,) = api.account(data)
+    assert colours.group == 1
+    assert colours.bound_bits < report.bound_bits
+    assert [(p.level, p.unit, p.step, p.kind) for p in colours.stack] == [term[:4] for term in report.terms]
+    facts = hvpzip.info(data)
+    assert {section.purpose for section in facts.sections} == {"header", "model id", "checksum", "length", "parts"}
+    assert sum(section.size_bytes for section in facts.sections) == len(data)
 
 
 def test_info_refuses_what_is_no_whole_file(packed: Mapping[str, bytes]) -> None:

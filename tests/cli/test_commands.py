@@ -4,6 +4,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,11 +175,14 @@ def test_info_json_is_one_object_a_file(run: Run, packed: Mapping[str, bytes]) -
 def test_info_verbose_shows_where_every_byte_goes(run: Run, packed: Mapping[str, bytes]) -> None:
     plain = run("info", "packed/rgb.hvz")[1].decode()
     assert "48 x 40, 3 channels of 8 bits" in plain
-    assert "payload" not in plain
-    lines = run("info", "-v", "packed/rgb.hvz")[1].decode().removeprefix(plain.rstrip()).splitlines()[2:]
-    sizes = [int(line.split()[1].replace(",", "")) for line in lines]
-    assert sum(sizes) == len(packed["rgb"])
-    assert any(line.endswith("group 1, payload") for line in lines)
+    assert "checksum  " not in plain
+    shown = run("info", "-v", "packed/rgb.hvz")[1].decode().removeprefix(plain.rstrip())
+    purposes, sections = shown.partition("  group 1: ")[0].split("  sections  ")
+    sums = {line.split(maxsplit=2)[2]: int(line.split()[0].replace(",", "")) for line in purposes.splitlines()[2:]}
+    assert list(sums) == ["header", "model id", "checksum", "length", "parameters", "message"]
+    assert (sums["model id"], sums["checksum"], sums["parameters"]) == (8, 4 + 4 + 4, 3)
+    sizes = [int(line.split()[1].replace(",", "")) for line in sections.splitlines()[1:]]
+    assert sum(sizes) == sum(sums.values()) == len(packed["rgb"])
 
 
 def test_test_writes_nothing(run: Run, folder: Path) -> None:
@@ -340,3 +344,28 @@ def test_help_has_examples_and_both_spellings(run: Run, command: list[str]) -> N
     status, out, err = long
     assert (status, err) == (0, "")
     assert b"Examples:\n" in out
+
+
+def test_info_says_what_the_coder_borrowed_only_when_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, out, err = run("info", "-v", "packed/rgb.hvz")
+    assert (status, err) == (0, "")
+    lines = out.decode().splitlines()
+    assert any(line.endswith("group 1, message") for line in lines)
+    assert sum(line.startswith("    push base") for line in lines) == 1
+    assert any("over it" in line and "group 1: path" in line for line in lines)
+    with monkeypatch.context() as patch:
+        patch.setattr(image_codec, "inspect_group", no_work)
+        assert run("info", "packed/rgb.hvz")[0] == 0
+        assert run("info", "-v", "--json", "packed/rgb.hvz")[0] == 0
+
+
+def test_info_shows_what_the_file_says_even_if_its_model_is_gone(run: Run, folder: Path, packed: Mapping[str, bytes]) -> None:
+    from hvpzip import container
+
+    parsed = container.read(packed["gray"])
+    other = container.write(replace(parsed.header, model_id=b"whatever"), parsed.groups)
+    (folder / "other.hvz").write_bytes(other)
+    status, out, err = run("info", "-v", "other.hvz")
+    assert status == 1
+    assert b"group 1, message" in out
+    assert err.startswith("hvpzip: other.hvz: the file was made by model 7768617465766572, which is not installed")

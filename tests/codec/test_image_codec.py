@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hvpzip.codec import image_codec
-from hvpzip.codec.image_codec import GroupReport, decode_group, encode_group
+from hvpzip.codec.image_codec import GroupReport, decode_group, encode_group, inspect_group
+from hvpzip.codec.plans import NO_RAMP, Coding
 from hvpzip.errors import CorruptError
 
 PATHS = ("diffusion", "direct")
@@ -108,18 +109,61 @@ def test_the_report_adds_up_and_names_every_step(tiny_model, crop):
 @pytest.mark.parametrize("path", PATHS)
 def test_the_stack_grows_by_the_terms_of_each_step(tiny_model, crop, path):
     _, report = encode_along(crop(60, 30, 64, 64), tiny_model, path)
-    rates = [term for term in report.terms if term.kind == "rate"]
     assert report.stack_curve[0] == ("start", 0.0)
-    assert [label for label, _ in report.stack_curve[1:]] == [f"{term.level}:{term.unit}:{term.step}" for term in rates]
-    before, waiting, curve = 0.0, 0.0, iter(report.stack_curve[1:])
-    for term in report.terms:
-        if term.kind == "refund":
-            waiting = term.bits
-            continue
-        _, after = next(curve)
+    before = 0.0
+    for term, (label, after) in zip(report.terms, report.stack_curve[1:], strict=True):
+        borrowed = term.kind == "refund"
+        assert label == f"{term.level}:{term.unit}:{term.step}{':borrowed' if borrowed else ''}"
         # The code of the lanes' heads fits on average only; the rest is what the term says.
-        assert after - before == pytest.approx(term.bits - waiting, abs=24)
-        before, waiting = after, 0.0
+        assert after - before == pytest.approx(-term.bits if borrowed else term.bits, abs=24)
+        before = after
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(("width", "gray"), [(64, False), (37, True), (1, False)])
+def test_the_decoder_finds_out_all_that_the_encoder_reported(tiny_model, crop, path, width, gray):
+    samples = crop(60, 30, width, 40, gray)
+    payload, report = encode_along(samples, tiny_model, path)
+    decoded, found = inspect_group(payload, samples.shape, 8, tiny_model)
+    assert np.array_equal(decoded, samples)
+    assert (found.coded_bits, found.path, found.lanes) == (report.coded_bits, report.path, report.lanes)
+    assert found.stack_curve == report.stack_curve
+    assert [term[:4] for term in found.terms] == [term[:4] for term in report.terms]
+    assert [term.bits for term in found.terms] == pytest.approx([term.bits for term in report.terms])
+    assert found.bound_bits == pytest.approx(report.bound_bits)
+
+
+def test_lanes_that_were_there_from_the_start_are_no_part_of_any_step(tiny_model, monkeypatch):
+    monkeypatch.setattr(image_codec, "candidates", lambda path, symbols: [Coding(path, 1, NO_RAMP)])
+    samples = picture("flat", 1, 12, 12, 1)
+    payload, report = encode_along(samples, tiny_model, "direct")
+    assert report.lanes == 2
+    assert 31 < report.stack_curve[0][1] < 40
+    assert inspect_group(payload, samples.shape, 8, tiny_model)[1].stack_curve == report.stack_curve
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_stack_that_began_elsewhere_is_refused_though_every_sample_is_right(tiny_model, crop, path, monkeypatch):
+    """The words below the first symbol change nothing that is decoded: only the known start state finds them."""
+    samples = crop(40, 40, 32, 32)
+    payload, _ = encode_along(samples, tiny_model, path)
+    seen = []
+    check = image_codec.ans.check_base
+    monkeypatch.setattr(image_codec.ans, "check_base", lambda message: (seen.append(message), check(message)))
+    assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
+    for words in (b"\1\0\0\0", b"\0\0\0\0", b"\xff" * 8):
+        with pytest.raises(CorruptError, match="leftover bits"):
+            decode_group(payload[:1] + words + payload[1:], samples.shape, 8, tiny_model)
+    assert len(seen) == 4  # so all of them were decoded to the end
+
+
+def test_a_start_state_that_differs_by_one_is_refused(tiny_model, crop, monkeypatch):
+    samples = crop(40, 40, 9, 9)
+    real = image_codec.ans.base_message
+    monkeypatch.setattr(image_codec.ans, "base_message", lambda lanes: real(lanes)._replace(head=real(lanes).head + np.uint64(1)))
+    payload, _ = encode_along(samples, tiny_model, "direct")
+    with pytest.raises(CorruptError, match="0 words are left or a head differs"):
+        decode_group(payload, samples.shape, 8, tiny_model)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -12,7 +12,7 @@ from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
 from hvpzip.codec import image_codec, lattice
-from hvpzip.codec.image_codec import LATTICE_MARK, SECOND, decode_group, encode_group
+from hvpzip.codec.image_codec import LATTICE_MARK, SECOND, decode_group, encode_group, inspect_group
 from hvpzip.codec.lattice import MATRICES, Lattice, choose_matrix, cost, reachable
 from hvpzip.errors import CorruptError
 from hvpzip.transform import colour
@@ -117,7 +117,10 @@ def test_a_photo_with_a_lattice_shrinks_and_comes_back(tiny_model, kind, monkeyp
     payload, report = encode_group(samples, tiny_model, 1)
     assert payload[0] == LATTICE_MARK
     assert report.matrix == payload[1] % SECOND == {"jpeg": 1, "photo cd": 8}[kind]
-    assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
+    decoded, found = inspect_group(payload, samples.shape, 8, tiny_model)
+    assert np.array_equal(decoded, samples)
+    assert (found.matrix, found.path, found.lanes, found.stack_curve) == (report.matrix, report.path, report.lanes, report.stack_curve)
+    assert found.bound_bits == pytest.approx(report.bound_bits)
     assert abs(report.coded_bits - report.bound_bits) < 400
     monkeypatch.setattr(image_codec, "_can_reweight", lambda *arguments: False)
     assert len(payload) < 0.95 * len(encode_group(samples, tiny_model, 1)[0])

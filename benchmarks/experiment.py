@@ -1,0 +1,96 @@
+"""What the experiments on the coder share: options, pictures as planes, results on the disk."""
+
+import argparse
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.machine import describe_machine, say
+from benchmarks.runner import Photo
+from benchmarks.worker import read_samples
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from hvpzip.nn.weights import Model
+
+__all__ = ["add_options", "centre", "find_models", "noise_of", "percent", "planes_of", "write_results"]
+
+Planes = npt.NDArray[np.uint8]  # (C, h, w)
+Samples = npt.NDArray[np.uint8]  # (h, w) or (h, w, 3)
+
+
+def add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    """Where the results go, which models, how many threads."""
+    out = Path("runs") / name
+    parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="for the results (default: %(default)s)")
+    parser.add_argument("--model", default=None, metavar="A,B", help="bundled models by name (default: the default one)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the network (default: %(default)s)")
+
+
+def find_models(parser: argparse.ArgumentParser, names: str | None) -> "list[Model]":
+    """The models named, comma by comma; a usage error for one that is not installed."""
+    from hvpzip.api.runtime import model_by_name
+    from hvpzip.errors import ModelError
+
+    try:
+        return [model_by_name(name) for name in (names.split(",") if names else [None])]
+    except ModelError as error:
+        parser.error(str(error))
+
+
+def planes_of(samples: Samples) -> Planes:
+    """uint8 ``(C, h, w)``, contiguous, of a picture ``(h, w)`` or ``(h, w, 3)``."""
+    return np.ascontiguousarray(samples.reshape(*samples.shape[:2], -1).transpose(2, 0, 1))
+
+
+def centre(photo: Photo, side: int | None) -> Samples:
+    """The samples of a photo, or of its centre of at most ``side`` pixels a side."""
+    samples = read_samples(photo.path)
+    if side is None:
+        return samples
+    top, left = (max(0, (length - side) // 2) for length in samples.shape[:2])
+    return np.ascontiguousarray(samples[top : top + side, left : left + side])
+
+
+def noise_of(model: "Model", path: str) -> str:
+    """What a path of the model's schedule does with noise, in words: latents a level, and their lattice ratios sigma / delta."""
+    found = []
+    for number in range(1, len(model.schedule.levels) + 1):
+        level = model.schedule.level(number)
+        steps = [level.steps[index] for index in level.paths[path] if level.steps[index].is_latent]
+        ratios = {f"{2.0 ** (scale / 16 - 3 - log2):g}" for step in steps for scale, log2 in zip(step.sigma, step.log2_delta, strict=True)}
+        units = "+".join(step.unit for step in steps)
+        found.append(f"{len(steps)} ({units}, ratio {'/'.join(sorted(ratios))})" if steps else "0")
+    return found[0] if len(set(found)) == 1 else "; ".join(found)
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A ratio in percent, or "-"."""
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def write_results(
+    out: Path, name: str, arguments: Sequence[str], threads: int, rows: "Sequence[DataclassInstance]", more: Mapping[str, Any]
+) -> None:
+    """``results.csv``, a line a row, and ``results.json`` with machine, command, rows and ``more``."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "results.csv").open("w", newline="", encoding="utf-8") as stream:
+        names = [field.name for field in fields(rows[0])]
+        writer = csv.writer(stream)
+        writer.writerow(names)
+        writer.writerows([getattr(row, name) for name in names] for row in rows)
+    document = {"machine": describe_machine([name, *arguments], threads), "rows": [asdict(row) for row in rows], **more}
+    (out / "results.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def leave_out(lines: Iterable[str]) -> None:
+    """Says which pictures were left out."""
+    for line in lines:
+        say(f"left out: {line}")
