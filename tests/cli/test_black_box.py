@@ -33,7 +33,15 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and d
 def start(*arguments: str, **streams: object) -> "subprocess.Popen[bytes]":
     """The command, started in the current folder and in a session of its own, so that signals can go to all its processes."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
-    return subprocess.Popen([*COMMAND, *arguments], env=ENVIRONMENT, start_new_session=True, **streams)  # type: ignore[call-overload, no-any-return]
+
+    def heed_interrupts() -> None:
+        # A shell starts background jobs with SIGINT ignored, and children inherit that: how the tests were started must not matter.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    prepare = heed_interrupts if os.name == "posix" else None
+    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
+        [*COMMAND, *arguments], env=ENVIRONMENT, start_new_session=True, preexec_fn=prepare, **streams
+    )
 
 
 def hvpzip(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
@@ -248,7 +256,9 @@ def interrupted(*arguments: str, after: bytes, delay_s: float) -> tuple[int, byt
             os.killpg(process.pid, signal.SIGINT)
             out, _ = process.communicate(timeout=300)
         shown += seen(ours, theirs)
-    return process.returncode, out, shown.replace(b"\r", b"").decode()
+    # Python ends itself by the signal where an interrupt meets it in its own shutdown; a shell calls that 130 as well.
+    status = 130 if process.returncode == -signal.SIGINT else process.returncode
+    return status, out, shown.replace(b"\r", b"").decode()
 
 
 @posix
