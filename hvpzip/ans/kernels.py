@@ -111,13 +111,18 @@ def _top_words(tail: Tail, most: int) -> tuple[WordArray, Tail]:
     return np.concatenate([np.empty(0, np.uint32), *parts]), tail
 
 
-def _jit(function: F) -> F:
-    # forceinline: a call of _cumulative that is not inlined counts references to its arrays, which costs six times the arithmetic.
-    compile_options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
+def jit(function: F, **options: Any) -> F:
+    """The function compiled on its first call, and kept on disk where there is a folder for it. options: further ones of numba."""
+    compile_options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **options}
     try:
         return cast(F, numba.njit(cache=True, **compile_options)(function))
     except RuntimeError:  # no folder that a cache could be written to
         return cast(F, numba.njit(**compile_options)(function))
+
+
+def _jit(function: F) -> F:
+    # forceinline: a call of _cumulative that is not inlined counts references to its arrays, which costs six times the arithmetic.
+    return jit(function, forceinline=True)
 
 
 @_jit

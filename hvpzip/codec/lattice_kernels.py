@@ -7,29 +7,18 @@ Nothing here defines the format; tests/codec/test_lattice.py holds the two again
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from hvpzip.ans.kernels import jit
 
 __all__ = ["contexts", "scores", "tally"]
 
 Int64Array = NDArray[np.int64]
 Int16Array = NDArray[np.int16]
-F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _jit(function: F) -> F:
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    try:
-        return cast(F, numba.njit(cache=True, **options)(function))
-    except RuntimeError:  # no folder that a cache could be written to
-        return cast(F, numba.njit(**options)(function))
-
-
-@_jit
+@jit
 def contexts(
     y: Int64Array,
     co: Int64Array,
@@ -94,7 +83,7 @@ def contexts(
             timed -= times[k]
 
 
-@_jit
+@jit
 def tally(context: Int16Array, freqs: NDArray[np.int32], expected: Int64Array) -> None:
     """Add each frequency to its context's; context -1 is left out."""
     for i in range(context.shape[0]):
@@ -103,7 +92,7 @@ def tally(context: Int16Array, freqs: NDArray[np.int32], expected: Int64Array) -
                 expected[context[i, j]] += freqs[i, j]
 
 
-@_jit
+@jit
 def scores(
     y: Int64Array,
     first_co: Int64Array,
