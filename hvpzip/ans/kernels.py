@@ -21,7 +21,7 @@ from hvpzip.ans.lanes import Stage
 from hvpzip.ans.rans import LOWER_BOUND, IntArray, Message, StackUnderflow, Tail, WordArray
 from hvpzip.ans.tables import CELL_BITS, CELL_MASK, EDGE_LIMIT, MIX_BITS, Z_OFFSET, Z_SHIFT, gaussian_tables
 
-__all__ = ["Parameters", "Windows", "fill_edges", "fill_intervals", "parameters", "pop_reweighted_stage", "pop_stage", "push_stage"]
+__all__ = ["Parameters", "Windows", "fill_edges", "fill_intervals", "jit", "parameters", "pop_reweighted_stage", "pop_stage", "push_stage"]
 
 Int64Array: TypeAlias = NDArray[np.int64]
 StateArray: TypeAlias = NDArray[np.uint64]
