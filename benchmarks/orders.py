@@ -12,7 +12,7 @@ words that were touched are counted and kept. The decoder walks every order back
 All three run without the reweighting of colours (``hvpzip.codec.lattice``), which files of photos use where it pays: it changes bound and
 coded bits of every order alike, and nothing of what is borrowed.
 
-This module takes the codec apart, so it uses names that are private to ``hvpzip.codec``; the codec itself knows one order only.
+This module takes the codec apart, so it uses more than ``hvpzip.codec.image_codec`` offers; the codec itself knows one order only.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ import numpy.typing as npt
 
 from hvpzip import ans
 from hvpzip.ans.rans import tail_words
-from hvpzip.codec import image_codec
+from hvpzip.codec.decoder import Decoder
+from hvpzip.codec.encoder import Encoder
+from hvpzip.codec.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.plans import candidates, plans
+from hvpzip.codec.report import bound_of
+from hvpzip.codec.walker import Scout
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.transform import colour, lifting, pyramid
 
@@ -90,7 +94,7 @@ class Coded(NamedTuple):
     decode_s: float
 
 
-class _Encoder(image_codec._Encoder):
+class _Encoder(Encoder):
     """The codec's encoder, which also knows the fewest words that its stack has held between two arrays."""
 
     lowest = 0
@@ -113,7 +117,7 @@ class _Encoder(image_codec._Encoder):
 class _EarlyEncoder(_Encoder):
     """Pops the latents of a level when ``borrow`` is called; ``level`` then finds them popped."""
 
-    def borrow(self, level: image_codec._Level, path: str, bands: dict[str, npt.NDArray[np.int32]]) -> None:
+    def borrow(self, level: Level, path: str, bands: dict[str, npt.NDArray[np.int32]]) -> None:
         values: dict[str, npt.NDArray[np.int64]] = {}
         for index in reversed(level.schedule.paths[path]):
             step = level.schedule.steps[index]
@@ -123,18 +127,18 @@ class _EarlyEncoder(_Encoder):
                 values[step.unit] = super()._pop_latent(level, step.given, values[step.unit])
                 self._popped[level.number, step.given] = values[step.unit]
 
-    def _pop_latent(self, level: image_codec._Level, index: int, parent: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _pop_latent(self, level: Level, index: int, parent: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return self._popped.pop((level.number, index))
 
 
-class _LateDecoder(image_codec._Decoder):
+class _LateDecoder(Decoder):
     """Keeps latents until ``give_back`` is called: the mirror of ``_EarlyEncoder``."""
 
     def __init__(self, model: Model, channels: int, plan: list[ans.Plan], message: ans.Message, known: None) -> None:
         super().__init__(model, channels, plan, message, known)
-        self._kept: list[tuple[image_codec._Level, int, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+        self._kept: list[tuple[Level, int, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
 
-    def _push_latent(self, level: image_codec._Level, index: int, parent: npt.NDArray[np.int64], latent: npt.NDArray[np.int64]) -> None:
+    def _push_latent(self, level: Level, index: int, parent: npt.NDArray[np.int64], latent: npt.NDArray[np.int64]) -> None:
         self._kept.append((level, index, parent, latent))
 
     def give_back(self) -> None:
@@ -143,12 +147,12 @@ class _LateDecoder(image_codec._Decoder):
         self._kept.clear()
 
 
-def _plans(order: str, geometry: image_codec._Geometry, channels: int, model: Model, path: str, samples: int) -> list[ans.Plan]:
+def _plans(order: str, geometry: Geometry, channels: int, model: Model, path: str, samples: int) -> list[ans.Plan]:
     """Lanes for every array, in the encoder's order: as the codec plans them, with runs long enough for a stack that starts empty."""
-    whole = image_codec._transfers(geometry, channels, path)
+    whole = transfers(geometry, channels, path)
     base, moves = whole[-channels:], whole[:-channels]
     if order != "self-seeded":
-        levels = [image_codec._transfers(geometry._replace(levels=[level]), channels, path)[:-channels] for level in geometry.levels]
+        levels = [transfers(geometry._replace(levels=[level]), channels, path)[:-channels] for level in geometry.levels]
         groups = levels if order == "bit-swap" else [[move for level in levels for move in level]]
         moves = [move for group in groups for pushed in (False, True) for move in group if move.pushed == pushed]
     coding = candidates(model.schedule.path_names.index(path), samples)[1]
@@ -158,14 +162,14 @@ def _plans(order: str, geometry: image_codec._Geometry, channels: int, model: Mo
 def _encode(message: ans.Message, image: Planes, model: Model, order: str, path: str) -> tuple[ans.Message, _Encoder]:
     """The message of one lane with the image on it, and the encoder with its account."""
     channels = image.shape[0]
-    geometry = image_codec._geometry(_shape(image), 8, model)
-    lifted = colour.forward(image, image_codec._lift(channels, model))
+    geometry = geometry_of(_shape(image), 8, model)
+    lifted = colour.forward(image, lift_of(channels, model))
     split = pyramid.split(lifted, model.config.transform, len(geometry.levels))
-    levels = list(zip(geometry.levels, reversed(split.levels), image_codec._coarse_images(split, model), strict=True))
+    levels = list(zip(geometry.levels, reversed(split.levels), coarse_images(split, model), strict=True))
     make = _Encoder if order == "self-seeded" else _EarlyEncoder
     encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size), 1, None)
     encoder.begin_with(message)
-    scout = image_codec._Scout(model, channels)
+    scout = Scout(model, channels)
     with exact_arithmetic():
         if order == "plain":
             for level, bands, _ in levels:
@@ -178,17 +182,17 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
     return ans.resize(encoder.message, 1), encoder
 
 
-def _borrow(encoder: _Encoder, level: image_codec._Level, path: str, bands: dict[str, npt.NDArray[np.int32]]) -> None:
+def _borrow(encoder: _Encoder, level: Level, path: str, bands: dict[str, npt.NDArray[np.int32]]) -> None:
     assert isinstance(encoder, _EarlyEncoder)
     encoder.borrow(level, path, bands)
 
 
 def _decode(message: ans.Message, shape: tuple[int, int, int], model: Model, order: str, path: str) -> tuple[ans.Message, Planes]:
     """Inverse of ``_encode``: the message of one lane without the image, and the image."""
-    geometry = image_codec._geometry(shape, 8, model)
+    geometry = geometry_of(shape, 8, model)
     plan = _plans(order, geometry, shape[0], model, path, int(np.prod(shape)))
     message = ans.resize(message, plan[-1][0].lanes)
-    make = image_codec._Decoder if order == "self-seeded" else _LateDecoder
+    make = Decoder if order == "self-seeded" else _LateDecoder
     decoder = make(model, shape[0], plan, message, None)
     give_back: Callable[[], None] = decoder.give_back if isinstance(decoder, _LateDecoder) else lambda: None
     with exact_arithmetic():
@@ -198,7 +202,7 @@ def _decode(message: ans.Message, shape: tuple[int, int, int], model: Model, ord
             if order == "bit-swap":
                 give_back()
         give_back()
-    return decoder.message, colour.inverse(image, image_codec._lift(shape[0], model)).astype(np.uint8)
+    return decoder.message, colour.inverse(image, lift_of(shape[0], model)).astype(np.uint8)
 
 
 def encode_chain(images: Sequence[Planes], model: Model, order: str, path: str | None = None, *, spare: int = 0) -> Chain:
@@ -217,7 +221,7 @@ def encode_chain(images: Sequence[Planes], model: Model, order: str, path: str |
     bound, curve, untouched = 0.0, tuple[Point, ...](), supply.size
     for image in images:
         message, encoder = _encode(message, image, model, order, path)
-        bound += image_codec._bound(encoder.terms)
+        bound += bound_of(encoder.terms)
         untouched = min(untouched, encoder.lowest)
         if not curve:
             empty = ans.message_bits(start)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
-from hvpzip.codec import image_codec, lattice
+from hvpzip.codec import image_codec, lattice, reweighting
 from hvpzip.codec.image_codec import LATTICE_MARK, SECOND, decode_group, encode_group, inspect_group
 from hvpzip.codec.lattice import MATRICES, Lattice, choose_matrix, cost, reachable
 from hvpzip.errors import CorruptError
@@ -122,7 +122,7 @@ def test_a_photo_with_a_lattice_shrinks_and_comes_back(tiny_model, kind, monkeyp
     assert (found.matrix, found.path, found.lanes, found.stack_curve) == (report.matrix, report.path, report.lanes, report.stack_curve)
     assert found.bound_bits == pytest.approx(report.bound_bits)
     assert abs(report.coded_bits - report.bound_bits) < 400
-    monkeypatch.setattr(image_codec, "_can_reweight", lambda *arguments: False)
+    monkeypatch.setattr(image_codec, "can_reweight", lambda *arguments: False)
     assert len(payload) < 0.95 * len(encode_group(samples, tiny_model, 1)[0])
 
 
@@ -131,7 +131,7 @@ def test_flat_and_gray_pictures_are_left_as_they_are(tiny_model, samples, monkey
     payload, report = encode_group(samples, tiny_model, 1)
     if samples.shape[0] == 1:
         assert report.matrix is None
-    monkeypatch.setattr(image_codec, "_can_reweight", lambda *arguments: False)
+    monkeypatch.setattr(image_codec, "can_reweight", lambda *arguments: False)
     assert len(payload) <= len(encode_group(samples, tiny_model, 1)[0])
 
 
@@ -147,8 +147,8 @@ def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height
     rng = np.random.default_rng(seed)
     samples = rng.choice(np.array([0, 1, 128, 200, 255], np.uint8), (3, height, width))
     with (
-        mock.patch.object(image_codec, "LATTICE_WORTH", -(1 << 60)),
-        mock.patch.object(image_codec, "SECOND_WORTH", 1 << 40 if second else 0),
+        mock.patch.object(reweighting, "LATTICE_WORTH", -(1 << 60)),
+        mock.patch.object(reweighting, "SECOND_WORTH", 1 << 40 if second else 0),
         mock.patch.object(lattice, "choose_matrix", return_value=matrix),
     ):
         payload, report = encode_group(samples, tiny_model, 1)

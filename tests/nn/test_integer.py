@@ -12,9 +12,10 @@ from hvpzip.ans.tables import gaussian_tables
 from hvpzip.diffusion.bound import mixture_bits
 from hvpzip.diffusion.schedule import UNITS
 from hvpzip.errors import ModelError
-from hvpzip.nn.integer import IntegerOps, Parameters, exact_arithmetic, prove
+from hvpzip.nn.integer import IntegerOps, exact_arithmetic, prove
 from hvpzip.nn.network import Cascade, LevelNetwork, Prediction
 from hvpzip.nn.ops import CARRY_MAX, OUT_MAX, Conv, FloatOps
+from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import _integer_cascade, quantise
 
 

@@ -1,0 +1,108 @@
+"""The encoder's moves, fine to coarse: each is the inverse of one of the decoder's (``decoder.py``)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hvpzip import ans
+from hvpzip.ans import Plan
+from hvpzip.codec.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
+from hvpzip.codec.lattice import Lattice
+from hvpzip.codec.report import TermBits
+from hvpzip.codec.reweighting import Intervals, Reweighting, learn_unit, residuals_of
+from hvpzip.codec.walker import Sight, Walker, stack_bits
+from hvpzip.nn.parameters import Parameters
+from hvpzip.nn.weights import Model
+
+__all__ = ["Encoder"]
+
+
+class Encoder(Walker):
+    def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int, reweighting: Reweighting | None) -> None:
+        super().__init__(model, channels, measured=True)
+        self.message = ans.base_message(lanes)
+        self.plans = iter(plan)
+        self.reweighting = reweighting
+        self.curve.append(("start", stack_bits(self.message)))
+
+    def level(self, level: Level, path: str, sight: Sight, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
+        steps = level.schedule.steps
+        values: dict[str, Int64Array] = {}  # by unit: what the step at hand reveals, (C, n)
+        states = dict(sight.before)
+        indices = level.schedule.paths[path]
+        for position in reversed(range(len(indices))):
+            index = indices[position]
+            step = steps[index]
+            unit = step.unit
+            if not step.is_latent:
+                values[unit] = bands[unit].reshape(self.channels, -1).astype(np.int64)
+            revealed = values[unit]
+            if index in sight.parameters:
+                parameters = sight.parameters[index]
+            else:
+                source = states[unit]
+                if step.given is not None:
+                    latent = self._pop_latent(level, step.given, revealed)
+                    rows, columns = level.sizes[unit]
+                    source = self.reveal(level, source, step.given, latent.reshape(self.channels, rows, columns))
+                    values[unit] = latent
+                parameters = self.predict(level, source, index)
+            changed: Intervals = {}
+            if self.reweighting is not None and not step.is_latent:
+                before = [coarse, *(bands[name] for name in self._units_before(level, path, index))]
+                changed = self._reweighted(level, index, parameters, revealed, before)
+            self._push_unit(level, index, parameters, revealed, changed)
+
+    @staticmethod
+    def _units_before(level: Level, path: str, index: int) -> list[str]:
+        exact = exact_steps(level, path)
+        return [level.schedule.steps[i].unit for i in exact[: exact.index(index)]]
+
+    def _reweighted(self, level: Level, index: int, parameters: Parameters, values: Int64Array, before: list[Int32Array]) -> Intervals:
+        """Intervals of the reweighted channels. ``before``: the pixels known before this unit."""
+        assert self.reweighting is not None
+        key = (level.number, index)
+        if key in self.reweighting.intervals:
+            return self.reweighting.intervals[key]
+        known = Lattice(self.reweighting.matrix, self.reweighting.second, self.reweighting.factors[key])
+        known.add(np.concatenate([pixels.reshape(3, -1) for pixels in before], axis=1))
+        return learn_unit(known, parameters, values, level.ranges[level.schedule.steps[index].unit])
+
+    def _pop_latent(self, level: Level, index: int, parent: Int64Array) -> Int64Array:
+        """Latent drawn by q from the stack: ``(C, n)`` in sample units."""
+        step, bits, latent = level.schedule.steps[index], 0.0, np.empty_like(parent)
+        for channel in range(self.channels):
+            kernel = kernel_of(step, channel, parent[channel])
+            self.message, symbols, freqs = ans.pop_mixture(
+                self.message, kernel.mixture, kernel.lo, kernel.hi, kernel.delta, plan=next(self.plans)
+            )
+            latent[channel] = symbols * kernel.delta
+            bits += ans.bits_of(freqs, ans.PRECISION)
+        self.note(TermBits(level.number, step.unit, index, "refund", bits), self.message)
+        return latent
+
+    def _push_unit(self, level: Level, index: int, parameters: Parameters, values: Int64Array, changed: Intervals) -> None:
+        """``changed``: intervals of the channels that are not coded by their mixtures."""
+        step, bits = level.schedule.steps[index], 0.0
+        residuals = residuals_of(parameters, values)
+        for channel in reversed(range(self.channels)):
+            if channel in changed:
+                self.message = ans.push_planned(self.message, *changed[channel], ans.PRECISION, next(self.plans))
+                bits += ans.bits_of(changed[channel][1], ans.PRECISION)
+                continue
+            (lo, hi), delta = support(step, channel, level.ranges[step.unit][channel])
+            mixture = parameters.mixture(channel, residuals[:channel])
+            self.message, freqs = ans.push_mixture(self.message, mixture, values[channel] // delta, lo, hi, delta, plan=next(self.plans))
+            bits += ans.bits_of(freqs, ans.PRECISION)
+        self.note(TermBits(level.number, step.unit, index, "rate", bits), self.message)
+
+    def base(self, base: Int32Array, ranges: list[Range]) -> None:
+        """The coarsest image, every value equally likely."""
+        total = 0.0
+        for channel in reversed(range(self.channels)):
+            lo, precision = ranges[channel][0], base_precision(ranges[channel])
+            symbols = base[channel].ravel().astype(np.int64) - lo
+            ones = np.ones_like(symbols)
+            self.message = ans.push_planned(self.message, symbols, ones, precision, next(self.plans))
+            total += ans.bits_of(ones, precision)
+        self.note(TermBits(0, "base", 0, "rate", total), self.message)

@@ -1,0 +1,134 @@
+"""What follows from a group's shape and its model alone: levels, alphabets, and the arrays in the order in which they move.
+
+Integer arithmetic only: this file reaches the bit stream.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip import ans
+from hvpzip.ans import Mixture
+from hvpzip.codec.plans import Transfer
+from hvpzip.diffusion.schedule import LevelSchedule, Step
+from hvpzip.nn.weights import Model
+from hvpzip.transform import colour, lifting, pyramid
+
+__all__ = [
+    "Geometry",
+    "Int32Array",
+    "Int64Array",
+    "Kernel",
+    "Level",
+    "Range",
+    "base_precision",
+    "coarse_images",
+    "exact_steps",
+    "geometry_of",
+    "kernel_of",
+    "lift_of",
+    "support",
+    "transfers",
+]
+
+Int32Array = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+Range = tuple[int, int]
+
+
+class Level(NamedTuple):
+    """A level of one group: its number (1 = finest), the grid of its coarse image, its units' sizes and the range of each channel."""
+
+    number: int
+    grid: tuple[int, int]
+    sizes: dict[str, tuple[int, int]]
+    ranges: dict[str, list[Range]]
+    schedule: LevelSchedule
+
+
+class Geometry(NamedTuple):
+    """All that follows from shape and model: levels, finest first, and the base."""
+
+    levels: list[Level]
+    base_shape: tuple[int, int]
+    base_ranges: list[Range]
+
+
+def geometry_of(shape: tuple[int, int, int], bit_depth: int, model: Model) -> Geometry:
+    """The geometry of a group ``(C, h, w)``."""
+    channels, height, width = shape
+    lift = lift_of(channels, model)
+    count = pyramid.num_levels(height, width)
+    ranges = pyramid.ranges(colour.channel_range(channels, bit_depth, lift), model.config.transform, count)
+    grids = [*pyramid.shapes(height, width, count), (height, width)]
+    levels = []
+    for number in range(1, count + 1):
+        index = count - number  # pyramids list levels coarsest first
+        sizes = lifting.band_shapes(*grids[index + 1])
+        levels.append(Level(number, grids[index], sizes, ranges.levels[index], model.schedule.level(number)))
+    return Geometry(levels, grids[0], ranges.base)
+
+
+def lift_of(channels: int, model: Model) -> int:
+    """Id of the colour lift: gray has none."""
+    return model.config.colour_lift if channels == 3 else colour.NONE
+
+
+def transfers(geometry: Geometry, channels: int, path: str) -> list[Transfer]:
+    """The arrays that move, in the encoder's order; ``Encoder`` and ``Decoder`` walk it from either end."""
+    found = []
+    for level in geometry.levels:
+        for index in reversed(level.schedule.paths[path]):
+            step = level.schedule.steps[index]
+            rows, columns = level.sizes[step.unit]
+            if step.given is not None:
+                found += [Transfer(False, rows * columns)] * channels
+            found += [Transfer(True, rows * columns)] * channels
+    rows, columns = geometry.base_shape
+    return found + [Transfer(True, rows * columns)] * channels
+
+
+def support(step: Step, channel: int, span: Range) -> tuple[Range, int]:
+    """Alphabet of the step's symbols in one channel, and the lattice step: samples themselves, or lattice indices of a latent."""
+    if not step.is_latent:
+        return span, 1
+    delta = 1 << step.log2_delta[channel]
+    low, high = ans.lattice_range(*span, step.sigma[channel], delta)
+    return (int(low), int(high)), delta
+
+
+def exact_steps(level: Level, path: str) -> list[int]:
+    """Indices of the path's steps that reveal a unit itself, in the decoder's order."""
+    return [index for index in level.schedule.paths[path] if not level.schedule.steps[index].is_latent]
+
+
+class Kernel(NamedTuple):
+    """q(y | x) of one channel: its mixture and alphabet."""
+
+    mixture: Mixture
+    lo: Int64Array
+    hi: Int64Array
+    delta: int
+
+
+def kernel_of(step: Step, channel: int, x: Int64Array) -> Kernel:
+    """The kernels of the latents of samples ``x (n,)``."""
+    delta = 1 << step.log2_delta[channel]
+    lo, hi = ans.lattice_range(x, x, step.sigma[channel], delta)
+    return Kernel(ans.gaussian(x, step.sigma[channel]), np.asarray(lo), np.asarray(hi), delta)
+
+
+def base_precision(span: Range) -> int:
+    """Bits of a sample of the base, whose channel has this range."""
+    return (span[1] - span[0]).bit_length()
+
+
+def coarse_images(split: pyramid.Pyramid, model: Model) -> list[Int32Array]:
+    """The coarse image of every level, finest level first."""
+    images = [split.base]
+    for bands in split.levels[:-1]:
+        images.append(lifting.merge2d(images[-1], bands, model.config.transform))
+    return images[::-1] if split.levels else []

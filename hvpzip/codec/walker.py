@@ -1,0 +1,105 @@
+"""What encoder and decoder share: the network's states of a level, and the account of the stack."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hvpzip import ans
+from hvpzip.codec.geometry import Int32Array, Level, exact_steps
+from hvpzip.codec.report import TermBits
+from hvpzip.nn import features
+from hvpzip.nn.integer import IntegerOps
+from hvpzip.nn.network import LevelNetwork, State
+from hvpzip.nn.parameters import Parameters
+from hvpzip.nn.weights import Model
+
+__all__ = ["Scout", "Sight", "Walker", "stack_bits"]
+
+
+class Walker:
+    """What encoder and decoder share: the network's states of a level, units laid onto its grid, and the account of the stack."""
+
+    def __init__(self, model: Model, channels: int, *, measured: bool = False) -> None:
+        self.model, self.channels, self.ops = model, channels, IntegerOps()
+        self.measured = measured
+        self.terms: list[TermBits] = []
+        self.curve: list[tuple[str, float]] = []
+
+    def note(self, term: TermBits, message: ans.Message) -> None:
+        """Enter a term and the stack as the encoder has it after it."""
+        if self.measured:
+            label = f"{term.level}:{term.unit}:{term.step}{':borrowed' * (term.kind == 'refund')}"
+            self.terms.append(term)
+            self.curve.append((label, stack_bits(message)))
+
+    def tensor(self, planes: NDArray[np.integer]) -> Tensor:
+        """``(C, h, w)`` integers as the network's ``(1, 3, h, w)``; gray has no chroma, which is zero."""
+        full = np.zeros((3, *planes.shape[1:]), np.float32)
+        full[: self.channels] = planes
+        return torch.from_numpy(full)[None].to(self.model.device)
+
+    def network(self, level: Level) -> LevelNetwork:
+        return self.model.cascade.level(level.number)
+
+    def begin(self, level: Level, coarse: Int32Array) -> State:
+        return self.network(level).begin(self.ops, self.tensor(coarse))
+
+    def reveal(self, level: Level, state: State, index: int, values: NDArray[np.integer]) -> State:
+        """State after ``values (C, rows, columns)``; a unit smaller than the grid is completed with its own linear prediction."""
+        network, step = self.network(level), level.schedule.steps[index]
+        rows, columns = level.sizes[step.unit]
+        if (rows, columns) == level.grid:
+            return network.reveal(self.ops, state, index, self.tensor(values))
+        reference = index if step.is_latent else level.schedule.direct(step.unit)
+        full = features.round_shift(network.linear_mean(state, reference), 6)
+        for channel in range(3):
+            # The prediction of a sample that is not there is kept inside the channel's range, on which the exactness proof rests.
+            lo, hi = level.ranges[step.unit][channel] if channel < self.channels else (0, 0)
+            full[:, channel].clamp_(lo, hi)
+        full[:, :, :rows, :columns] = self.tensor(values)
+        return network.reveal(self.ops, state, index, full)
+
+    def predict(self, level: Level, state: State, index: int) -> Parameters:
+        prediction = self.network(level).predict(self.ops, state, index)
+        return Parameters(prediction, 0, level.sizes[level.schedule.steps[index].unit], self.model.config.components)
+
+
+def stack_bits(message: ans.Message) -> float:
+    """Bits on the stack beyond an empty lane. Lanes hold bits too, which came from the tail: so it is folded to one lane to be measured."""
+    return ans.message_bits(ans.resize(message, 1))
+
+
+class Sight(NamedTuple):
+    """What the encoder knows of a level before it codes it: all that does not depend on latents.
+
+    Attributes:
+        before: The decoder's state before the exact step of each unit that is given a latent.
+        parameters: Predictions of the exact steps that are not, by the step's index.
+    """
+
+    before: dict[str, State]
+    parameters: dict[int, Parameters]
+
+
+class Scout(Walker):
+    """Walks the levels in the decoder's order, which the exact units alone allow."""
+
+    def level(self, level: Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> Sight:
+        before: dict[str, State] = {}
+        parameters: dict[int, Parameters] = {}
+        exact = exact_steps(level, path)
+        state = self.begin(level, coarse)
+        for position, index in enumerate(exact):
+            step = level.schedule.steps[index]
+            if step.given is None:
+                parameters[index] = self.predict(level, state, index)
+            else:
+                before[step.unit] = state
+            if position + 1 < len(exact):
+                state = self.reveal(level, state, index, bands[step.unit])
+        return Sight(before, parameters)
