@@ -140,18 +140,22 @@ def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     from hvpzip.codec.plans import parameter_bytes
     from hvpzip.container.checksum import CRC_BYTES
     from hvpzip.container.layout import MODEL_ID_BYTES
+    from hvpzip.varint import encode
+
+    def varint_bytes(value: int) -> int:
+        return len(encode(value))
 
     parts = [
         ("header, model id", MODEL_ID_BYTES, "model id"),
-        ("header, number of sections", _varint_bytes(len(parsed.metadata)), "header"),
+        ("header, number of sections", varint_bytes(len(parsed.metadata)), "header"),
         ("header, checksum", CRC_BYTES, "checksum"),
     ]
     for number, section in enumerate(parsed.metadata, start=1):
-        about = _varint_bytes(section.type) + _varint_bytes(len(section.data))
+        about = varint_bytes(section.type) + varint_bytes(len(section.data))
         parts.append((f"metadata {number}, type {section.type}", about + len(section.data), "metadata"))
         parts.append((f"metadata {number}, checksum", CRC_BYTES, "checksum"))
     for number, group in enumerate(parsed.groups, start=1):
-        parts.append((f"group {number}, length", _varint_bytes(len(group.payload)), "length"))
+        parts.append((f"group {number}, length", varint_bytes(len(group.payload)), "length"))
         parts.append((f"group {number}, checksum of the samples", CRC_BYTES, "checksum"))
         if parsed.header.parts:
             parts.append((f"group {number}, parts", len(group.payload), "parts"))
@@ -166,8 +170,3 @@ def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     for name, length, purpose in parts:
         yield Section(name=name, offset=offset, size_bytes=length, purpose=purpose)
         offset += length
-
-
-def _varint_bytes(value: int) -> int:
-    """The length of a whole number in the file: seven bits a byte."""
-    return max(1, -(-value.bit_length() // 7))

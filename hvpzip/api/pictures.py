@@ -26,8 +26,8 @@ _MAX_FORM = 2 + 768 + 256
 def sections_of(form: "Form") -> "tuple[Section, ...]":
     """The sections that hold the form; none for 8-bit gray and RGB without metadata."""
     from hvpzip.container import FORM_SECTION, METADATA_SECTION, Section
-    from hvpzip.container.varint import encode
     from hvpzip.image_io import CHANNELS, plain_form
+    from hvpzip.varint import encode
 
     sections = []
     if form._replace(chunks=()) != plain_form(CHANNELS[form.kind], form.bit_depth):
@@ -49,8 +49,8 @@ def form_of(parsed: "Container") -> "Form":
     samples are of an unknown kind.
     """
     from hvpzip.container import FORM_SECTION, METADATA_SECTION
-    from hvpzip.container.varint import decode
     from hvpzip.image_io import CHANNELS, Kind, plain_form
+    from hvpzip.varint import decode
 
     header = parsed.header
     form = plain_form(header.channels, header.bit_depth)
@@ -109,8 +109,8 @@ def _check(form: "Form", channels: int, found: int) -> None:
 
 
 def _records(data: bytes) -> "list[Chunk]":
-    from hvpzip.container.varint import decode
     from hvpzip.image_io import MAX_METADATA_BYTES, METADATA, Chunk
+    from hvpzip.varint import decode
 
     records = data[1:]
     if data[:1] == b"\1":

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from hvpzip import fallback
 from hvpzip.codec import image_codec
-from hvpzip.errors import CorruptError
+from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.weights import Model
+from hvpzip.varint import decode, encode
 
 __all__ = ["Parts", "decode_parts", "encode_either", "encode_parts"]
 
@@ -29,7 +30,6 @@ _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
 _LOW_LESS_HIGH: Final = 4  # the low byte is stored as its difference to the high one
 # Where a fallback needs less than this share of the samples' bytes, the model is not asked: it is slow, and not that good at graphics.
 _SHARE: Final = 20
-_MAX_LENGTH_BYTES: Final = 6
 
 
 class Parts(NamedTuple):
@@ -137,7 +137,7 @@ def _encode_split(samples: Samples, bit_depth: int, split: int, model: Model, ef
         data, report = _encode_part(part, depth, model, effort)
         if report is not None:
             reports.append(report)
-        payload += (_length_bytes(len(data)) if number + 1 < len(places) else b"") + data
+        payload += (encode(len(data)) if number + 1 < len(places) else b"") + data
     return Parts(payload, tuple(reports), 8 * len(payload) - sum(report.coded_bits for report in reports))
 
 
@@ -165,25 +165,8 @@ def _decode_part(data: bytes, shape: tuple[int, int, int], depth: int, model: Mo
     return planes.transpose(1, 2, 0)
 
 
-def _length_bytes(value: int) -> bytes:
-    """As the container's varint: seven bits a byte, the low ones first."""
-    found = bytearray()
-    while value > 127:
-        found.append(value & 127 | 128)
-        value >>= 7
-    return bytes((*found, value))
-
-
 def _length(payload: bytes, offset: int) -> tuple[int, int]:
-    value = 0
-    for number in range(_MAX_LENGTH_BYTES):
-        if offset >= len(payload):
-            break
-        byte = payload[offset]
-        offset += 1
-        value |= (byte & 127) << 7 * number
-        if byte < 128:
-            if byte == 0 and number:
-                break
-            return value, offset
-    raise CorruptError("the length of a part is not valid")
+    try:
+        return decode(memoryview(payload), offset, len(payload), "the length of a part")
+    except TruncatedError as error:
+        raise CorruptError("the payload ends inside the length of a part") from error

@@ -3,7 +3,8 @@
 from hvpzip.container.checksum import crc32
 from hvpzip.container.layout import FORM_SECTION, MAGIC, METADATA_SECTION, VERSION, Container, Group, Header, Limits, Section
 from hvpzip.container.reader import read, read_header
-from hvpzip.container.writer import write
+from hvpzip.container.salvage import Salvaged, salvage
+from hvpzip.container.writer import write, write_to
 
 __all__ = [
     "FORM_SECTION",
@@ -14,9 +15,12 @@ __all__ = [
     "Group",
     "Header",
     "Limits",
+    "Salvaged",
     "Section",
     "crc32",
     "read",
     "read_header",
+    "salvage",
     "write",
+    "write_to",
 ]

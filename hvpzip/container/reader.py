@@ -17,10 +17,10 @@ from hvpzip.container.layout import (
     Limits,
     Section,
 )
-from hvpzip.container.varint import decode, encode
 from hvpzip.errors import CorruptError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
+from hvpzip.varint import decode, encode
 
-__all__ = ["read", "read_header"]
+__all__ = ["Cursor", "read", "read_group", "read_header", "read_section", "read_start"]
 
 _LARGEST_FLAGS = (1 << 28) - 1
 _LARGEST_LENGTH = (1 << 42) - 1
@@ -39,24 +39,29 @@ def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> 
         LimitError: more pixels, groups or metadata than ``limits`` (default: ``Limits()``) allow; nothing has been allocated for them then.
     """
     limits = limits or Limits()
-    cursor = _Cursor(memoryview(data).cast("B"))
-    header, num_sections = _read_header(cursor, limits)
+    cursor = Cursor(memoryview(data).cast("B"))
+    header, num_sections = read_start(cursor, limits)
     file_mark = bytes(cursor.data[cursor.offset - CRC_BYTES : cursor.offset])
     cursor.expect(num_sections * _SMALLEST_SECTION + header.num_groups * _SMALLEST_GROUP, "the groups")
-    metadata = _read_sections(cursor, num_sections, limits, file_mark)
-    groups = tuple(_read_group(cursor, number, header.num_groups, file_mark) for number in range(header.num_groups))
+    metadata = []
+    budget = limits.max_metadata_bytes
+    for number in range(num_sections):
+        section = read_section(cursor, number, num_sections, limits, budget, file_mark)
+        budget -= len(section.data)
+        metadata.append(section)
+    groups = tuple(read_group(cursor, number, header.num_groups, file_mark) for number in range(header.num_groups))
     if cursor.offset != len(cursor.data):
         raise CorruptError(f"{len(cursor.data) - cursor.offset} bytes follow the end of the file's contents at byte {cursor.offset}")
     payload_bytes = sum(len(group.payload) for group in groups)
-    return Container(header=header, metadata=metadata, groups=groups, header_bytes=len(cursor.data) - payload_bytes)
+    return Container(header=header, metadata=tuple(metadata), groups=groups, header_bytes=len(cursor.data) - payload_bytes)
 
 
 def read_header(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> Header:
     """The header alone, from a whole file or its beginning (64 bytes are always enough). Raises as ``read`` does for what lies in it."""
-    return _read_header(_Cursor(memoryview(data).cast("B")), limits or Limits())[0]
+    return read_start(Cursor(memoryview(data).cast("B")), limits or Limits())[0]
 
 
-class _Cursor:
+class Cursor:
     """A place in the bytes; each step names what it reads, for messages."""
 
     def __init__(self, data: memoryview) -> None:
@@ -85,7 +90,7 @@ class _Cursor:
         return int.from_bytes(self.take(CRC_BYTES, what), "little")
 
 
-def _read_header(cursor: _Cursor, limits: Limits) -> tuple[Header, int]:
+def read_start(cursor: Cursor, limits: Limits) -> tuple[Header, int]:
     """The header and the number of sections; the cursor then stands behind the header's checksum."""
     _read_magic(cursor)
     version = cursor.byte("the version")
@@ -131,7 +136,7 @@ def _read_header(cursor: _Cursor, limits: Limits) -> tuple[Header, int]:
     return header, num_sections
 
 
-def _read_magic(cursor: _Cursor) -> None:
+def _read_magic(cursor: Cursor) -> None:
     if len(cursor.data) == 0:
         raise TruncatedError("the file is empty")
     start = bytes(cursor.data[: len(MAGIC)])
@@ -144,25 +149,23 @@ def _read_magic(cursor: _Cursor) -> None:
     cursor.offset = len(MAGIC)
 
 
-def _read_sections(cursor: _Cursor, count: int, limits: Limits, file_mark: bytes) -> tuple[Section, ...]:
-    sections = []
-    budget = limits.max_metadata_bytes
-    for number in range(count):
-        start, what = cursor.offset, f"metadata section {number + 1} of {count}"
-        kind = cursor.varint(_LARGEST_FLAGS, what)
-        length = cursor.varint(_LARGEST_LENGTH, what)
-        budget -= length
-        if budget < 0:
-            raise LimitError(f"{what} takes the metadata over the limit of {limits.max_metadata_bytes} bytes")
-        data = cursor.take(length, what)
-        _check_record(cursor, start, number, what, file_mark)
-        if kind % 2 and kind != FORM_SECTION:
-            raise UnsupportedVersionError(f"{what} is of type {kind}, which must be understood; a newer hvpzip may read the file")
-        sections.append(Section(kind, bytes(data)))
-    return tuple(sections)
+def read_section(cursor: Cursor, number: int, count: int, limits: Limits, budget: int, file_mark: bytes) -> Section:
+    """Section ``number``, counted from 0, of at most ``budget`` bytes. Raises as ``read`` does; where the checksum does not hold, the
+    cursor has passed the section."""
+    start, what = cursor.offset, f"metadata section {number + 1} of {count}"
+    kind = cursor.varint(_LARGEST_FLAGS, what)
+    length = cursor.varint(_LARGEST_LENGTH, what)
+    if length > budget:
+        raise LimitError(f"{what} takes the metadata over the limit of {limits.max_metadata_bytes} bytes")
+    data = cursor.take(length, what)
+    _check_record(cursor, start, number, what, file_mark)
+    if kind % 2 and kind != FORM_SECTION:
+        raise UnsupportedVersionError(f"{what} is of type {kind}, which must be understood; a newer hvpzip may read the file")
+    return Section(kind, bytes(data))
 
 
-def _read_group(cursor: _Cursor, number: int, count: int, file_mark: bytes) -> Group:
+def read_group(cursor: Cursor, number: int, count: int, file_mark: bytes) -> Group:
+    """Group ``number``, counted from 0. Raises as ``read`` does; where the checksum does not hold, the cursor has passed the group."""
     start, what = cursor.offset, f"group {number + 1} of {count}"
     length = cursor.varint(_LARGEST_LENGTH, what)
     samples_crc = cursor.crc(what)
@@ -171,7 +174,7 @@ def _read_group(cursor: _Cursor, number: int, count: int, file_mark: bytes) -> G
     return Group(bytes(payload), samples_crc)
 
 
-def _check_record(cursor: _Cursor, start: int, number: int, what: str, file_mark: bytes) -> None:
+def _check_record(cursor: Cursor, start: int, number: int, what: str, file_mark: bytes) -> None:
     """Compare the checksum that follows with that of the bytes from ``start`` to here, in this file, at this number."""
     record = cursor.data[start : cursor.offset]
     if cursor.crc(what) != crc32(file_mark, encode(number), record):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hvpzip import container
 from hvpzip.container import Group, Header, Limits, Section
-from hvpzip.container.varint import encode
 from hvpzip.errors import CorruptError, FormatError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
+from hvpzip.varint import encode
 
 crcs = st.integers(0, (1 << 32) - 1)
 

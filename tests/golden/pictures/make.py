@@ -12,8 +12,8 @@ import numpy as np
 
 from hvpzip import container, fallback
 from hvpzip.api.pictures import sections_of
-from hvpzip.container.varint import encode
 from hvpzip.image_io import CHANNELS, Chunk, Form, Kind
+from hvpzip.varint import encode
 
 HERE = Path(__file__).parent
 METADATA = (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvpzip.container import varint
+from hvpzip import varint
 from hvpzip.errors import CorruptError, TruncatedError
 
 
