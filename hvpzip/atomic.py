@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,9 +19,10 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUP
 def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """A context that gives a new binary file, for writing and reading back, which gets the name ``path`` when the block ends well.
 
-    Until then it has a hidden name in the same folder; it is flushed to the disk before the rename. On any exception in the block, an
-    interrupt among them, it is removed and ``path`` is as it was. Permissions follow the umask. A symbolic link at ``path`` is replaced,
-    not followed.
+    Until then it has no name where the system can do that (Linux, on most file systems): then nothing is left even of a process that is
+    killed. Elsewhere it has a hidden name in the same folder, ``.NAME.`` and 16 hexadecimal digits. It is flushed to the disk before it is
+    named. On any exception in the block, an interrupt among them, it is removed and ``path`` is as it was. Permissions follow the umask. A
+    symbolic link at ``path`` is replaced, not followed.
 
     Args:
         path: the final name, in a folder that exists.
@@ -33,25 +35,88 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False) -> It
     target = Path(path)
     if not overwrite and os.path.lexists(target):
         raise _exists(target)
-    # Not tempfile.mkstemp: it makes files that only their owner may read, whatever the umask.
     hidden = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}")
-    with open(os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), "w+b") as out:
-        try:
+    try:
+        with _open_nameless(target.parent) or _open_new(hidden) as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
-        except BaseException:
-            out.close()  # an open file cannot be removed everywhere
-            hidden.unlink(missing_ok=True)
-            raise
-    try:
+            done = False
+            if os.fstat(out.fileno()).st_nlink == 0:
+                done = not overwrite and _link_open(out, target)
+                if not done and not _link_open(out, hidden):
+                    _copy(out, hidden)
         if overwrite:
             os.replace(hidden, target)
-        else:
+        elif not done:
             _rename_to_new(hidden, target)
     except BaseException:
         hidden.unlink(missing_ok=True)
         raise
+    _sync_folder(target.parent)
+
+
+def _open_new(path: Path) -> BinaryIO:
+    # Not tempfile.mkstemp: it makes files that only their owner may read, whatever the umask.
+    return open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), "w+b")
+
+
+def _open_nameless(folder: Path) -> BinaryIO | None:
+    """A file in the folder's file system that has no name yet, or None where there is no such thing."""
+    if not hasattr(os, "O_TMPFILE"):
+        return None
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError:
+        return None  # opening a named one will say what is wrong, if anything is
+    if not os.path.exists(_place_of(descriptor)):
+        os.close(descriptor)
+        return None
+    return open(descriptor, "w+b")
+
+
+def _place_of(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _link_open(file: BinaryIO, name: Path) -> bool:
+    """Give a file without a name its first one; False if the file system has no links. Raises: FileExistsError, OSError."""
+    folder = os.open(name.parent, os.O_RDONLY)
+    try:
+        # Naming a folder, which an absolute path does not need, makes os.link follow the link that /proc shows.
+        os.link(_place_of(file.fileno()), name, src_dir_fd=folder)
+    except FileExistsError as error:
+        raise _exists(name) from error
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    finally:
+        os.close(folder)
+    return True
+
+
+def _copy(file: BinaryIO, path: Path) -> None:
+    """The contents and times of an open file in a new one, on the disk."""
+    file.seek(0)
+    with _open_new(path) as copy:
+        shutil.copyfileobj(file, copy)
+        copy.flush()
+        times = os.fstat(file.fileno())
+        os.utime(copy.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.fsync(copy.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the folder's new entry on the disk, where folders can be opened: a source that is deleted next must not be gone before it."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _rename_to_new(hidden: Path, target: Path) -> None:

@@ -2,11 +2,31 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from hvpzip import atomic
 from hvpzip.atomic import atomic_write
+
+
+@pytest.fixture(autouse=True, params=["nameless", "hidden"])
+def way(request, monkeypatch):
+    """Files without a name until the end, where the system has them, and files with a hidden one, as on all other systems."""
+    if request.param == "hidden":
+        monkeypatch.setattr(atomic, "_open_nameless", lambda folder: None)
+    return request.param
+
+
+def no_nameless_files(folder: Path) -> bool:
+    opened = atomic._open_nameless(folder)
+    if opened is not None:
+        opened.close()
+    return opened is None
 
 
 @pytest.fixture
@@ -49,6 +69,42 @@ def test_any_exception_leaves_nothing_behind_and_the_old_file_as_it_was(tmp_path
         fail(out)
     assert os.listdir(tmp_path) == (["a"] if overwrite else [])
     assert not overwrite or target.read_bytes() == b"old"
+
+
+def test_a_file_without_a_name_is_not_seen_and_a_hidden_one_is_named_after_its_target(tmp_path, way):
+    if way == "nameless" and no_nameless_files(tmp_path):
+        pytest.skip("this system or file system has no files without a name")
+    with atomic_write(tmp_path / "a.hvz") as out:
+        out.write(b"contents")
+        seen = os.listdir(tmp_path)
+    assert len(seen) == (way == "hidden")
+    assert all(name.startswith(".a.hvz.") and len(name) == len(".a.hvz.") + 16 for name in seen)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_killed_process_leaves_the_old_state_and_at_most_a_hidden_file(tmp_path, way, overwrite):
+    if way == "nameless" and no_nameless_files(tmp_path):
+        pytest.skip("this system or file system has no files without a name")
+    target = tmp_path / "a"
+    if overwrite:
+        target.write_bytes(b"old")
+    code = f"""if True:
+        import os, signal
+        from hvpzip import atomic
+        if {way == "hidden"}:
+            atomic._open_nameless = lambda folder: None
+        with atomic.atomic_write({str(target)!r}, overwrite={overwrite}) as out:
+            out.write(b"half of the n")
+            out.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
+    assert done.returncode == -signal.SIGKILL
+    left = sorted(os.listdir(tmp_path))
+    assert [name for name in left if not name.startswith(".")] == (["a"] if overwrite else [])
+    assert not overwrite or target.read_bytes() == b"old"
+    assert sum(name.startswith(".a.") for name in left) == (way == "hidden")
 
 
 def test_an_existing_file_is_replaced_only_if_asked(tmp_path):

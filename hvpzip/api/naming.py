@@ -44,12 +44,15 @@ def _holds_cmyk(path: str) -> bool:
     """Whether the file is a ``.hvz`` of CMYK; a file that cannot be read is not, and whoever decompresses it will say why."""
     from hvpzip import container
 
+    if not os.path.isfile(path):  # a pipe could be read only once
+        return False
+    unlimited = container.Limits(max_pixels=1 << 60)  # nothing is decoded here, and the format's sides are at most 2**30
     try:
         with open(path, "rb") as file:
-            if container.read_header(file.read(64)).channels != 4:
+            if container.read_header(file.read(64), unlimited).channels != 4:
                 return False
             file.seek(0)
-            parsed = container.read(file.read())
+            parsed = container.read(file.read(), unlimited)
     except (OSError, HvpzipError):
         return False
     return any(section.type == container.FORM_SECTION and section.data[:1] == b"\x05" for section in parsed.metadata)

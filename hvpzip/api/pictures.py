@@ -68,7 +68,7 @@ def form_of(parsed: "Container") -> "Form":
         if size > len(data) - start:
             raise CorruptError("the palette goes beyond the end of its section")
         form = form._replace(kind=Kind(data[0]), palette=data[start : start + size], transparency=data[start + size :])
-        _check(form, CHANNELS[form.kind], header.channels)
+    _check(form, CHANNELS[form.kind], header.channels)
     for section in parsed.metadata:
         if section.type == METADATA_SECTION:
             form = form._replace(chunks=form.chunks + tuple(_records(section.data)))
@@ -95,13 +95,13 @@ def _inflated(data: bytes, limit: int, what: str) -> bytes:
 
 
 def _check(form: "Form", channels: int, found: int) -> None:
-    from hvpzip.image_io import Kind
+    from hvpzip.image_io import DEPTHS, Kind
 
     if channels != found:
         raise CorruptError(f"{form.words} has {channels} channels, not {found}")
-    if form.bit_depth not in (1, 2, 4, 8, 16):
+    if form.bit_depth not in DEPTHS[form.kind]:
         raise UnsupportedVersionError(f"{form.words} is more than this hvpzip decodes; a newer one may do more")
-    if len(form.palette) % 3 or bool(form.palette) != (form.kind is Kind.PALETTE) or (form.palette and form.bit_depth > 8):
+    if len(form.palette) % 3 or bool(form.palette) != (form.kind is Kind.PALETTE):
         raise CorruptError(f"a palette of {len(form.palette)} bytes does not go with {form.words}")
     largest = {Kind.GRAY: 2, Kind.RGB: 6, Kind.PALETTE: len(form.palette) // 3}.get(form.kind, 0)
     if len(form.transparency) > largest or (form.kind is not Kind.PALETTE and len(form.transparency) not in (0, largest)):

@@ -133,3 +133,4 @@ class Limits:
     max_pixels: int = 1 << 28
     max_metadata_bytes: int = 16 << 20
     max_groups: int = 1 << 16
+    max_group_pixels: int = 1 << 22  # the coder's memory goes with these: groups are decoded one at a time

@@ -131,6 +131,10 @@ def read_start(cursor: Cursor, limits: Limits) -> tuple[Header, int]:
         raise CorruptError(f"the header is not valid: {error}") from error
     if width * height > limits.max_pixels:
         raise LimitError(f"the picture has {width} x {height} = {width * height} pixels, over the limit of {limits.max_pixels}")
+    side = 1 << header.group_size_log2
+    tile = (min(width, side), min(height, side))
+    if tile[0] * tile[1] > limits.max_group_pixels:
+        raise LimitError(f"the picture has groups of {tile[0]} x {tile[1]} pixels, over the limit of {limits.max_group_pixels}")
     if header.num_groups > limits.max_groups:
         raise LimitError(f"the picture has {header.num_groups} groups, over the limit of {limits.max_groups}")
     return header, num_sections

@@ -67,7 +67,7 @@ def decode(data: bytes | memoryview, shape: tuple[int, int, int], bit_depth: int
             samples = samples_of_data(body, shape, bit_depth)
         else:
             raise CorruptError(f"method {method.hex() or 'missing'} is unknown")
-    except CorruptError:
+    except (CorruptError, MemoryError):
         raise
     except Exception as error:
         # zlib.error, LZMAError, EOFError, and whatever Pillow raises on bytes that it does not expect.

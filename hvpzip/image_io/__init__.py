@@ -1,12 +1,13 @@
 """Picture files in and out, exactly, with their metadata; what cannot be held is refused by name."""
 
-from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind, plain_form
+from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind, plain_form
 from hvpzip.image_io.png import METADATA
 from hvpzip.image_io.reading import MAX_METADATA_BYTES, MAX_PIXELS, Picture, read_image
 from hvpzip.image_io.writing import SUFFIXES, format_of, write_image
 
 __all__ = [
     "CHANNELS",
+    "DEPTHS",
     "MAX_METADATA_BYTES",
     "MAX_PIXELS",
     "METADATA",

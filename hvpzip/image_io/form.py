@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-__all__ = ["CHANNELS", "Chunk", "Form", "Kind", "plain_form"]
+__all__ = ["CHANNELS", "DEPTHS", "Chunk", "Form", "Kind", "plain_form"]
 
 
 class Kind(IntEnum):
@@ -18,6 +18,15 @@ class Kind(IntEnum):
 
 
 CHANNELS: Final = {Kind.GRAY: 1, Kind.GRAY_ALPHA: 2, Kind.RGB: 3, Kind.RGB_ALPHA: 4, Kind.PALETTE: 1, Kind.CMYK: 4}
+# Bits a sample: what files of pictures hold.
+DEPTHS: Final = {
+    Kind.GRAY: (1, 2, 4, 8, 16),
+    Kind.GRAY_ALPHA: (8, 16),
+    Kind.RGB: (8, 16),
+    Kind.RGB_ALPHA: (8, 16),
+    Kind.PALETTE: (1, 2, 4, 8),
+    Kind.CMYK: (8,),
+}
 
 
 class Chunk(NamedTuple):

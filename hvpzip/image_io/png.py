@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
 
 from hvpzip.errors import ImageError
-from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind
+from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind
 
 __all__ = ["METADATA", "Png", "both_bytes", "image_data", "png_file", "png_samples", "read_png", "samples_of_data"]
 
 _MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _KINDS: Final = {0: Kind.GRAY, 2: Kind.RGB, 3: Kind.PALETTE, 4: Kind.GRAY_ALPHA, 6: Kind.RGB_ALPHA}
 _COLOURS: Final = {kind: colour for colour, kind in _KINDS.items()}
-_DEPTHS: Final = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_DEPTHS: Final = {colour: DEPTHS[kind] for colour, kind in _KINDS.items()}
 # Chunks that are kept. Those of the first line must come before the palette.
 _EARLY: Final = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"sBIT", b"cICP", b"mDCV", b"cLLI"})
 METADATA: Final = _EARLY | {b"bKGD", b"hIST", b"pHYs", b"sPLT", b"tIME", b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"reSo", b"PLTE"}

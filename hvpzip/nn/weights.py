@@ -93,7 +93,7 @@ def _config(name: str) -> dict[str, Any]:
         missing = [key for key in ("network", "schedule", "self_test") if key not in data]
         if missing:
             raise ValueError(f"it does not say {', '.join(missing)}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"model {name}: config.json is missing or damaged ({error})") from error
     assert isinstance(data, dict)
     return data
@@ -127,6 +127,9 @@ def load_model(name: str | None = None, device: str = "cpu") -> Model:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"model {name}: {path.name} is missing or damaged ({error})") from error
+    no_integers = [f"{key} ({tensor.dtype})" for key, tensor in sorted(tensors.items()) if tensor.is_floating_point()]
+    if no_integers:
+        raise ModelError(f"model {name}: weights are integers, but {path.name} has {no_integers[0]}: it is damaged")
     try:
         network, schedule = NetworkConfig.from_dict(config["network"]), Schedule.from_dict(config["schedule"])
     except (ValueError, KeyError, TypeError) as error:

@@ -70,7 +70,7 @@ HEADER_SIZE = 30  # of the small files here: all varints of the header take one 
 def test_read_gives_back_what_write_was_given(parts):
     header, groups, metadata = parts
     data = container.write(header, groups, metadata)
-    found = container.read(data, Limits(max_pixels=1 << 60))
+    found = container.read(data, Limits(max_pixels=1 << 60, max_group_pixels=1 << 60))
     assert (found.header, found.groups, found.metadata) == (header, groups, metadata)
     assert found.header_bytes == len(data) - sum(len(group.payload) for group in groups)
 
@@ -220,6 +220,8 @@ def test_caps_are_checked_before_anything_is_allocated():
         container.read(data)
     with pytest.raises(LimitError, match=r"groups, over the limit of 65536"):
         container.read(data, Limits(max_pixels=1 << 60))
+    with pytest.raises(LimitError, match="groups of 32 x 32 pixels, over the limit of 1023"):
+        container.read(data, Limits(max_pixels=1 << 60, max_group_pixels=1023))
     with pytest.raises(TruncatedError, match="the groups"):
         container.read(data, Limits(max_pixels=1 << 60, max_groups=1 << 60))
     assert tracemalloc.get_traced_memory()[1] < 1 << 20

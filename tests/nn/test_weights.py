@@ -176,6 +176,48 @@ def test_tensors_that_do_not_belong_to_their_settings_are_refused_even_with_a_ma
         weights.load_model()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.uint8, torch.bool])
+def test_a_tensor_of_another_type_is_refused(models, dtype):
+    path = models / "good" / "weights.safetensors"
+    tensors = load_file(path)
+    name = "networks.0.trunk.embed.weight"
+    save_file({**tensors, name: tensors[name].to(dtype)}, path)
+    with pytest.raises(ModelError, match=rf"model good: .*{name}" if dtype.is_floating_point else "model good: its contents have id"):
+        weights.load_model()
+
+
+def test_no_truncation_or_flipped_bit_of_the_tensors_names_shapes_and_places_is_accepted(models):
+    """The beginning of the file, which safetensors itself takes apart: one bit of every ninth byte, and every length up to its end."""
+    path = models / "good" / "weights.safetensors"
+    data = path.read_bytes()
+    size = 8 + int.from_bytes(data[:8], "little")
+    damaged = [data[:length] for length in (*range(0, size, 97), *range(size - 2, size + 3), len(data) - 1)]
+    for at in range(0, size, 9):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << at % 8
+        damaged.append(bytes(flipped))
+    for contents in (*damaged, data + b"\0", b"\xff" * 8 + data[8:]):
+        path.write_bytes(contents)
+        with pytest.raises(ModelError, match=r"model good: .*") as caught:
+            weights.load_model()
+        assert "\n" not in str(caught.value)
+
+
+def test_settings_nested_without_end_are_refused(models):
+    (models / "good" / "config.json").write_text("[" * 200_000)
+    with pytest.raises(ModelError, match=r"model good: config\.json"):
+        weights.load_model()
+
+
+def test_only_the_file_of_that_name_and_kind_is_read(models):
+    """Weights as torch pickles them are no weights here: what unpickling would run is never run."""
+    path = models / "good" / "weights.safetensors"
+    torch.save(load_file(path), path.with_suffix(".pt"))
+    path.write_bytes(path.with_suffix(".pt").read_bytes())
+    with pytest.raises(ModelError, match=r"model good: weights\.safetensors is missing or damaged"):
+        weights.load_model()
+
+
 def test_no_index_or_a_damaged_one_is_one_clear_error(models, monkeypatch, tmp_path):
     (models / "index.json").write_text("{")
     with pytest.raises(ModelError, match=r"index\.json"):
