@@ -1,16 +1,19 @@
 """Pictures to ``.hvz`` bytes and back, for arrays, files and batches. Layer rank 4.
 
-``arrays`` (arrays to bytes) < ``files`` (one file, verified and atomic) < ``batch`` (many files on an executor); ``inspect`` reads headers;
-``records`` holds what they report. Nothing here imports numpy or torch before a picture has to be coded.
+``arrays`` (arrays to bytes) < ``files`` (one file, verified and atomic) < ``jobs`` (one of a batch, done now or before) < ``batch`` (many
+files on an executor); ``tree`` finds the files of a folder; ``inspect`` reads headers; ``records`` holds what they report. Nothing here
+imports numpy or torch before a picture has to be coded.
 """
 
 from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, CompressReport, TermBits, compress, compress_with_report, decompress
-from hvpzip.api.batch import compress_files, decompress_files
-from hvpzip.api.failures import describe_failure
+from hvpzip.api.batch import compress_files, decompress_files, run_batch
+from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
 from hvpzip.api.inspect import Versions, account, info, versions
+from hvpzip.api.jobs import Job, SourceState, delete_source, source_state
 from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
 from hvpzip.api.records import JSON_KEYS, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
+from hvpzip.api.tree import Tree, plan_tree
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -20,11 +23,14 @@ __all__ = [
     "FileInfo",
     "FileResult",
     "GroupAccount",
+    "Job",
     "Plan",
     "ScaleAccount",
     "Section",
+    "SourceState",
     "StackPoint",
     "TermBits",
+    "Tree",
     "Versions",
     "account",
     "as_record",
@@ -37,9 +43,14 @@ __all__ = [
     "decompress_file",
     "decompress_files",
     "decompressed_name",
+    "delete_source",
     "describe_failure",
+    "failed",
     "info",
     "plan_outputs",
+    "plan_tree",
+    "run_batch",
+    "source_state",
     "verify",
     "versions",
 ]

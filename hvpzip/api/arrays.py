@@ -41,6 +41,7 @@ __all__ = [
     "compress_with_report",
     "decode",
     "decompress",
+    "samples_crc",
 ]
 
 DEFAULT_MAX_PIXELS = 1 << 28
@@ -147,7 +148,7 @@ def compress_samples(
         for done, (y, x, h, w) in enumerate(tiles, start=1):
             tile = np.ascontiguousarray(planes[y : y + h, x : x + w])
             coded.append(parts.encode_either(tile, bit_depth, weights, level))
-            checksums.append(_samples_crc(tile))
+            checksums.append(samples_crc(tile))
             if on_group is not None:
                 on_group(done, len(tiles))
     # One kind of payload for the whole file: the model's alone, or parts.
@@ -235,7 +236,7 @@ def decode(
                 raise CorruptError(f"group {done} of {len(tiles)}: {error}") from error
             tile = samples[y : y + h, x : x + w]
             tile[...] = tile_samples
-            if _samples_crc(tile) != group.samples_crc:
+            if samples_crc(tile) != group.samples_crc:
                 raise CorruptError(f"group {done} of {len(tiles)}: the checksum of the decoded samples does not hold")
             if on_group is not None:
                 on_group(done, len(tiles))
@@ -277,7 +278,7 @@ def _map_fields(weights: "Model | None", channels: int, height: int, width: int,
     }
 
 
-def _samples_crc(tile: "Samples") -> int:
+def samples_crc(tile: "Samples") -> int:
     """CRC-32 of the samples of a group in (H, W, C) order, those of 16 bits low byte first."""
     import numpy as np
 

@@ -1,51 +1,39 @@
 """Many files on any ``concurrent.futures.Executor``. Layer rank 4.
 
-The invariant: one result per path, in the order of the paths; a file that fails says so in its result and stops no other.
+The invariants: one result per path, in the order of the paths; a file that fails says so in its result and stops no other; an executor may
+run a task more than once. Sources are deleted here, not by the workers, so that a task that is run again finds its source.
 """
 
 import os
 import signal
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from types import FrameType
 
 from hvpzip.api.arrays import DEFAULT_MAX_PIXELS
-from hvpzip.api.failures import describe_failure
-from hvpzip.api.files import StrPath, compress_file, decompress_file
+from hvpzip.api.failures import describe_failure, failed
+from hvpzip.api.files import StrPath, refuse_early
+from hvpzip.api.jobs import Job, SourceState, delete_source, source_state
 from hvpzip.api.naming import Plan, plan_outputs
 from hvpzip.api.records import FileResult
-from hvpzip.api.runtime import available_cores, checked_threads
+from hvpzip.api.runtime import available_cores
+from hvpzip.api.tree import plan_tree
+from hvpzip.errors import HvpzipError
 
-__all__ = ["compress_files", "decompress_files"]
+__all__ = ["compress_files", "decompress_files", "run_batch"]
 
 Progress = Callable[[FileResult], None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Task:
-    """What a worker is told: everything by value, so that it can travel to another process or machine."""
-
-    compressing: bool
-    path: str
-    output: str
-    force: bool
-    verify: bool
-    effort: int | None
-    model: str | None
-    threads: int | None
-    max_pixels: int
-    frame: int | None
-    strip: bool
 
 
 def compress_files(
     paths: Iterable[StrPath],
     out_dir: StrPath | None = None,
     *,
+    recursive: bool = False,
+    remove: bool = False,
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -60,35 +48,38 @@ def compress_files(
 ) -> list[FileResult]:
     """Compresses each picture to its own ``.hvz`` file, several at a time; one result per path, in order.
 
-    out_dir: an existing folder for the outputs; None puts each beside its input. executor: where the work runs; it is not shut down. None
-    makes a pool of ``workers`` fresh processes (None: one per core, or one per file if those are fewer); each loads the model once.
-    threads: per file, 0 for all cores; None shares the cores among the workers of the default pool, and leaves another executor's as it is.
-    progress: called here with each result as it comes, in any order. The rest: as for ``compress_file``.
-    Failures of single files are in ``FileResult.error``, not raised. Raises: ValueError if an option is out of range.
+    out_dir: an existing folder for the outputs; None puts each beside its input. recursive: ``paths`` is one folder, and all pictures in it
+    and below are compressed, into the same tree under ``out_dir``, which is made; an output that is there and holds its picture is left as
+    it is, so that a batch can go on where it was stopped; results are sorted by path. remove: delete each source once its output was
+    decoded and found equal. executor: where the work runs; it is not shut down. None makes a pool of ``workers`` fresh processes (None: one
+    per core, or one per file if those are fewer); each loads the model once. threads: per file, 0 for all cores; None shares the cores
+    among the workers of the default pool, and leaves another executor's as it is. progress: called here with each result as it comes, in
+    any order. The rest: as for ``compress_file``.
+    Failures of single files are in ``FileResult.error``, not raised. Raises: ValueError if an option is out of range, OSError if the
+    folder cannot be read.
     """
-
-    def task(path: str, output: str, threads: int | None) -> _Task:
-        return _Task(
-            compressing=True,
-            path=path,
-            output=output,
-            force=force,
-            verify=verify,
-            effort=effort,
-            model=model,
-            threads=threads,
-            max_pixels=max_pixels,
-            frame=frame,
-            strip=strip,
-        )
-
-    return _run_all(plan_outputs(paths, out_dir, compressing=True), task, executor, workers, threads, progress)
+    job = Job(
+        compressing=True,
+        force=force,
+        verify=verify,
+        effort=effort,
+        model=model,
+        threads=threads,
+        max_pixels=max_pixels,
+        frame=frame,
+        strip=strip,
+        mirror=recursive,
+        remove=remove,
+    )
+    return run_batch(_plans(paths, out_dir, job), job, executor=executor, workers=workers, progress=progress)
 
 
 def decompress_files(
     paths: Iterable[StrPath],
     out_dir: StrPath | None = None,
     *,
+    recursive: bool = False,
+    remove: bool = False,
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -99,61 +90,59 @@ def decompress_files(
 ) -> list[FileResult]:
     """Decompresses each ``.hvz`` file to its own picture, several at a time; the arguments and results are those of ``compress_files``."""
 
-    def task(path: str, output: str, threads: int | None) -> _Task:
-        return _Task(
-            compressing=False,
-            path=path,
-            output=output,
-            force=force,
-            verify=True,
-            effort=None,
-            model=None,
-            threads=threads,
-            max_pixels=max_pixels,
-            frame=None,
-            strip=strip,
-        )
-
-    return _run_all(plan_outputs(paths, out_dir, compressing=False), task, executor, workers, threads, progress)
+    job = Job(compressing=False, force=force, threads=threads, max_pixels=max_pixels, strip=strip, mirror=recursive, remove=remove)
+    return run_batch(_plans(paths, out_dir, job), job, executor=executor, workers=workers, progress=progress)
 
 
-def _run_all(
-    plans: Sequence[Plan],
-    task_for: Callable[[str, str, int | None], _Task],
-    executor: Executor | None,
-    workers: int | None,
-    threads: int | None,
-    progress: Progress | None,
+def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Sequence[Plan]:
+    if not job.mirror:
+        return plan_outputs(paths, out_dir, compressing=job.compressing)
+    folders = list(paths)
+    if len(folders) != 1:
+        raise ValueError(f"recursive takes one folder, not {len(folders)} paths")
+    return plan_tree(folders[0], out_dir, compressing=job.compressing).plans
+
+
+def run_batch(
+    plans: Sequence[Plan], job: Job, *, executor: Executor | None = None, workers: int | None = None, progress: Progress | None = None
 ) -> list[FileResult]:
-    """Runs the plans that have an output; the others become results at once."""
-    checked_threads(threads)
+    """Does the job with every plan that has an output, as ``compress_files`` says; the others become failures at once."""
     if workers is not None and workers < 1:
         raise ValueError(f"workers must be at least 1, not {workers}")
     results: dict[int, FileResult] = {}
+    states: dict[int, SourceState] = {}
 
     def finish(index: int, result: FileResult) -> None:
+        if index in states and result.error is None and result.output is not None:
+            try:
+                delete_source(result.path, result.output, states[index])
+            except OSError as error:
+                result = replace(result, error=describe_failure(error, result.path))
         results[index] = result
         if progress is not None:
             progress(result)
 
     runnable: list[tuple[int, str, str]] = []
     for index, plan in enumerate(plans):
-        if plan.output is None:
-            error = plan.error or ValueError("no output")
-            finish(index, FileResult(path=plan.path, error=describe_failure(error, plan.path)))
+        try:
+            output = _checked_output(plan, job)
+            if job.remove:
+                states[index] = source_state(plan.path)
+        except (HvpzipError, OSError) as error:
+            finish(index, failed(plan.path, error))
         else:
-            runnable.append((index, plan.path, plan.output))
+            runnable.append((index, plan.path, output))
     if runnable:
         if executor is None:
             workers = min(workers or available_cores(), len(runnable))
-            if threads is None:
-                threads = max(1, available_cores() // workers)
+            if job.threads is None:
+                job = replace(job, threads=max(1, available_cores() // workers))
         with _pool(executor, workers) as pool:
             futures: dict[Future[FileResult], tuple[int, str]] = {}
             try:
                 with _quiet_spawn(executor is None):
                     for index, path, output in runnable:
-                        futures[pool.submit(_work, task_for(path, output, threads))] = (index, path)
+                        futures[pool.submit(_work, job, path, output)] = (index, path)
                 for future in as_completed(futures):
                     index, path = futures[future]
                     finish(index, _outcome(future, path))
@@ -164,6 +153,16 @@ def _run_all(
     return [results[index] for index in range(len(plans))]
 
 
+def _checked_output(plan: Plan, job: Job) -> str:
+    """The output of a plan, refused here rather than by the worker: an executor may run a task again after it lost the first result, and
+    must not take its own output for somebody else's then. Raises: what the plan says, OSError."""
+    if plan.output is None:
+        raise plan.error or ValueError("no output")
+    if not job.mirror:
+        refuse_early(plan.path, plan.output, job.force)
+    return plan.output
+
+
 def _outcome(future: "Future[FileResult]", path: str) -> FileResult:
     """The result of a worker; one that was lost on the way becomes a failure of its file. Interrupts go on."""
     try:
@@ -172,33 +171,20 @@ def _outcome(future: "Future[FileResult]", path: str) -> FileResult:
         return FileResult(path=path, error="the worker process ended abruptly; perhaps memory ran out: try fewer workers")
     except CancelledError:
         return FileResult(path=path, error="cancelled")
+    except OSError as error:
+        return failed(path, error)
     except Exception as error:
-        # The executor's own trouble (a task that cannot be sent, a lost connection): the worker catches what coding raises.
-        return FileResult(path=path, error=describe_failure(error, path), trace="".join(traceback.format_exception(error)))
+        # The executor's own trouble (a task that cannot be sent, workers that die of it): the worker catches what coding raises.
+        return replace(failed(path, error), error=f"the executor gave it up: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _work(task: _Task) -> FileResult:
+def _work(job: Job, path: str, output: str) -> FileResult:
     """One file, in whatever process the executor runs it. Returns failures, lets interrupts through."""
     with _interruptible():
         try:
-            if task.compressing:
-                return compress_file(
-                    task.path,
-                    task.output,
-                    force=task.force,
-                    verify=task.verify,
-                    effort=task.effort,
-                    model=task.model,
-                    threads=task.threads,
-                    max_pixels=task.max_pixels,
-                    frame=task.frame,
-                    strip=task.strip,
-                )
-            return decompress_file(
-                task.path, task.output, force=task.force, threads=task.threads, max_pixels=task.max_pixels, strip=task.strip
-            )
+            return job.resume(path, output)
         except Exception as error:
-            return FileResult(path=task.path, error=describe_failure(error, task.path), trace=traceback.format_exc())
+            return failed(path, error)
 
 
 # ---- Ctrl-C in the default pool ----

@@ -1,10 +1,12 @@
 """One line for any failure, the same in the library's batches and on the command line. Layer rank 4."""
 
 import os
+import traceback
 
+from hvpzip.api.records import FileResult
 from hvpzip.errors import HvpzipError
 
-__all__ = ["describe_failure"]
+__all__ = ["describe_failure", "failed"]
 
 
 def describe_failure(error: BaseException, path: str) -> str:
@@ -22,3 +24,8 @@ def describe_failure(error: BaseException, path: str) -> str:
         text = f"internal error: {type(error).__name__}: {error}"
     line = " ".join(text.split())
     return line.removeprefix(f"{path}: ")
+
+
+def failed(path: str, error: BaseException) -> FileResult:
+    """The result of a file that failed, with the traceback of the error."""
+    return FileResult(path=path, error=describe_failure(error, path), trace="".join(traceback.format_exception(error)))

@@ -16,7 +16,7 @@ from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, GroupProgress, compress_sample
 from hvpzip.api.inspect import describe
 from hvpzip.api.naming import compressed_name, decompressed_name
 from hvpzip.api.pictures import form_of, sections_of
-from hvpzip.api.records import FileInfo, FileResult
+from hvpzip.api.records import FileInfo, FileResult, result_of
 from hvpzip.atomic import atomic_write
 from hvpzip.errors import CorruptError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hvpzip.api.arrays import Samples
     from hvpzip.image_io import Chunk, Form
 
-__all__ = ["StrPath", "compress_file", "decompress_file", "verify"]
+__all__ = ["StrPath", "compress_file", "decompress_file", "refuse_early", "same_forms", "verify"]
 
 StrPath = str | os.PathLike[str]
 
@@ -59,7 +59,7 @@ def compress_file(
 
     started = time.perf_counter()
     target = _target(src, dst, compressed_name)
-    _refuse_early(src, target, force)
+    refuse_early(src, target, force)
     source = _read_bytes(src)
     picture = image_io.read_image(io.BytesIO(source), max_pixels, frame=frame, strip=strip)
     data, report = compress_samples(
@@ -81,7 +81,7 @@ def compress_file(
 
     _write(target, data, force, check if verify else None, times_of=src)
     facts = describe(data, _name(src), max_pixels=max_pixels)
-    return _result(
+    return result_of(
         facts,
         output=_name(target),
         input_bytes=len(source),
@@ -115,7 +115,7 @@ def decompress_file(
 
     started = time.perf_counter()
     target = _target(src, dst, decompressed_name)
-    _refuse_early(src, target, force)
+    refuse_early(src, target, force)
     kind = image_io.format_of(target) if isinstance(target, str) and not _is_device(target) else "PNG"
     data = _read_bytes(src)
     samples, parsed = decode(data, max_pixels=max_pixels, threads=threads, on_group=on_group)
@@ -131,17 +131,16 @@ def decompress_file(
         again = image_io.read_image(io.BytesIO(written), samples.size)
         message = "the picture as written does not hold the decoded samples"
         _compare(again.samples, samples, message)
-        _compare_forms(again.form, form, kind, message)
+        if not same_forms(again.form, form, kind):
+            raise _broken(message)
 
     _write(target, buffer.getvalue(), force, check, times_of=src)
-    return _result(
+    return result_of(
         describe(data, _name(src), max_pixels=max_pixels),
         output=_name(target),
         input_bytes=len(data),
         output_bytes=buffer.tell(),
-        bound_bits=None,
         seconds=time.perf_counter() - started,
-        notices=(),
     )
 
 
@@ -177,7 +176,7 @@ def _target(src: StrPath | BinaryIO, dst: StrPath | BinaryIO | None, default: Ca
     return os.fspath(dst) if isinstance(dst, str | os.PathLike) else dst
 
 
-def _refuse_early(src: StrPath | BinaryIO, target: str | BinaryIO, force: bool) -> None:
+def refuse_early(src: StrPath | BinaryIO, target: str | BinaryIO, force: bool) -> None:
     """Says before the work what the writing would say after it; only the rename itself decides, so a race changes the moment alone."""
     if not isinstance(target, str):
         return
@@ -241,13 +240,13 @@ def _broken(message: str) -> CorruptError:
     return CorruptError(f"{message}; nothing was kept. This is a bug or a fault of the machine")
 
 
-def _compare_forms(again: "Form", form: "Form", kind: str, message: str) -> None:
-    """What PNG holds comes back to the byte; others say the same in their own words, and pad palettes."""
+def same_forms(again: "Form", form: "Form", kind: str) -> bool:
+    """Whether a picture of that kind holds the form. What PNG holds comes back to the byte; others say the same in their own words, and pad
+    palettes."""
     same = (again.kind, again.transparency, again.palette[: len(form.palette)]) == (form.kind, form.transparency, form.palette)
     if kind == "PNG":
         same = same and again.bit_depth == form.bit_depth and _comparable(again) == _comparable(form)
-    if not same:
-        raise _broken(message)
+    return same
 
 
 def _comparable(form: "Form") -> "list[Chunk]":
@@ -259,27 +258,3 @@ def _comparable(form: "Form") -> "list[Chunk]":
 def _jpeg_notice(kind: str, before: int, after: int) -> Iterator[str]:
     if kind == "JPEG" and after > before:
         yield f"the .hvz has {after:,} bytes, {after / before:.1f} times the {before:,} of the JPEG: to save room, keep the JPEG"
-
-
-def _result(
-    facts: FileInfo, *, output: str, input_bytes: int, output_bytes: int, bound_bits: float | None, seconds: float, notices: tuple[str, ...]
-) -> FileResult:
-    return FileResult(
-        path=facts.path,
-        output=output,
-        width=facts.width,
-        height=facts.height,
-        channels=facts.channels,
-        bit_depth=facts.bit_depth,
-        input_bytes=input_bytes,
-        output_bytes=output_bytes,
-        header_bytes=facts.header_bytes,
-        coded_bits=facts.coded_bits,
-        bound_bits=bound_bits,
-        bits_per_dim=facts.bits_per_dim,
-        model=facts.model,
-        effort=facts.effort,
-        groups=facts.groups,
-        seconds=seconds,
-        notices=notices,
-    )

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from hvpzip.errors import HvpzipError, NotHvpzipError
 
-__all__ = ["SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outputs"]
+__all__ = ["SOURCE_SUFFIXES", "SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outputs"]
 
 SUFFIX = ".hvz"
 _PICTURE_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"})
-_SOURCE_SUFFIXES = _PICTURE_SUFFIXES | {".jpg", ".jpeg", ".gif", ".pbm"}
+SOURCE_SUFFIXES = _PICTURE_SUFFIXES | {".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".pbm"}
 
 
 class Plan(NamedTuple):
@@ -21,11 +21,16 @@ class Plan(NamedTuple):
     output: str | None
     error: HvpzipError | OSError | None
 
+    @classmethod
+    def clash(cls, path: str, output: str, owner: str) -> "Plan":
+        """The plan of an input whose output is already that of another one."""
+        return cls(path, None, HvpzipError(f"output {output} is already that of {owner}"))
+
 
 def compressed_name(path: str) -> str:
     """``photo.png`` gives ``photo.hvz``, and ``scan.2024`` gives ``scan.2024.hvz``: only the suffix of a picture is replaced."""
     stem, suffix = os.path.splitext(path)
-    return (stem if suffix.lower() in _SOURCE_SUFFIXES and os.path.basename(stem) else path) + SUFFIX
+    return (stem if suffix.lower() in SOURCE_SUFFIXES and os.path.basename(stem) else path) + SUFFIX
 
 
 def decompressed_name(path: str) -> str:
@@ -72,8 +77,7 @@ def plan_outputs(paths: Iterable[str | os.PathLike[str]], out_dir: str | os.Path
             output = os.path.join(out_dir, os.path.basename(output))
         key = os.path.abspath(output)
         if key in owners:
-            clash = HvpzipError(f"output {output} is already that of {owners[key]}")
-            plans.append(Plan(path, None, clash))
+            plans.append(Plan.clash(path, output, owners[key]))
             continue
         owners[key] = path
         plans.append(Plan(path, output, None))

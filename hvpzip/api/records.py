@@ -5,7 +5,17 @@ The invariant: ``8 * output_bytes == 8 * header_bytes + coded_bits`` for every `
 
 from dataclasses import dataclass, field
 
-__all__ = ["JSON_KEYS", "FileInfo", "FileResult", "GroupAccount", "ScaleAccount", "Section", "StackPoint", "as_record"]
+__all__ = [
+    "JSON_KEYS",
+    "FileInfo",
+    "FileResult",
+    "GroupAccount",
+    "ScaleAccount",
+    "Section",
+    "StackPoint",
+    "as_record",
+    "result_of",
+]
 
 # The stable names and their order in JSON; a key that a command cannot know is null, never absent.
 JSON_KEYS = (
@@ -26,6 +36,7 @@ JSON_KEYS = (
     "groups",
     "seconds",
     "error",
+    "skipped",
 )
 
 
@@ -127,7 +138,8 @@ class FileResult:
     ``output_bytes`` of what was written. After ``compress`` the figures obey the rule of ``FileInfo``; after ``decompress`` it holds with
     ``input_bytes`` in the place of ``output_bytes``, and ``bits_per_dim`` is that of the ``.hvz`` file in both. ``bound_bits`` is the
     model's own bound, known only to the encoder. ``error`` is one line, and then the figures that were not reached are None;
-    ``trace`` is the traceback that belongs to it. ``notices`` are one-line remarks, such as metadata that was not kept.
+    ``trace`` is the traceback that belongs to it. ``skipped`` says that the output was there already and holds the same, so that nothing
+    was written. ``notices`` are one-line remarks, such as metadata that was not kept.
     """
 
     path: str
@@ -147,6 +159,7 @@ class FileResult:
     groups: int | None = None
     seconds: float | None = None
     error: str | None = None
+    skipped: bool = False
     notices: tuple[str, ...] = ()
     trace: str | None = field(default=None, repr=False, compare=False)
 
@@ -154,3 +167,37 @@ class FileResult:
 def as_record(result: FileInfo | FileResult) -> dict[str, object]:
     """The JSON form: every key of ``JSON_KEYS`` in that order, None where the operation cannot know the value."""
     return {key: getattr(result, key, None) for key in JSON_KEYS}
+
+
+def result_of(
+    facts: FileInfo,
+    *,
+    output: str,
+    input_bytes: int,
+    output_bytes: int,
+    bound_bits: float | None = None,
+    seconds: float,
+    skipped: bool = False,
+    notices: tuple[str, ...] = (),
+) -> FileResult:
+    """The result of an operation on the ``.hvz`` file of which ``facts`` tells, ``facts.path`` being the name of its source."""
+    return FileResult(
+        path=facts.path,
+        output=output,
+        width=facts.width,
+        height=facts.height,
+        channels=facts.channels,
+        bit_depth=facts.bit_depth,
+        input_bytes=input_bytes,
+        output_bytes=output_bytes,
+        header_bytes=facts.header_bytes,
+        coded_bits=facts.coded_bits,
+        bound_bits=bound_bits,
+        bits_per_dim=facts.bits_per_dim,
+        model=facts.model,
+        effort=facts.effort,
+        groups=facts.groups,
+        seconds=seconds,
+        skipped=skipped,
+        notices=notices,
+    )

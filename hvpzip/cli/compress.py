@@ -1,13 +1,11 @@
 """``hvpzip compress``. Layer rank 5."""
 
-from collections.abc import Callable, Sequence
-
 import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, picture_text, shown
-from hvpzip.cli.places import STREAM, input_argument, opened, received
-from hvpzip.cli.transfer import GroupProgress, Transfer, coding_options, run_transfer, transfer_options
+from hvpzip.cli.places import STREAM, input_argument
+from hvpzip.cli.transfer import coding_options, run_transfer, transfer_options
 
 __all__ = ["command"]
 
@@ -15,7 +13,6 @@ __all__ = ["command"]
 @click.command("compress", short_help="Compress pictures to .hvz files.")
 @input_argument
 @transfer_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file to standard output.")
 @click.option("--no-verify", is_flag=True, help="Do not decode what was written before it gets its name.")
 @click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend. Models so far have one effort, 1.")
 @click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")
@@ -25,6 +22,7 @@ __all__ = ["command"]
 @output_options
 def command(
     inputs: tuple[str, ...],
+    recursive: bool,
     output: str | None,
     force: bool,
     remove: bool,
@@ -53,57 +51,31 @@ def command(
     Examples:
       hvpzip compress photo.png
       hvpzip compress -o packed/ -j 4 *.png
+      hvpzip compress -r photos/ -o packed/
       hvpzip compress --json photo.png -o photo.hvz
       hvpzip compress < photo.png > photo.hvz
     """
     if remove and no_verify:
         raise click.UsageError("--rm needs the verification that --no-verify leaves out.")
-    paths = received(inputs)
-    if as_json and (output == STREAM or (output is None and paths == [STREAM])):
-        raise click.UsageError("--json and the compressed data cannot both go to standard output: use -o FILE.")
     console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    job = api.Job(
+        compressing=True,
+        force=force,
+        verify=not no_verify,
+        effort=effort,
+        model=model,
+        threads=threads,
+        max_pixels=max_pixels,
+        frame=frame,
+        strip=strip,
+        mirror=recursive,
+        remove=remove,
+    )
 
-    def one(item: api.Plan, on_group: GroupProgress) -> api.FileResult:
-        return api.compress_file(
-            opened(item.path, writing=False),
-            opened(item.output or STREAM, writing=True),
-            force=force,
-            verify=not no_verify,
-            effort=effort,
-            model=model,
-            threads=threads,
-            max_pixels=max_pixels,
-            on_group=on_group,
-            frame=frame,
-            strip=strip,
-        )
+    def summary(result: api.FileResult) -> str:
+        return _summary(result) + (f"\n{_figures(result)}" if verbose else "")
 
-    def many(paths: Sequence[str], folder: str | None, progress: Callable[[api.FileResult], None]) -> object:
-        return api.compress_files(
-            paths,
-            folder,
-            workers=jobs,
-            progress=progress,
-            force=force,
-            verify=not no_verify,
-            effort=effort,
-            model=model,
-            threads=threads,
-            max_pixels=max_pixels,
-            frame=frame,
-            strip=strip,
-        )
-
-    def report(result: api.FileResult) -> None:
-        if as_json:
-            console.record(api.as_record(result))
-        if result.error is None:
-            # In a pipe, a program that works says nothing.
-            (console.detail if result.output == STREAM else console.notice)(_summary(result))
-            console.detail(_figures(result))
-
-    transfer = Transfer(compressing=True, one=one, many=many, report=report)
-    return run_transfer(console, transfer, paths, output=output, force=force, remove=remove, jobs=jobs)
+    return run_transfer(console, job, inputs, summary, output=output, jobs=jobs, recursive=recursive, as_json=as_json)
 
 
 def _summary(result: api.FileResult) -> str:

@@ -1,13 +1,11 @@
 """``hvpzip decompress``. Layer rank 5."""
 
-from collections.abc import Callable, Sequence
-
 import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, shown
-from hvpzip.cli.places import STREAM, input_argument, opened, received
-from hvpzip.cli.transfer import GroupProgress, Transfer, coding_options, run_transfer, transfer_options
+from hvpzip.cli.places import STREAM, input_argument
+from hvpzip.cli.transfer import coding_options, run_transfer, transfer_options
 
 __all__ = ["command"]
 
@@ -20,10 +18,12 @@ __all__ = ["command"]
 @output_options
 def command(
     inputs: tuple[str, ...],
+    recursive: bool,
     output: str | None,
     force: bool,
     remove: bool,
     jobs: int,
+    as_json: bool,
     strip: bool,
     threads: int | None,
     max_pixels: int,
@@ -38,39 +38,24 @@ def command(
     or its metadata is refused. It gets its name only after it was read back and found equal to what was decoded. With no IN, or with -,
     standard input is read; standard output gets PNG, or TIFF for CMYK.
 
+    With -r, IN is a folder. The .hvz files in it and below go back into the same tree under OUT, as with compress; where the suffix is of
+    a kind that cannot hold the picture, .png is added.
+
     \b
     Examples:
       hvpzip decompress photo.hvz
       hvpzip decompress photo.hvz -o photo.tif
       hvpzip decompress -o photos/ packed/*.hvz
+      hvpzip decompress -r packed/ -o photos/
       hvpzip decompress < photo.hvz > photo.png
     """
-    paths = received(inputs)
     console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
+    job = api.Job(compressing=False, force=force, threads=threads, max_pixels=max_pixels, strip=strip, mirror=recursive, remove=remove)
+    return run_transfer(console, job, inputs, _summary, output=output, jobs=jobs, recursive=recursive, as_json=as_json)
 
-    def one(item: api.Plan, on_group: GroupProgress) -> api.FileResult:
-        return api.decompress_file(
-            opened(item.path, writing=False),
-            opened(item.output or STREAM, writing=True),
-            force=force,
-            threads=threads,
-            max_pixels=max_pixels,
-            on_group=on_group,
-            strip=strip,
-        )
 
-    def many(paths: Sequence[str], folder: str | None, progress: Callable[[api.FileResult], None]) -> object:
-        return api.decompress_files(
-            paths, folder, workers=jobs, progress=progress, force=force, threads=threads, max_pixels=max_pixels, strip=strip
-        )
-
-    def report(result: api.FileResult) -> None:
-        if result.error is None:
-            # In a pipe, a program that works says nothing.
-            (console.detail if result.output == STREAM else console.notice)(
-                f"{shown(result.path)} -> {shown(result.output or STREAM)}: {result.width} x {result.height}, "
-                f"{result.input_bytes:,} to {result.output_bytes:,} bytes, {result.seconds:.1f} s"
-            )
-
-    transfer = Transfer(compressing=False, one=one, many=many, report=report)
-    return run_transfer(console, transfer, paths, output=output, force=force, remove=remove, jobs=jobs)
+def _summary(result: api.FileResult) -> str:
+    return (
+        f"{shown(result.path)} -> {shown(result.output or STREAM)}: {result.width} x {result.height}, "
+        f"{result.input_bytes:,} to {result.output_bytes:,} bytes, {result.seconds:.1f} s"
+    )

@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 import click
 
-from hvpzip.api import Plan, plan_outputs
+from hvpzip.api import Plan, Tree, plan_outputs, plan_tree
 from hvpzip.cli.console import Decorated
 
-__all__ = ["STREAM", "input_argument", "opened", "out_folder", "plan", "received"]
+__all__ = ["STREAM", "input_argument", "opened", "plan", "planned_tree", "received"]
 
 STREAM = "-"
 
@@ -31,7 +31,7 @@ def received(inputs: Sequence[str]) -> list[str]:
     return paths
 
 
-def out_folder(paths: Sequence[str], output: str | None) -> str | None:
+def _out_folder(paths: Sequence[str], output: str | None) -> str | None:
     """The folder that ``-o`` names, made if it ends in a slash; None if it names a file, or nothing. Raises: click.UsageError."""
     if output is None or output == STREAM:
         if output == STREAM and len(paths) > 1:
@@ -53,7 +53,7 @@ def out_folder(paths: Sequence[str], output: str | None) -> str | None:
 
 def plan(paths: Sequence[str], output: str | None, *, compressing: bool, force: bool) -> Sequence[Plan]:
     """The output of each input. Raises: click.UsageError where the command line makes no sense, before any work."""
-    folder = out_folder(paths, output)
+    folder = _out_folder(paths, output)
     if folder is None and output is None and paths == [STREAM]:
         output = STREAM
     if output == STREAM and not force and sys.stdout is not None and sys.stdout.isatty():
@@ -61,6 +61,18 @@ def plan(paths: Sequence[str], output: str | None, *, compressing: bool, force: 
     if folder is None and output is not None:
         return [Plan(paths[0], output, None)]
     return plan_outputs(paths, folder, compressing=compressing)
+
+
+def planned_tree(paths: Sequence[str], output: str | None, *, compressing: bool) -> Tree:
+    """The files of the one folder among the inputs, and their outputs. Raises: click.UsageError where the command line makes no sense."""
+    if len(paths) != 1 or paths[0] == STREAM:
+        raise click.UsageError("-r takes one folder.")
+    if output is not None and (output == STREAM or (os.path.lexists(output) and not os.path.isdir(output))):
+        raise click.UsageError(f"-o must be a folder with -r; {output} is none.")
+    try:
+        return plan_tree(paths[0], output, compressing=compressing)
+    except OSError as error:
+        raise click.UsageError(f"cannot read the folder {paths[0]}: {error.strerror}") from error
 
 
 def opened(place: str, *, writing: bool) -> str | BinaryIO:

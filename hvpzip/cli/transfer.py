@@ -1,18 +1,15 @@
 """What ``compress`` and ``decompress`` share: their options, and the loop over the inputs. Layer rank 5."""
 
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import click
 
-from hvpzip.api import FileResult, Plan
+from hvpzip.api import FileResult, Job, Plan, as_record, run_batch
 from hvpzip.cli.console import Console, Decorated, shown
-from hvpzip.cli.places import STREAM, out_folder, plan
+from hvpzip.cli.places import STREAM, opened, plan, planned_tree, received
+from hvpzip.cli.tally import Tally
 
-__all__ = ["GroupProgress", "Transfer", "coding_options", "run_transfer", "transfer_options"]
-
-GroupProgress = Callable[[int, int], None]
+__all__ = ["coding_options", "run_transfer", "transfer_options"]
 
 
 def coding_options(function: Decorated) -> Decorated:
@@ -45,6 +42,7 @@ def coding_options(function: Decorated) -> Decorated:
 def transfer_options(function: Decorated) -> Decorated:
     """The options of the commands that write files."""
     for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file to standard output."),
         click.option(
             "-j",
             "--jobs",
@@ -63,73 +61,106 @@ def transfer_options(function: Decorated) -> Decorated:
             type=click.Path(allow_dash=True),
             help="Output file, or folder for several inputs; - is standard output.",
         ),
+        click.option("-r", "--recursive", is_flag=True, help="IN is a folder: take what is in it and below, into the same tree in OUT."),
     ):
         function = option(function)
     return function
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Transfer:
-    """One run of ``compress`` or ``decompress``: how to do one file here, how to do many at a time, and what to say of a result."""
-
-    compressing: bool
-    one: Callable[[Plan, GroupProgress], FileResult]
-    many: Callable[[Sequence[str], str | None, Callable[[FileResult], None]], object]
-    report: Callable[[FileResult], None]
-
-
 def run_transfer(
-    console: Console, transfer: Transfer, paths: Sequence[str], *, output: str | None, force: bool, remove: bool, jobs: int
+    console: Console,
+    job: Job,
+    inputs: Sequence[str],
+    summary: Callable[[FileResult], str],
+    *,
+    output: str | None,
+    jobs: int,
+    recursive: bool,
+    as_json: bool,
 ) -> int:
-    """The exit status after all inputs; a failed one stops no other. Raises: click.UsageError before any work."""
-    plans = plan(paths, output, compressing=transfer.compressing, force=force)
-    if remove and STREAM in (plans[0].path, plans[0].output):
+    """The exit status after all inputs; a failed one stops no other. ``summary`` tells in a line what became of a file that did not fail.
+
+    Raises: click.UsageError before any work.
+    """
+    paths = received(inputs)
+    if as_json and (output == STREAM or (output is None and paths == [STREAM])):
+        raise click.UsageError("--json and the output cannot both go to standard output: use -o FILE.")
+    tally = None
+    if recursive:
+        tree = planned_tree(paths, output, compressing=job.compressing)
+        plans: Sequence[Plan] = tree.plans
+        tally = Tally(job.compressing, tree)
+    else:
+        plans = plan(paths, output, compressing=job.compressing, force=job.force)
+    if job.remove and STREAM in (paths[0], output):
         raise click.UsageError("--rm needs files on both sides, not - (a standard stream).")
 
     def finish(result: FileResult) -> None:
+        if tally is not None:
+            tally.add(result)
         if result.error is not None:
             console.failure(result.path, result.error, result.trace)
         for notice in result.notices:
             console.notice(f"hvpzip: {shown(result.path)}: {notice}")
-        transfer.report(result)
-        if remove and result.error is None:
-            try:
-                os.unlink(result.path)
-            except OSError as error:
-                console.failure(result.path, error)
+        if as_json:
+            console.record(as_record(result))
+        if result.skipped:
+            console.detail(f"{shown(result.path)} -> {shown(result.output or '')}: there already")
+        elif result.error is None:
+            # In a pipe, a program that works says nothing.
+            (console.detail if result.output == STREAM else console.notice)(summary(result))
 
-    if jobs > 1 and len(plans) > 1:
-        done = 0
-
-        def arrived(result: FileResult) -> None:
-            nonlocal done
-            done += 1
-            finish(result)
-            console.progress(f"{done} of {len(plans)} files")
-
-        console.progress(f"0 of {len(plans)} files")
-        transfer.many(paths, out_folder(paths, output), arrived)
-        console.clear()
-        return console.exit_code
-    for number, item in enumerate(plans, start=1):
-        finish(_attempt(console, transfer, item, f"[{number}/{len(plans)}] {shown(item.path)}"))
+    try:
+        if jobs > 1 and len(plans) > 1:
+            _in_processes(console, job, plans, jobs, finish)
+        else:
+            for number, item in enumerate(plans, start=1):
+                finish(_attempt(console, job, item, f"[{number}/{len(plans)}] {shown(item.path)}"))
+    except KeyboardInterrupt:
+        if tally is not None:
+            tally.say(console, as_json=as_json, interrupted=True)
+        raise
+    if tally is not None:
+        tally.say(console, as_json=as_json)
     return console.exit_code
 
 
-def _attempt(console: Console, transfer: Transfer, item: Plan, label: str) -> FileResult:
-    """The result of one file, failed or not. Interrupts and closed pipes go on."""
-    import traceback
+def _in_processes(console: Console, job: Job, plans: Sequence[Plan], jobs: int, finish: Callable[[FileResult], None]) -> None:
+    done = 0
 
-    from hvpzip.api import describe_failure
+    def arrived(result: FileResult) -> None:
+        nonlocal done
+        done += 1
+        finish(result)
+        console.progress(f"{done} of {len(plans)} files")
+
+    console.progress(f"0 of {len(plans)} files")
+    run_batch(plans, job, workers=jobs, progress=arrived)
+    console.clear()
+
+
+def _attempt(console: Console, job: Job, item: Plan, label: str) -> FileResult:
+    """The result of one file, failed or not. Interrupts and closed pipes go on."""
+    from hvpzip.api import delete_source, failed, source_state
+
+    def on_group(done: int, groups: int) -> None:
+        console.progress(f"{label}  {done} of {groups} groups")
 
     console.progress(label)
     try:
         if item.error is not None:
             raise item.error
-        return transfer.one(item, lambda done, groups: console.progress(f"{label}  {done} of {groups} groups"))
+        before = source_state(item.path) if job.remove else None
+        if job.mirror and item.output is not None:
+            result = job.resume(item.path, item.output, on_group)
+        else:
+            result = job.run(opened(item.path, writing=False), opened(item.output or STREAM, writing=True), on_group)
+        if before is not None and result.output is not None:
+            delete_source(item.path, result.output, before)
+        return result
     except BrokenPipeError:
         raise
     except Exception as error:
-        return FileResult(path=item.path, error=describe_failure(error, item.path), trace=traceback.format_exc())
+        return failed(item.path, error)
     finally:
         console.clear()

@@ -32,7 +32,7 @@ from hvpzip.nn.integer import IntegerOps, exact_arithmetic, prove
 from hvpzip.nn.network import Cascade, State
 from hvpzip.nn.ops import ACT_BITS, Conv, weight_exponents
 
-__all__ = ["Model", "export", "find_model", "list_models", "load_model", "model_id", "models_folder", "quantise"]
+__all__ = ["Model", "export", "find_model", "list_models", "load_model", "model_id", "models_folder", "name_of", "quantise"]
 
 ID_BYTES = 8
 FORMAT = 1
@@ -101,9 +101,14 @@ def _config(name: str) -> dict[str, Any]:
 
 def find_model(wanted: bytes, device: str = "cpu") -> Model:
     """The bundled model with this id. Raises ModelError naming the id where there is none."""
+    return load_model(name_of(wanted), device)
+
+
+def name_of(wanted: bytes) -> str:
+    """The name of the bundled model that states this id. Raises ModelError naming the id where there is none."""
     for name in list_models():
         if model_id(name) == wanted:
-            return load_model(name, device)
+            return name
     raise ModelError(f"the file was made by model {wanted.hex()}, which is not installed; installed are {_installed()}")
 
 

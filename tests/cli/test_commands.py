@@ -159,7 +159,7 @@ def test_compress_json_is_one_object_a_file_with_stable_keys(run: Run, folder: P
     assert 8 * good["output_bytes"] == 8 * good["header_bytes"] + good["coded_bits"]
     assert good["bits_per_dim"] == 8 * good["output_bytes"] / (48 * 40 * 3)
     assert [key for key, value in good.items() if value is None] == ["error"]
-    assert {key for key, value in bad.items() if value is not None} == {"path", "error"}
+    assert {key for key, value in bad.items() if value is not None} == {"path", "error", "skipped"}
 
 
 def test_info_json_is_one_object_a_file(run: Run, packed: Mapping[str, bytes]) -> None:
@@ -169,7 +169,7 @@ def test_info_json_is_one_object_a_file(run: Run, packed: Mapping[str, bytes]) -
     assert tuple(rgb) == api.JSON_KEYS
     assert (rgb["width"], rgb["height"], rgb["channels"], rgb["bit_depth"], rgb["groups"]) == (48, 40, 3, 8, 1)
     assert (rgb["output_bytes"], gray["channels"]) == (len(packed["rgb"]), 1)
-    assert {key for key, value in rgb.items() if value is None} == {"output", "input_bytes", "bound_bits", "seconds", "error"}
+    assert {key for key, value in rgb.items() if value is None} == {"output", "input_bytes", "bound_bits", "seconds", "error", "skipped"}
 
 
 def test_info_verbose_shows_where_every_byte_goes(run: Run, packed: Mapping[str, bytes]) -> None:
