@@ -1,14 +1,17 @@
-"""``python -m hvpzip.training``: train, cool down, export, plot, pack."""
+"""``python -m hvpzip.training``: train, try variants, export, plot, pack."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from hvpzip.training import parallel
+from hvpzip.training.bench import HEADINGS, Bench
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import pack
 from hvpzip.training.export import export_checkpoint, integer_cost
@@ -39,11 +42,42 @@ def _parser() -> argparse.ArgumentParser:
     cost = commands.add_parser("cost", help="what the integers cost against the float network")
     cost.add_argument("checkpoint", type=Path)
     cost.add_argument("sources", nargs="+", help="folders of photos; centre crops are measured")
+    trying = commands.add_parser("variant", help="train variants for a fixed number of steps and print their validation bounds per scale")
+    trying.add_argument("names", nargs="+", metavar="NAME", help="variants of the bench, or 'all'")
+    trying.add_argument("--bench", type=Path, default=Path("models/configs/variants.json"), help="JSON (hvpzip.training.bench.Bench)")
+    trying.add_argument(
+        "--set", type=_setting, action="append", default=[], metavar="SETTING=VALUE", help="change all, as network.channels=48"
+    )
+    trying.add_argument("--seed", type=int, help="of everything drawn; the bench's own by default")
+    trying.add_argument("--steps", type=int, help="length of a run; the bench's own by default")
+    trying.add_argument("--initial", type=Path, help="checkpoint that all go on from")
+    trying.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     packing = commands.add_parser("pack", help="put photos of a folder into an archive to train from elsewhere")
     packing.add_argument("source", type=Path)
     packing.add_argument("archive", type=Path)
     packing.add_argument("--megabytes", type=float, default=48.0)
     return parser
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected SETTING=VALUE, not {text!r}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value  # a word
+
+
+def _try_variants(options: argparse.Namespace) -> None:
+    bench = Bench.read(options.bench)
+    if options.steps is not None:
+        bench = bench.of_length(options.steps)
+    changes = dict(options.set) if options.seed is None else {**dict(options.set), "seed": options.seed}
+    names = list(bench.variants) if options.names == ["all"] else options.names
+    print(f"| {' | '.join(HEADINGS)} |\n|{' --- |' * len(HEADINGS)}", flush=True)
+    for outcome in bench.run(names, changes, device=options.device, initial=options.initial):
+        print(outcome.row(), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,6 +99,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "cost":
         for name, (real, integer) in integer_cost(options.checkpoint, tuple(options.sources)).items():
             print(f"{name}: float {real:.4f}, integer {integer:.4f} bits/dim ({100 * (integer / real - 1):+.2f} %)")
+        return 0
+    if options.command == "variant":
+        _try_variants(options)
         return 0
     config = TrainConfig.read(options.config)
     if options.dry_run:

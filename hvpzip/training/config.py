@@ -40,7 +40,9 @@ class TrainConfig:
         validation: Folders or archives whose centre crops measure progress; never trained on.
         network, noise, augmentation: What is trained, on which schedule, on which crops.
         batch, crop: Crops a step and their side (a power of two).
+        optimizer: "adam", or "muon" for the weights of convolutions and Adam for biases and the heads' last layers.
         learning_rate: Of the body; heads' last layers get ``head_gain`` times as much, for they start at zero.
+        matrix_gain: With Muon, how many times the learning rate its weights get.
         warmup: Steps of linear warm-up.
         calibration: Steps on the mixtures' biases alone, before anything else.
         side_weight: Weight of the steps that only the paths beside the first one take.
@@ -58,8 +60,10 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     batch: int = 4
     crop: int = 128
+    optimizer: str = "adam"
     learning_rate: float = 1.5e-3
     head_gain: float = 3.0
+    matrix_gain: float = 1.0
     warmup: int = 200
     calibration: int = 40
     side_weight: float = 0.25
@@ -74,6 +78,8 @@ class TrainConfig:
             raise ValueError("give as many weights as sources, and at least one")
         if self.crop < 8 or self.crop & (self.crop - 1):
             raise ValueError(f"crop must be a power of two of at least 8, not {self.crop}")
+        if self.optimizer not in ("adam", "muon"):
+            raise ValueError(f"optimizer must be 'adam' or 'muon', not {self.optimizer!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from hvpzip.training.closed_form import initialise_biases, solve
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import Crops, load_photos
 from hvpzip.training.loss import Term, cascade_terms, path_bits, training_loss
+from hvpzip.training.muon import Muon
 
 __all__ = ["Run", "learning_rate", "validation_crops"]
 
 CLOSED_FORM_BATCHES = 30
 VALIDATION_CROP = 256
 VALIDATION_COUNT = 12  # a source
+MOMENTS = {"exp_avg": "m", "exp_avg_sq": "v"}  # as optimisers and checkpoints call them; Muon has the first alone
 
 
 def learning_rate(step: int, peak: float, warmup: int, cooldown: tuple[int, int] | None) -> float:
@@ -59,9 +61,18 @@ class Run:
         device: "cpu" or "cuda".
         initial: Checkpoint to branch from instead (its step goes on counting).
         cooldown: Steps of a cool-down with fake quantisation, after which the run ends; None trains at the constant rate.
+        photos: Photos of ``config.sources`` where they are loaded already.
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, device: str, initial: Path | None = None, cooldown: int | None = None) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: Path,
+        device: str,
+        initial: Path | None = None,
+        cooldown: int | None = None,
+        photos: Sequence[Sequence[Tensor]] | None = None,
+    ) -> None:
         self.device, self.folder = parallel.local_device(device), folder
         folder.mkdir(parents=True, exist_ok=True)
         checkpoint = folder / "last.safetensors"
@@ -79,7 +90,8 @@ class Run:
         torch.manual_seed(config.seed)
         self.model = Cascade(config.network, config.noise.schedule())
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.crops = Crops(load_photos(config.sources), config.weights, config.crop, config.augmentation, self.device, self.generator)
+        photos = load_photos(config.sources) if photos is None else photos
+        self.crops = Crops(photos, config.weights, config.crop, config.augmentation, self.device, self.generator)
         self.validation = validation_crops(config.validation)
         self.step, self.seconds = 0, 0.0
         self.end: int | None = None
@@ -88,11 +100,11 @@ class Run:
             self._start()
         parallel.same_everywhere(self.model)
         self.averaged = {name: p.detach().clone() for name, p in self.model.named_parameters()}
-        self.optimizer = self._optimizer()
+        self.optimizers = self._optimizers()
         if state is not None:
             self._restore(tensors, moments, state)
         if cooldown is not None and self.start_of_cooldown is None:
-            self.start_of_cooldown, self.end = self.step, self.step + cooldown
+            self.cool_down(cooldown)
         if parallel.rank():  # process 0 goes on with the random state of the checkpoint, the others with their own
             self.generator.manual_seed(config.seed + 1000 * parallel.rank() + self.step)
             torch.manual_seed(config.seed + 1000 * parallel.rank() + self.step)
@@ -108,12 +120,20 @@ class Run:
             optimizer.step()
             self.model.zero_grad()
 
-    def _optimizer(self) -> torch.optim.Optimizer:
-        body = [p for name, p in self.model.named_parameters() if ".out." not in name]
-        heads = [p for name, p in self.model.named_parameters() if ".out." in name]
-        return torch.optim.Adam(
-            [{"params": body, "gain": 1.0}, {"params": heads, "gain": self.config.head_gain}], lr=0.0, betas=(0.9, 0.99)
-        )
+    def cool_down(self, steps: int) -> None:
+        """Let the rate fall over the next ``steps`` steps, and end the run with them."""
+        self.start_of_cooldown, self.end = self.step, self.step + steps
+
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        heads: list[Tensor] = []
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
+        for name, p in self.model.named_parameters():
+            muon = self.config.optimizer == "muon" and name.endswith(".weight")
+            (heads if ".out." in name else matrices if muon else others).append(p)
+        groups = [{"params": others, "gain": 1.0}, {"params": heads, "gain": self.config.head_gain}]
+        found: list[torch.optim.Optimizer] = [torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.99))]
+        return [*found, Muon([{"params": matrices, "gain": self.config.matrix_gain}])] if matrices else found
 
     def _backward(self, ops: FloatOps) -> tuple[list[Term], int]:
         images = self.crops.batch(self.config.batch // parallel.world())
@@ -134,8 +154,9 @@ class Run:
         stopping = False
         while not stopping and (last is None or self.step < last):
             rate = learning_rate(self.step, self.config.learning_rate, self.config.warmup, cooldown)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate * group["gain"]
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * group["gain"]
             # Integers cost little even untrained (docs/experiments.md, 5), and simulating them is slow: the last fifth of a
             # cool-down is enough.
             ops = FloatOps(simulate=cooldown is not None and self.step >= cooldown[0] + 0.8 * (cooldown[1] - cooldown[0]))
@@ -143,8 +164,9 @@ class Run:
             stopping = max_seconds is not None and time.monotonic() - began > max_seconds
             stopping = parallel.average_gradients(self.model.parameters(), stopping)
             norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+            for optimizer in self.optimizers:
+                optimizer.step()
+            self.model.zero_grad()
             self._average()
             self.step += 1
             self.seconds = seconds_before + time.monotonic() - began
@@ -182,23 +204,28 @@ class Run:
             names, live = zip(*self.model.named_parameters(), strict=True)
             torch._foreach_lerp_([self.averaged[name] for name in names], list(live), 1 - decay)
 
-    @torch.no_grad()
     def validate(self, ops: FloatOps) -> dict[str, float]:
         """Bits per dimension of the averaged weights on every validation source and path; logged."""
+        result: dict[str, float] = {}
+        for name, terms in self.validation_terms(ops).items():
+            result |= {f"{name}/{key}": value for key, value in self._by_name(terms, self.validation[name].numel()).items()}
+        self._log({"kind": "validation", "simulated": ops.simulate, "bits_per_dim": result})
+        return {k: round(v, 4) for k, v in result.items() if "level" not in k}
+
+    @torch.no_grad()
+    def validation_terms(self, ops: FloatOps) -> dict[str, list[Term]]:
+        """Terms of the averaged weights on the crops of every validation source."""
         live = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self._load(self.averaged)
         random_state = torch.get_rng_state()
         torch.manual_seed(0)  # the same latents every time
-        result: dict[str, float] = {}
-        for name, images in self.validation.items():
-            terms: list[Term] = []
-            for part in torch.split(images, 4):
-                terms += cascade_terms(self.model, ops, part.to(self.device))
-            result |= {f"{name}/{key}": value for key, value in self._by_name(terms, images.numel()).items()}
+        found = {
+            name: [term for part in torch.split(images, 4) for term in cascade_terms(self.model, ops, part.to(self.device))]
+            for name, images in self.validation.items()
+        }
         torch.set_rng_state(random_state)
         self._load(live)
-        self._log({"kind": "validation", "simulated": ops.simulate, "bits_per_dim": result})
-        return {k: round(v, 4) for k, v in result.items() if "level" not in k}
+        return found
 
     def _load(self, values: dict[str, Tensor]) -> None:
         with torch.no_grad():
@@ -215,9 +242,9 @@ class Run:
         tensors |= {f"averaged.{k}": v.cpu() for k, v in self.averaged.items()}
         moments: dict[str, Tensor] = {}
         for name, p in self.model.named_parameters():
-            if p in self.optimizer.state:
-                kept = self.optimizer.state[p]
-                moments |= {f"{name}.m": kept["exp_avg"].cpu(), f"{name}.v": kept["exp_avg_sq"].cpu()}
+            for optimizer in self.optimizers:
+                kept = optimizer.state.get(p, {})
+                moments |= {f"{name}.{short}": kept[key].cpu() for key, short in MOMENTS.items() if key in kept}
         state = {
             "step": self.step,
             "seconds": self.seconds,
@@ -230,15 +257,21 @@ class Run:
     def _restore(self, tensors: dict[str, Tensor], moments: dict[str, Tensor] | None, state: dict[str, Any]) -> None:
         self.model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
         self.averaged = {k.removeprefix("averaged."): v.to(self.device) for k, v in tensors.items() if k.startswith("averaged.")}
-        for name, p in self.model.named_parameters():
-            if moments is not None and f"{name}.m" in moments:
-                self.optimizer.state[p] = {
-                    "step": torch.tensor(float(state["step"])),
-                    "exp_avg": moments[f"{name}.m"].to(self.device).clone(memory_format=torch.preserve_format),
-                    "exp_avg_sq": moments[f"{name}.v"].to(self.device),
-                }
+        if moments is not None:
+            self._restore_moments(moments, state["step"])
         self.step, self.seconds = state["step"], state["seconds"]
         self.start_of_cooldown, self.end = state["cooldown"]
         main, crops = (torch.frombuffer(bytearray.fromhex(text), dtype=torch.uint8) for text in state["random"])
         torch.set_rng_state(main)
         self.generator.set_state(crops)
+
+    def _restore_moments(self, moments: dict[str, Tensor], step: int) -> None:
+        """Hand the kept averages to the optimisers. A weight that lacks one, since the run has changed its optimiser, starts without."""
+        names = {p: name for name, p in self.model.named_parameters()}
+        for optimizer in self.optimizers:
+            needed = ["exp_avg"] if isinstance(optimizer, Muon) else list(MOMENTS)
+            for p in (p for group in optimizer.param_groups for p in group["params"]):
+                kept = {key: moments[name] for key in needed if (name := f"{names[p]}.{MOMENTS[key]}") in moments}
+                if len(kept) == len(needed):
+                    kept = {key: value.to(self.device).clone(memory_format=torch.preserve_format) for key, value in kept.items()}
+                    optimizer.state[p] = kept if isinstance(optimizer, Muon) else {"step": torch.tensor(float(step)), **kept}

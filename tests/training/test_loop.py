@@ -184,7 +184,9 @@ def losses_of(run: Run, steps: int) -> list[float]:
     return found
 
 
-def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(config, tmp_path):
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(config, tmp_path, optimizer):
+    config = dataclasses.replace(config, optimizer=optimizer)
     whole = losses_of(Run(config, tmp_path / "whole", "cpu"), 6)
     first = losses_of(Run(config, tmp_path / "parts", "cpu"), 3)
     second = Run(config, tmp_path / "parts", "cpu")
@@ -194,6 +196,27 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(config, tmp_path):
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not torch.equal(one["model.networks.0.trunk.embed.weight"], one["averaged.networks.0.trunk.embed.weight"])
+
+
+def test_a_run_may_change_its_optimiser_and_keeps_what_both_average(config, tmp_path):
+    folder, muon = tmp_path / "run", dataclasses.replace(config, optimizer="muon")
+    Run(config, folder, "cpu").train(max_steps=2, report=lambda line: None)
+    adam = weights_of(folder)
+    run = Run(muon, folder, "cpu")
+    name, weight = next((name, p) for name, p in run.model.named_parameters() if name.endswith("trunk.embed.weight"))
+    assert torch.equal(run.optimizers[1].state[weight]["exp_avg"], adam[f"{name}.m"])
+    run.train(max_steps=1, report=lambda line: None)
+    after = weights_of(folder)
+    assert not torch.equal(after[f"model.{name}"], adam[f"model.{name}"])
+    assert f"{name}.m" in after
+    assert f"{name}.v" not in after  # Muon needs none
+    assert {key for key in adam if key.endswith(".v")} - {key for key in after if key.endswith(".v")} == {
+        key for key in adam if key.endswith(".weight.v") and ".out." not in key
+    }
+    back = Run(config, folder, "cpu")  # back with Adam, whose averages of these weights begin anew
+    assert next(p for n, p in back.model.named_parameters() if n == name) not in back.optimizers[0].state
+    back.train(max_steps=1, report=lambda line: None)
+    assert f"{name}.v" in weights_of(folder)
 
 
 def test_a_cool_down_branches_off_ends_at_its_step_with_simulated_integers_and_exports_what_it_simulated(config, tmp_path):
