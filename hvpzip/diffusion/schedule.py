@@ -12,7 +12,8 @@ with noise levels, one without).
     step 4  hh, exact             p(hh | coarse)
 
 A latent is a side branch: only the steps ``given`` it read it, for the exact unit says all that its noisy version said (design section
-3). The schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
+3). A latent may itself be given a noisier one: a **chain**, Markov from the exact unit outwards, ``q(y2 | y1) = N(y1, sigma2^2)``. The
+schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ class Step:
 
     Attributes:
         unit: Band revealed, one of ``UNITS``.
-        sigma: For a latent, the index of its noise scale in the table of scales, one a colour; empty for an exact step.
+        sigma: For a latent, the index of its noise scale in the table of scales, one a colour; empty for an exact step. The noise is that
+            beyond its parent, which is the unit itself or, in a chain, the latent that reads this one.
         log2_delta: For a latent, log2 of its lattice step, one a colour; empty for an exact step.
-        given: Index of the latent step that this step reads (its own unit's), or None.
+        given: Index of the latent step that this step reads (its own unit's, before it in the list), or None.
     """
 
     unit: str
@@ -48,8 +50,6 @@ class Step:
             raise ValueError(f"unit {self.unit!r} is none of {UNITS}")
         if len(self.sigma) != len(self.log2_delta) or len(self.sigma) not in (0, 3):
             raise ValueError("a latent needs three sigmas and three lattice steps, an exact step none")
-        if self.sigma and self.given is not None:
-            raise ValueError("a latent given another latent is not supported: one noise level a unit")
 
     @property
     def is_latent(self) -> bool:
@@ -65,6 +65,8 @@ class LevelSchedule:
     paths: Mapping[str, tuple[int, ...]]
 
     def __post_init__(self) -> None:
+        for index, step in enumerate(self.steps):
+            self._check_given(index, step)
         for name, path in self.paths.items():
             unknown = [i for i in path if not 0 <= i < len(self.steps)]
             if unknown:
@@ -76,19 +78,43 @@ class LevelSchedule:
                 step = self.steps[index]
                 if step.is_latent and (position + 1 == len(path) or self.steps[path[position + 1]].given != index):
                     raise ValueError(f"path {name!r}: latent {index} must be read by the step that follows it")
-                if step.given is not None:
-                    before = self.steps[step.given]
-                    if position == 0 or path[position - 1] != step.given or not before.is_latent or before.unit != step.unit:
-                        raise ValueError(f"path {name!r}: step {index} must follow the latent of its own unit that it reads")
+                if step.given is not None and (position == 0 or path[position - 1] != step.given):
+                    raise ValueError(f"path {name!r}: step {index} must follow the latent of its own unit that it reads")
         for unit in UNITS:
             self.direct(unit)
 
+    def _check_given(self, index: int, step: Step) -> None:
+        if step.given is None:
+            return
+        if not 0 <= step.given < index:
+            raise ValueError(f"step {index} reads step {step.given}, which is not before it")
+        before = self.steps[step.given]
+        if not before.is_latent or before.unit != step.unit:
+            raise ValueError(f"step {index} reads step {step.given}, which is no latent of its own unit {step.unit!r}")
+        readers = [i for i, other in enumerate(self.steps) if other.given == step.given]
+        if len(readers) > 1 and any(self.steps[i].is_latent for i in readers):
+            raise ValueError(f"latent {step.given} is read by the steps {readers}: a latent of a chain has one reader, its parent")
+
     def direct(self, unit: str) -> int:
-        """Index of the step that reveals ``unit`` exactly with no latent read: its prediction also feeds the carried features."""
+        """Index of the step that reveals ``unit`` exactly with no latent read, the first one of several: its prediction also feeds the
+        carried features.
+        """
         found = [i for i, step in enumerate(self.steps) if step.unit == unit and not step.is_latent and step.given is None]
-        if len(found) != 1:
-            raise ValueError(f"unit {unit!r} needs exactly one exact step without latent, found {len(found)}")
+        if not found:
+            raise ValueError(f"unit {unit!r} needs an exact step without latent, found 0")
         return found[0]
+
+    def parent(self, latent: int) -> int | None:
+        """The latent step whose value a latent is a noisy version of: the one that reads it. None where that is the unit itself."""
+        readers = (i for i, step in enumerate(self.steps) if step.given == latent and step.is_latent)
+        return next(readers, None)
+
+    def reference(self, index: int) -> int:
+        """The step whose linear prediction a reveal of step ``index`` is compared with: what was known before any latent of the unit gives
+        it. A latent that reads nothing has its own; all others take the direct step's.
+        """
+        step = self.steps[index]
+        return index if step.is_latent and step.given is None else self.direct(step.unit)
 
 
 @dataclass(frozen=True, kw_only=True)

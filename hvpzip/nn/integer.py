@@ -115,6 +115,9 @@ def _plane_limit(network: LevelNetwork, latent: int | None) -> int:
     limit = 1023 if network.transform else 255
     if latent is None:
         return limit
+    above = network.schedule.parent(latent)
+    if above is not None:
+        limit = _plane_limit(network, above)
     step = network.schedule.steps[latent]
     scale64 = gaussian_tables().scale64
     return max(limit + int(scale64[s]) * 8 // 64 + (3 << d) for s, d in zip(step.sigma, step.log2_delta, strict=True))

@@ -178,11 +178,8 @@ class LevelNetwork(nn.Module):
             values: ``(B, 3, h, w)`` in sample units.
         """
         spec = self.schedule.steps[step]
-        if spec.is_latent:
-            branch, reference = self.side[str(step)], step
-        else:
-            branch, reference = self.carry[spec.unit], self.schedule.direct(spec.unit)
-        mean = self.linear_mean(state, reference)
+        branch = self.side[str(step)] if spec.is_latent else self.carry[spec.unit]
+        mean = self.linear_mean(state, self.schedule.reference(step))
         inputs, energies = features.unit_inputs(values, mean)
         return State(
             branch(ops, inputs, state.carried),

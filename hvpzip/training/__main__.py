@@ -1,4 +1,4 @@
-"""``python -m hvpzip.training``: train, try variants, export, plot, pack."""
+"""``python -m hvpzip.training``: train, try variants and noise levels, search schedules, export, plot, pack."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 
 import torch
 
+from hvpzip.diffusion.schedule import Schedule
 from hvpzip.training import parallel
 from hvpzip.training.bench import HEADINGS, Bench
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import pack
 from hvpzip.training.export import export_checkpoint, integer_cost
+from hvpzip.training.levels import levels_table, logged_table, train_levels
 from hvpzip.training.loop import Run
 from hvpzip.training.plot import plot_log
+from hvpzip.training.search import search_schedules
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +55,21 @@ def _parser() -> argparse.ArgumentParser:
     trying.add_argument("--steps", type=int, help="length of a run; the bench's own by default")
     trying.add_argument("--initial", type=Path, help="checkpoint that all go on from")
     trying.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    levels = commands.add_parser("levels", help="try other noise levels on a trained model: train new steps alone, and compare")
+    levels.add_argument("checkpoint", type=Path, help="of a trained run; its photos are used")
+    levels.add_argument("schedule", type=Path, help="JSON schedule that begins with the checkpoint's steps")
+    levels.add_argument("into", type=Path, help="folder for the model with all paths, and levels.json")
+    levels.add_argument("--steps", type=int, default=400, help="training steps of each new step (default: %(default)s)")
+    levels.add_argument("--crop", type=int, help="side of the crops, if not that of the checkpoint's run")
+    levels.add_argument("--against", default="one-shot", help="path to compare with (default: %(default)s)")
+    gains = commands.add_parser("gains", help="what noise levels gain in a run's last validation, by level")
+    gains.add_argument("folder", type=Path, help="of the run")
+    schedule = commands.add_parser("schedule", help="search schedules: the shortest path through states of a pilot network")
+    schedule.add_argument("--config", type=Path, required=True, help="JSON settings: photos, batch, crop")
+    schedule.add_argument("--into", type=Path, default=Path("runs/schedule"), help="folder of the results (default: %(default)s)")
+    schedule.add_argument("--steps", type=int, default=2500, help="training steps of the pilots (default: %(default)s)")
+    schedule.add_argument("--budget", type=int, default=8, help="network evaluations a level, at most (default: %(default)s)")
+    schedule.add_argument("--pilots", type=Path, help="pilots.safetensors of an earlier search, to use instead of training")
     packing = commands.add_parser("pack", help="put photos of a folder into an archive to train from elsewhere")
     packing.add_argument("source", type=Path)
     packing.add_argument("archive", type=Path)
@@ -103,7 +121,18 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "variant":
         _try_variants(options)
         return 0
+    if options.command == "levels":
+        schedule = Schedule.from_dict(json.loads(options.schedule.read_text()))
+        bits = train_levels(options.checkpoint, schedule, options.into, options.steps, crop=options.crop)
+        print(levels_table(bits, schedule, options.against))
+        return 0
+    if options.command == "gains":
+        print(logged_table(options.folder))
+        return 0
     config = TrainConfig.read(options.config)
+    if options.command == "schedule":
+        print(search_schedules(config, options.into, options.steps, options.budget, options.pilots))
+        return 0
     if options.dry_run:
         print(config)
         return 0

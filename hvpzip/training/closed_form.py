@@ -11,11 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hvpzip.diffusion.bound import sample_latent
 from hvpzip.diffusion.schedule import UNITS
 from hvpzip.nn import features
 from hvpzip.nn.network import Cascade, ClosedForm, Head, LevelNetwork
-from hvpzip.training.loss import LevelPlanes, noise, pyramid_of
+from hvpzip.training.loss import LevelPlanes, pyramid_of, sample_latents
 
 __all__ = ["initialise_biases", "solve"]
 
@@ -58,6 +57,7 @@ def _walk(network: LevelNetwork, planes: LevelPlanes) -> Iterator[tuple[int, Ten
     known, energies = planes.coarse, features.coarse_inputs(planes.coarse)[1]
     for unit in UNITS:
         values = planes.units[unit]
+        latents = sample_latents(network.schedule, unit, values)
         side: dict[int, tuple[Tensor, Tensor]] = {}
         for index, step in enumerate(network.schedule.steps):
             if step.unit != unit:
@@ -65,14 +65,14 @@ def _walk(network: LevelNetwork, planes: LevelPlanes) -> Iterator[tuple[int, Ten
             source = (known, energies) if step.given is None else side[step.given]
             target = values
             if step.is_latent:
-                target = sample_latent(values, *noise(step, values.device))
+                target = latents[index]
                 side[index] = _known(network, index, known, energies, target)
             yield index, *source, target
         known, energies = _known(network, network.schedule.direct(unit), known, energies, values)
 
 
 def _known(network: LevelNetwork, step: int, known: Tensor, energies: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    form = _form(network, step)
+    form = _form(network, network.schedule.reference(step))
     mean = features.linear(known, form.mean_weight, form.mean_bias, features.MEAN_SHIFT)
     return torch.cat([known, values], 1), torch.cat([energies, features.unit_inputs(values, mean)[1]], 1)
 

@@ -16,7 +16,7 @@ from hvpzip.nn.network import Cascade, LevelNetwork, State
 from hvpzip.nn.ops import Ops
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["Term", "cascade_terms", "noise", "path_bits", "pyramid_of", "training_loss"]
+__all__ = ["Term", "cascade_terms", "noise", "path_bits", "pyramid_of", "sample_latents", "training_loss"]
 
 
 class Term(NamedTuple):
@@ -78,18 +78,36 @@ def noise(step: Step, device: torch.device) -> tuple[Tensor, Tensor]:
     return sigma, torch.tensor([2.0**d for d in step.log2_delta], device=device)
 
 
+def sample_latents(schedule: LevelSchedule, unit: str, values: Tensor) -> dict[int, Tensor]:
+    """All latents of a unit ``(B, 3, h, w)`` by step, drawn from q; those of a chain one from the other, the least noisy first."""
+    latents: dict[int, Tensor] = {}
+    for index in sorted(
+        (i for i, step in enumerate(schedule.steps) if step.is_latent and step.unit == unit), key=lambda i: _depth(schedule, i)
+    ):
+        above = schedule.parent(index)
+        parent = values if above is None else latents[above]
+        latents[index] = sample_latent(parent, *noise(schedule.steps[index], values.device))
+    return latents
+
+
+def _depth(schedule: LevelSchedule, latent: int) -> int:
+    above = schedule.parent(latent)
+    return 0 if above is None else 1 + _depth(schedule, above)
+
+
 def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components: int) -> list[Term]:
     """Terms of every step of the level, of all paths; latents are sampled from q."""
     terms = []
     state = network.begin(ops, planes.coarse)
     for unit in UNITS:
         values = planes.units[unit]
+        latents = sample_latents(network.schedule, unit, values)
         side: dict[int, State] = {}
         for index, step in enumerate(network.schedule.steps):
             if step.unit != unit:
                 continue
             sigma, delta = noise(step, values.device)
-            revealed = sample_latent(values, sigma, delta) if step.is_latent else values
+            revealed = latents[index] if step.is_latent else values
             prediction = network.predict(ops, state if step.given is None else side[step.given], index)
             bits = mixture_bits(
                 prediction.mean / 64,
@@ -103,7 +121,9 @@ def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components
             )
             terms.append(Term(planes.number, unit, index, "rate", bits.sum()))
             if step.is_latent:
-                terms.append(Term(planes.number, unit, index, "refund", refund_bits(values, revealed, sigma, delta).sum()))
+                above = network.schedule.parent(index)
+                parent = values if above is None else latents[above]
+                terms.append(Term(planes.number, unit, index, "refund", refund_bits(parent, revealed, sigma, delta).sum()))
                 side[index] = network.reveal(ops, state, index, revealed)
         if unit != UNITS[-1]:
             state = network.reveal(ops, state, network.schedule.direct(unit), values)
