@@ -39,7 +39,7 @@ def tiny_settings(transform: int = 0) -> tuple[NetworkConfig, Schedule]:
     return network, Schedule(levels=levels)
 
 
-def tiny_tensors(transform: int = 0, seed: int = 1) -> dict[str, torch.Tensor]:
+def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> dict[str, torch.Tensor]:
     """Integer weights as ``nn.weights.quantise`` gives them: random networks, random corrections to closed forms that predict somewhat."""
     import torch
 
@@ -52,7 +52,8 @@ def tiny_tensors(transform: int = 0, seed: int = 1) -> dict[str, torch.Tensor]:
         count = int(np.prod(shape))
         return torch.tensor([low + next(numbers) % (high - low + 1) for _ in range(count)], dtype=torch.int64).reshape(shape).to(dtype)
 
-    cascade = Cascade(*tiny_settings(transform))
+    network, usual = tiny_settings(transform)
+    cascade = Cascade(network, schedule or usual)
     tensors = {}
     for name, module in sorted(cascade.named_modules()):
         if isinstance(module, Conv):
@@ -76,15 +77,16 @@ def tiny_tensors(transform: int = 0, seed: int = 1) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def make_tiny_model(transform: int = 0, seed: int = 1) -> Model:
-    """The tiny model, proved and ready to code."""
+def make_tiny_model(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> Model:
+    """The tiny model, proved and ready to code; on another schedule if one is given."""
     import torch
 
     from hvpzip.nn.integer import prove
     from hvpzip.nn.weights import Model, _identity, _integer_cascade
 
-    network, schedule = tiny_settings(transform)
-    tensors = tiny_tensors(transform, seed)
+    network, usual = tiny_settings(transform)
+    tensors = tiny_tensors(transform, seed, schedule)
+    schedule = schedule or usual
     cascade = _integer_cascade(network, schedule, tensors)
     prove(cascade)
     return Model("tiny", _identity(network, schedule, tensors), network, schedule, cascade, torch.device("cpu"))

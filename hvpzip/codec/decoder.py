@@ -74,7 +74,7 @@ class Decoder(Walker):
         values = np.empty((self.channels, parameters.mean.shape[1]), np.int64)
         residuals: list[Int64Array] = []
         for channel in range(self.channels):
-            (lo, hi), delta = support(step, channel, level.ranges[step.unit][channel])
+            (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, residuals)
             if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.second)):
                 freqs = self._pop_reweighted(self.known, channel, parameters, mixture, values, (lo, hi), step.given is None)

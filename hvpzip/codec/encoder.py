@@ -90,7 +90,7 @@ class Encoder(Walker):
                 self.message = ans.push_planned(self.message, *changed[channel], ans.PRECISION, next(self.plans))
                 bits += ans.bits_of(changed[channel][1], ans.PRECISION)
                 continue
-            (lo, hi), delta = support(step, channel, level.ranges[step.unit][channel])
+            (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, residuals[:channel])
             self.message, freqs = ans.push_mixture(self.message, mixture, values[channel] // delta, lo, hi, delta, plan=next(self.plans))
             bits += ans.bits_of(freqs, ans.PRECISION)

@@ -91,13 +91,20 @@ def transfers(geometry: Geometry, channels: int, path: str) -> list[Transfer]:
     return found + [Transfer(True, rows * columns)] * channels
 
 
-def support(step: Step, channel: int, span: Range) -> tuple[Range, int]:
-    """Alphabet of the step's symbols in one channel, and the lattice step: samples themselves, or lattice indices of a latent."""
+def support(schedule: LevelSchedule, index: int, channel: int, span: Range) -> tuple[Range, int]:
+    """Alphabet of a step's symbols in one channel, and the lattice step: samples themselves, or lattice indices of a latent, which reach
+    beyond all values of its parent.
+    """
+    step = schedule.steps[index]
     if not step.is_latent:
         return span, 1
+    above = schedule.parent(index)
+    if above is not None:
+        (low, high), parent_delta = support(schedule, above, channel, span)
+        span = low * parent_delta, high * parent_delta
     delta = 1 << step.log2_delta[channel]
-    low, high = ans.lattice_range(*span, step.sigma[channel], delta)
-    return (int(low), int(high)), delta
+    first, last = ans.lattice_range(*span, step.sigma[channel], delta)
+    return (int(first), int(last)), delta
 
 
 def exact_steps(level: Level, path: str) -> list[int]:

@@ -55,8 +55,7 @@ class Walker:
         rows, columns = level.sizes[step.unit]
         if (rows, columns) == level.grid:
             return network.reveal(self.ops, state, index, self.tensor(values))
-        reference = index if step.is_latent else level.schedule.direct(step.unit)
-        full = features.round_shift(network.linear_mean(state, reference), 6)
+        full = features.round_shift(network.linear_mean(state, level.schedule.reference(index)), 6)
         for channel in range(3):
             # The prediction of a sample that is not there is kept inside the channel's range, on which the exactness proof rests.
             lo, hi = level.ranges[step.unit][channel] if channel < self.channels else (0, 0)

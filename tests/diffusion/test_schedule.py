@@ -42,22 +42,40 @@ def test_a_path_that_names_no_step_is_refused(index):
         LevelSchedule(steps=LEVEL.steps, paths={"bad": (index, 2, 3)})
 
 
-def test_a_latent_given_another_latent_is_refused():
-    with pytest.raises(ValueError, match="one noise level a unit"):
-        Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0)
+NOISIER = Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3))
+CHAIN = (NOISIER, Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0), Step(unit="hh", given=1), *EXACT.values())
 
 
-def test_a_latent_of_another_unit_cannot_be_read():
-    steps = (LATENT, EXACT["hh"], Step(unit="hl", given=0), EXACT["hl"], EXACT["lh"])
-    with pytest.raises(ValueError, match="own unit"):
-        LevelSchedule(steps=steps, paths={"bad": (1, 0, 2, 4)})
+def test_in_a_chain_the_parent_of_a_latent_is_the_latent_that_reads_it():
+    level = LevelSchedule(steps=CHAIN, paths={"chain": (0, 1, 2, 4, 5)})
+    assert [level.parent(index) for index in (0, 1)] == [1, None]
+    assert [level.reference(index) for index in range(6)] == [0, 3, 3, 3, 4, 5]
 
 
-@pytest.mark.parametrize("extra", [(), (EXACT["hh"], EXACT["hh"])])
-def test_every_unit_needs_exactly_one_exact_step_without_latent(extra):
-    steps = (LATENT, Step(unit="hh", given=0), EXACT["hl"], EXACT["lh"], *extra)
-    with pytest.raises(ValueError, match=f"found {len(extra)}"):
+def test_a_chain_cut_short_or_in_another_order_is_refused():
+    for path in [(0, 1, 3, 4, 5), (1, 2, 4, 5), (1, 0, 2, 4, 5)]:
+        with pytest.raises(ValueError, match="path 'bad'"):
+            LevelSchedule(steps=CHAIN, paths={"bad": path})
+
+
+def test_a_latent_of_a_chain_has_one_reader():
+    with pytest.raises(ValueError, match="one reader"):
+        LevelSchedule(steps=(*CHAIN, Step(unit="hh", given=0)), paths={})
+
+
+@pytest.mark.parametrize(
+    "bad", [Step(unit="hl", given=0), Step(unit="hh", given=1), Step(unit="hh", given=7), Step(unit="hh", given=3)], ids=str
+)
+def test_a_step_reads_a_latent_of_its_own_unit_that_comes_before_it(bad):
+    with pytest.raises(ValueError, match="reads step"):
+        LevelSchedule(steps=(LATENT, bad, *EXACT.values()), paths={})
+
+
+def test_every_unit_needs_an_exact_step_without_latent_and_the_first_one_is_its_reference():
+    steps = (LATENT, Step(unit="hh", given=0), EXACT["hl"], EXACT["lh"])
+    with pytest.raises(ValueError, match="found 0"):
         LevelSchedule(steps=steps, paths={"diffusion": (0, 1, 2, 3)})
+    assert LevelSchedule(steps=(*steps, EXACT["hh"], EXACT["hh"]), paths={}).direct("hh") == 4
 
 
 @pytest.mark.parametrize(

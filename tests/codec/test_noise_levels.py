@@ -1,0 +1,71 @@
+"""Several noise levels: chains of latents, and latents on every unit."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.orders import ORDERS, code
+from hvpzip.codec import image_codec
+from hvpzip.codec.image_codec import decode_group
+from hvpzip.diffusion.bound import log2_sigma
+from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
+from hvpzip.training.loss import noise, sample_latents
+from tests.conftest import make_tiny_model, photo_crop
+
+STEPS = (
+    Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
+    Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0),
+    Step(unit="hh", given=1),
+    Step(unit="hl", sigma=(64, 48, 48), log2_delta=(1, 0, 0)),
+    Step(unit="hl", given=3),
+    Step(unit="lh"),
+    Step(unit="hh"),
+    Step(unit="hl"),
+)
+LEVEL = LevelSchedule(steps=STEPS, paths={"noisy": (0, 1, 2, 3, 4, 5), "direct": (6, 7, 5)})
+
+
+@pytest.fixture(scope="module")
+def model():
+    return make_tiny_model(schedule=Schedule(levels=(LEVEL, LEVEL)))
+
+
+@pytest.mark.parametrize(("width", "height", "gray"), [(40, 33, False), (31, 40, True), (1, 2, False)])
+def test_a_group_along_a_chain_comes_back(model, width, height, gray):
+    samples = photo_crop(20, 20, width, height, gray)
+    payload, report = image_codec._encode_along(samples, model, 0, learn_colours=True)
+    assert np.array_equal(decode_group(payload, samples.shape, 8, model), samples)
+    if width > 1:
+        borrowed = {(term.unit, term.step) for term in report.terms if term.kind == "refund"}
+        assert borrowed == {("hh", 0), ("hh", 1), ("hl", 3)}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_brings_a_chain_back(model, order):
+    images = [photo_crop(left, 20, 24, 20) for left in (0, 90)]
+    coded = code(images, model, order, "noisy")
+    assert all(np.array_equal(one, other) for one, other in zip(coded.images, images, strict=True))
+
+
+def test_the_alphabet_of_a_chained_latent_reaches_beyond_that_of_its_parent(model):
+    level = image_codec.geometry_of((3, 64, 64), 8, model).levels[0]
+    from hvpzip.codec.geometry import support
+
+    span = level.ranges["hh"][0]
+    (low, high), delta = support(LEVEL, 0, 0, span)
+    (inner_low, inner_high), inner_delta = support(LEVEL, 1, 0, span)
+    assert low * delta < inner_low * inner_delta < span[0]
+    assert high * delta > inner_high * inner_delta > span[1]
+
+
+def test_latents_of_a_chain_are_drawn_one_from_the_other():
+    torch.manual_seed(0)
+    values = torch.full((4, 3, 64, 64), 100.0)
+    latents = sample_latents(LEVEL, "hh", values)
+    outer = torch.tensor([2.0 ** log2_sigma(i) for i in STEPS[0].sigma])
+    inner, delta = noise(STEPS[1], values.device)
+    spread = (latents[1] - values).std((0, 2, 3))
+    assert torch.allclose(spread, (inner**2 + delta**2 / 12).sqrt(), rtol=0.03)
+    assert torch.allclose(
+        (latents[0] - latents[1]).std((0, 2, 3)), (outer**2 + (2.0 ** torch.tensor([4.0, 3, 3])) ** 2 / 12).sqrt(), rtol=0.03
+    )
