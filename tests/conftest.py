@@ -115,6 +115,12 @@ def tiny_models() -> Callable[[int], Model]:
 
 
 @pytest.fixture(scope="session")
+def tiny_model_on() -> Callable[[Schedule], Model]:
+    """``tiny_model_on(schedule)``: a tiny model with that schedule."""
+    return lambda schedule: make_tiny_model(schedule=schedule)
+
+
+@pytest.fixture(scope="session")
 def crop() -> Callable[..., np.ndarray]:
     """``crop(left, top, width, height, gray=False)`` of the example photo: uint8 ``(C, height, width)``."""
     return photo_crop

@@ -32,7 +32,7 @@ from hvpzip.nn.integer import IntegerOps, exact_arithmetic, prove
 from hvpzip.nn.network import Cascade, State
 from hvpzip.nn.ops import ACT_BITS, Conv, weight_exponents
 
-__all__ = ["Model", "export", "find_model", "list_models", "load_model", "model_id", "models_folder", "name_of", "quantise"]
+__all__ = ["Model", "export", "find_model", "list_models", "load_folder", "load_model", "model_id", "models_folder", "name_of", "quantise"]
 
 ID_BYTES = 8
 FORMAT = 1
@@ -79,14 +79,19 @@ def list_models() -> list[str]:
 
 def model_id(name: str) -> bytes:
     """The id that a bundled model states (8 bytes); ``load_model`` checks it. Raises ModelError for an unknown name."""
-    return bytes.fromhex(str(_config(name)["id"]))
+    return bytes.fromhex(str(_config(_folder(name))["id"]))
 
 
-def _config(name: str) -> dict[str, Any]:
+def _folder(name: str) -> Path:
     if name not in _index()["models"]:
         raise ModelError(f"no model {name!r}; installed are {', '.join(list_models())}")
+    return models_folder() / name
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    name = folder.name
     try:
-        data = json.loads((models_folder() / name / "config.json").read_text())
+        data = json.loads((folder / "config.json").read_text())
         if data["format"] != FORMAT:
             raise ModelError(f"model {name} has format {data['format']}, this version reads {FORMAT}")
         bytes.fromhex(data["id"])
@@ -125,8 +130,12 @@ def load_model(name: str | None = None, device: str = "cpu") -> Model:
         ModelError: unknown name, damaged file, weights outside the proof, or a device whose arithmetic differs.
     """
     name = list_models()[0] if name is None else name
-    config = _config(name)
-    path = models_folder() / name / "weights.safetensors"
+    return load_folder(_folder(name), device)
+
+
+def load_folder(folder: Path, device: str = "cpu") -> Model:
+    """A model that need not be bundled, from its own folder, checked as ``load_model`` does; files that it makes open with it alone."""
+    name, config, path = folder.name, _config(folder), folder / "weights.safetensors"
     try:
         with safe_open(path, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)

@@ -10,7 +10,6 @@ from hvpzip.codec.image_codec import decode_group
 from hvpzip.diffusion.bound import log2_sigma
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
 from hvpzip.training.loss import noise, sample_latents
-from tests.conftest import make_tiny_model, photo_crop
 
 STEPS = (
     Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
@@ -26,13 +25,13 @@ LEVEL = LevelSchedule(steps=STEPS, paths={"noisy": (0, 1, 2, 3, 4, 5), "direct":
 
 
 @pytest.fixture(scope="module")
-def model():
-    return make_tiny_model(schedule=Schedule(levels=(LEVEL, LEVEL)))
+def model(tiny_model_on):
+    return tiny_model_on(Schedule(levels=(LEVEL, LEVEL)))
 
 
 @pytest.mark.parametrize(("width", "height", "gray"), [(40, 33, False), (31, 40, True), (1, 2, False)])
-def test_a_group_along_a_chain_comes_back(model, width, height, gray):
-    samples = photo_crop(20, 20, width, height, gray)
+def test_a_group_along_a_chain_comes_back(model, crop, width, height, gray):
+    samples = crop(20, 20, width, height, gray)
     payload, report = image_codec._encode_along(samples, model, 0, learn_colours=True)
     assert np.array_equal(decode_group(payload, samples.shape, 8, model), samples)
     if width > 1:
@@ -41,8 +40,8 @@ def test_a_group_along_a_chain_comes_back(model, width, height, gray):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_every_order_brings_a_chain_back(model, order):
-    images = [photo_crop(left, 20, 24, 20) for left in (0, 90)]
+def test_every_order_brings_a_chain_back(model, crop, order):
+    images = [crop(left, 20, 24, 20) for left in (0, 90)]
     coded = code(images, model, order, "noisy")
     assert all(np.array_equal(one, other) for one, other in zip(coded.images, images, strict=True))
 
@@ -66,6 +65,5 @@ def test_latents_of_a_chain_are_drawn_one_from_the_other():
     inner, delta = noise(STEPS[1], values.device)
     spread = (latents[1] - values).std((0, 2, 3))
     assert torch.allclose(spread, (inner**2 + delta**2 / 12).sqrt(), rtol=0.03)
-    assert torch.allclose(
-        (latents[0] - latents[1]).std((0, 2, 3)), (outer**2 + (2.0 ** torch.tensor([4.0, 3, 3])) ** 2 / 12).sqrt(), rtol=0.03
-    )
+    steps = 2.0 ** torch.tensor(STEPS[0].log2_delta)
+    assert torch.allclose((latents[0] - latents[1]).std((0, 2, 3)), (outer**2 + steps**2 / 12).sqrt(), rtol=0.03)
