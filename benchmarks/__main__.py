@@ -15,13 +15,13 @@ from benchmarks.scales import summed
 __all__ = ["main"]
 
 # Each is a module of this package with a ``main(arguments)`` of its own.
-EXPERIMENTS = ("ablation", "cifar10", "overhead")
+EXPERIMENTS = ("ablation", "cifar10", "damage", "overhead")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the benchmark; returns 0 if every photo came back from every codec, 1 if not, 2 for a usage error.
 
-    ``ablation``, ``cifar10`` or ``overhead`` as the first argument runs that experiment instead; a folder of such a name is ``./ablation``.
+    The name of one of ``EXPERIMENTS`` as the first argument runs that instead; a folder of such a name is ``./ablation``.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments and arguments[0] in EXPERIMENTS:
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog=f"Experiments on the coder, each with a --help of its own: python -m benchmarks {' | '.join(EXPERIMENTS)} ...",
+        epilog=f"Experiments, each with a --help of its own: python -m benchmarks {' | '.join(EXPERIMENTS)} ...",
     )
     parser.add_argument("folder", type=Path, help="a folder of 8-bit gray or RGB pictures; others are left out by name")
     codecs = ",".join(DEFAULT_CODECS)

@@ -67,7 +67,7 @@ def _tags_of(chunk: Chunk) -> list[_Tag]:
         data = text[1].encode("utf-8", "surrogateescape")
         return [(_XMP, _BYTE, len(data), data)]
     resolution = resolution_of(chunk)
-    if resolution is not None:
+    if resolution is not None and resolution.x_denominator and resolution.y_denominator and resolution.unit in (1, 2, 3):
         values = struct.pack("<IIII", *resolution[:4])
         return [(_X, _RATIONAL, 1, values[:8]), (_Y, _RATIONAL, 1, values[8:]), (_UNIT, _SHORT, 1, struct.pack("<H", resolution.unit))]
     return []

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -80,11 +81,16 @@ def write_image(samples: Samples, target: str | os.PathLike[str] | BinaryIO, for
     if kind not in _WRITERS:
         raise ImageError(f"{format} is not a format that keeps every sample: choose one of {', '.join(_WRITERS)}")
     try:
-        data = _WRITERS[kind](np.ascontiguousarray(samples), form)
-    except ImageError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # so Pillow tells of damaged metadata that it leaves out
+            data = _WRITERS[kind](np.ascontiguousarray(samples), form)
+    except (ImageError, MemoryError):
         raise
-    except (OSError, ValueError, OverflowError, struct.error) as error:
-        raise ImageError(f"{kind} cannot hold this picture of {samples.shape[1]} x {samples.shape[0]} pixels: {error}") from error
+    except Exception as error:
+        # Pillow's writers raise OSError, ValueError, struct.error, and on damaged EXIF SyntaxError, RuntimeError and more.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        held = f"this picture of {samples.shape[1]} x {samples.shape[0]} pixels{' with its metadata' if form.chunks else ''}"
+        raise ImageError(f"{kind} cannot hold {held}: {reason}") from error
     if isinstance(target, str | os.PathLike):
         Path(target).write_bytes(data)
     else:
