@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from hvpzip.training import checkpoint
 from hvpzip.training.checkpoint import read_checkpoint, write_checkpoint
 
 TENSORS = {"model.a": torch.arange(6.0).reshape(2, 3), "averaged.a": torch.zeros(2, 3)}
@@ -44,3 +45,50 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path):
     assert state["step"] == 5
     assert moments is None
     assert torch.equal(tensors["model.a"], TENSORS["model.a"])
+
+
+def names(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_large_checkpoint_lies_in_parts_and_only_the_newest_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PART_BYTES", 60)
+    tensors = {f"model.{i}": torch.full((5, 2), float(i)) for i in range(3)}  # 40 bytes each
+    for step in (5, 6):
+        write_checkpoint(tmp_path / "last.safetensors", tensors, MOMENTS, {"step": step})
+        assert names(tmp_path) == [
+            f"last.{step}.2.safetensors",
+            f"last.{step}.3.safetensors",
+            "last.optimizer.safetensors",
+            "last.safetensors",
+        ]
+    found, moments, state = read_checkpoint(tmp_path / "last.safetensors")
+    assert state == {"step": 6}
+    assert found.keys() == tensors.keys()
+    assert all(torch.equal(found[k], tensors[k]) for k in tensors)
+    assert moments.keys() == MOMENTS.keys()
+
+
+def test_a_crash_between_the_parts_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "PART_BYTES", 60)
+    old, new = ({f"model.{i}": torch.full((5, 2), value) for i in range(3)} for value in (1.0, 2.0))
+    path = tmp_path / "last.safetensors"
+    write_checkpoint(path, old, MOMENTS, {"step": 5})
+    save = checkpoint._save
+
+    def killed(tensors, target, metadata):
+        if target == path:
+            raise KeyboardInterrupt
+        save(tensors, target, metadata)
+
+    monkeypatch.setattr(checkpoint, "_save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(path, new, MOMENTS, {"step": 6})
+    found, moments, state = read_checkpoint(path)
+    assert state == {"step": 5}
+    assert moments is None  # their file is of step 6
+    assert all(torch.equal(found[k], old[k]) for k in old)
+    monkeypatch.setattr(checkpoint, "_save", save)
+    write_checkpoint(path, new, MOMENTS, {"step": 7})
+    assert [name for name in names(tmp_path) if ".5." in name or ".6." in name] == []
+    assert torch.equal(read_checkpoint(path)[0]["model.2"], new["model.2"])
