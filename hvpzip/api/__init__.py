@@ -5,14 +5,16 @@ files on an executor); ``tree`` finds the files of a folder; ``inspect`` reads h
 imports numpy or torch before a picture has to be coded.
 """
 
-from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, CompressReport, TermBits, compress, compress_with_report, decompress
+from hvpzip.api.arrays import compress, compress_with_report, decompress
 from hvpzip.api.batch import compress_files, decompress_files, run_batch
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
+from hvpzip.api.encoding import CompressReport, TermBits
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
 from hvpzip.api.inspect import Versions, account, info, versions
 from hvpzip.api.jobs import Job, SourceState, delete_source, source_state
 from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
-from hvpzip.api.records import JSON_KEYS, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
+from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
 from hvpzip.api.tree import Tree, plan_tree
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "JSON_KEYS",
     "SUFFIX",
     "CompressReport",
+    "Damage",
     "FileInfo",
     "FileResult",
     "GroupAccount",

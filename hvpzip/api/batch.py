@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 
-from hvpzip.api.arrays import DEFAULT_MAX_PIXELS
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import StrPath, refuse_early
 from hvpzip.api.jobs import Job, SourceState, delete_source, source_state

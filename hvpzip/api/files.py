@@ -1,10 +1,12 @@
 """One picture file to one ``.hvz`` file and back: verified, then renamed into place. Layer rank 4.
 
 The invariant: a file appears under its name only when it is whole, on the disk, read back and decoded to the same samples; on any failure,
-an interrupt among them, nothing is left behind. Sources are never changed.
+an interrupt among them, nothing is left behind. Sources are never changed. Of a large picture, the samples are held once at most.
 """
 
+import contextlib
 import errno
+import hashlib
 import io
 import os
 import time
@@ -12,16 +14,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, GroupProgress, compress_samples, decode
-from hvpzip.api.inspect import describe
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, Opened, open_bytes
+from hvpzip.api.encoding import GroupProgress, encode
+from hvpzip.api.inspect import describe_container
 from hvpzip.api.naming import compressed_name, decompressed_name
 from hvpzip.api.pictures import form_of, sections_of
-from hvpzip.api.records import FileInfo, FileResult, result_of
+from hvpzip.api.records import Damage, FileInfo, FileResult, result_of
+from hvpzip.api.view import Crop
 from hvpzip.atomic import atomic_write
 from hvpzip.errors import CorruptError
 
 if TYPE_CHECKING:
-    from hvpzip.api.arrays import Samples
+    from hvpzip.api.encoding import Samples
     from hvpzip.image_io import Chunk, Form
 
 __all__ = ["StrPath", "compress_file", "decompress_file", "refuse_early", "same_forms", "verify"]
@@ -62,7 +66,8 @@ def compress_file(
     refuse_early(src, target, force)
     source = _read_bytes(src)
     picture = image_io.read_image(io.BytesIO(source), max_pixels, frame=frame, strip=strip)
-    data, report = compress_samples(
+    input_bytes, source = len(source), b""  # it is not needed any more
+    coded = encode(
         picture.samples,
         bit_depth=picture.form.bit_depth,
         sections=sections_of(picture.form),
@@ -72,23 +77,22 @@ def compress_file(
         on_group=on_group,
     )
 
-    def check(written: bytes) -> None:
-        decoded, parsed = decode(written, max_pixels=picture.samples.size, threads=threads)
-        message = "the file as written does not decode to the picture"
-        _compare(decoded, picture.samples, message)
-        if form_of(parsed) != picture.form:
-            raise _broken(message)
-
-    _write(target, data, force, check if verify else None, times_of=src)
-    facts = describe(data, _name(src), max_pixels=max_pixels)
+    with _output(target, force, times_of=src) as out:
+        report = coded.write_to(out)
+        facts = describe_container(coded.container(report.header_bytes), _name(src))
+        del coded  # the payloads are read back
+        if verify:
+            out.seek(0)
+            opened = open_bytes(out.read(), max_pixels=picture.samples.size, threads=threads)
+            _compare(opened, picture.samples, picture.form)
     return result_of(
         facts,
         output=_name(target),
-        input_bytes=len(source),
-        output_bytes=len(data),
+        input_bytes=input_bytes,
+        output_bytes=facts.output_bytes,
         bound_bits=report.bound_bits,
         seconds=time.perf_counter() - started,
-        notices=(*picture.notices, *_jpeg_notice(picture.source, len(source), len(data))),
+        notices=(*picture.notices, *_jpeg_notice(picture.source, input_bytes, facts.output_bytes)),
     )
 
 
@@ -101,46 +105,64 @@ def decompress_file(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     on_group: GroupProgress | None = None,
     strip: bool = False,
+    crop: Crop | None = None,
+    scale: float = 1,
+    salvage: bool = False,
 ) -> FileResult:
     """Decompresses a ``.hvz`` file into a lossless picture file and returns the figures.
 
     src, force, threads, max_pixels, on_group: as for ``compress_file``. dst: a path, whose suffix chooses the kind of picture, or a binary
     stream, which gets PNG; None for ``src`` without ``.hvz`` (and with ``.png``, or ``.tif`` for CMYK, where no picture suffix is left).
-    strip: leave the metadata out, so that formats that cannot hold it will do.
+    strip: leave the metadata out, so that formats that cannot hold it will do. crop, scale: a part of the picture, or a smaller one, as for
+    ``decompress``; the figures but ``output_bytes`` stay those of the whole.
+    salvage: take a damaged file if its header is whole. Groups that are damaged or missing are 0 in the output (black, and transparent
+    where there is alpha), and are listed in ``damaged``; a section that is damaged is left out. Then ``error`` says so, beside an output.
     The picture is read back and compared with the decoded samples before it gets its name.
     Raises: FormatError, LimitError, ModelError, ImageError if the suffix is of no lossless kind, or of one that
     cannot hold all of the picture, OSError.
     """
+    import numpy as np
+
     from hvpzip import image_io
 
     started = time.perf_counter()
     target = _target(src, dst, decompressed_name)
     refuse_early(src, target, force)
     kind = image_io.format_of(target) if isinstance(target, str) and not _is_device(target) else "PNG"
-    data = _read_bytes(src)
-    samples, parsed = decode(data, max_pixels=max_pixels, threads=threads, on_group=on_group)
-    form = form_of(parsed)
+    opened = open_bytes(_read_bytes(src), max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, salvage=salvage)
+    facts = describe_container(opened.container, _name(src))
+    form = form_of(opened.container)
     if strip:
         form = form._replace(chunks=())
     if not isinstance(target, str) and form.kind is image_io.Kind.CMYK:
         kind = "TIFF"
-    buffer = io.BytesIO()
-    image_io.write_image(samples, buffer, format=kind, form=form)
-
-    def check(written: bytes) -> None:
-        again = image_io.read_image(io.BytesIO(written), samples.size)
-        message = "the picture as written does not hold the decoded samples"
-        _compare(again.samples, samples, message)
-        if not same_forms(again.form, form, kind):
-            raise _broken(message)
-
-    _write(target, buffer.getvalue(), force, check, times_of=src)
+    groups, lost_sections = len(opened.tiles), opened.lost_sections
+    height, width, _ = opened.shape
+    damaged: list[Damage] = []
+    digest = hashlib.blake2b()
+    with _output(target, force, times_of=src) as out:
+        writer = image_io.row_writer(out, kind, width, height, form)
+        for rows in opened.rows(on_group=on_group, on_damage=damaged.append if salvage else None):
+            writer.write(rows)
+            digest.update(rows.data)
+        writer.close()
+        output_bytes = out.tell()
+        del opened, rows, writer
+        again, strips = image_io.read_again(out, kind, width * height)
+        found = hashlib.blake2b()
+        for rows in strips:
+            found.update(np.ascontiguousarray(rows).data)
+        if found.digest() != digest.digest() or not same_forms(again, form, kind):
+            raise _broken("the picture as written does not hold the decoded samples")
     return result_of(
-        describe(data, _name(src), max_pixels=max_pixels),
+        facts,
         output=_name(target),
-        input_bytes=len(data),
-        output_bytes=buffer.tell(),
+        input_bytes=facts.output_bytes,
+        output_bytes=output_bytes,
         seconds=time.perf_counter() - started,
+        notices=tuple(map(_damage_notice, damaged)),
+        damaged=tuple(damaged),
+        error=_salvage_error(len(damaged), groups, lost_sections, _name(target)),
     )
 
 
@@ -155,9 +177,10 @@ def verify(
 
     Raises: as ``decompress`` does, and OSError.
     """
-    data = _read_bytes(src)
-    decode(data, max_pixels=max_pixels, threads=threads, on_group=on_group)
-    return describe(data, _name(src), max_pixels=max_pixels)
+    opened = open_bytes(_read_bytes(src), max_pixels=max_pixels, threads=threads)
+    for _ in opened.rows(on_group=on_group):
+        pass  # one row of groups at a time
+    return describe_container(opened.container, _name(src))
 
 
 # ---- where the bytes come from and go to ----
@@ -191,27 +214,24 @@ def refuse_early(src: StrPath | BinaryIO, target: str | BinaryIO, force: bool) -
         raise FileNotFoundError(errno.ENOENT, "no such folder", folder)
 
 
-def _write(
-    target: str | BinaryIO, data: bytes, force: bool, check: Callable[[bytes], None] | None, *, times_of: StrPath | BinaryIO
-) -> None:
-    """Writes the bytes and has ``check`` look at what can be read back, before a file gets its name; a stream gets them after the check."""
+@contextlib.contextmanager
+def _output(target: str | BinaryIO, force: bool, *, times_of: StrPath | BinaryIO) -> Iterator[BinaryIO]:
+    """A context that gives a file to write to and to read back from. When the block ends well, a file gets its name, and a stream its
+    bytes; otherwise nothing is left."""
     if not isinstance(target, str) or _is_device(target):
-        if check is not None:
-            check(data)
+        buffer = io.BytesIO()
+        yield buffer
         if isinstance(target, str):
             with open(target, "wb") as device:
-                device.write(data)
+                device.write(buffer.getbuffer())
         else:
-            target.write(data)
+            target.write(buffer.getbuffer())
             target.flush()
         return
     try:
         with atomic_write(target, overwrite=force) as out:
-            out.write(data)
+            yield out
             out.flush()
-            if check is not None:
-                out.seek(0)
-                check(out.read())
             if isinstance(times_of, str | os.PathLike) and os.utime in os.supports_fd:
                 times = os.stat(times_of)
                 os.utime(out.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -229,11 +249,18 @@ def _read_bytes(src: StrPath | BinaryIO) -> bytes:
     return Path(src).read_bytes() if isinstance(src, str | os.PathLike) else src.read()
 
 
-def _compare(again: "Samples", samples: "Samples", message: str) -> None:
+def _compare(opened: Opened, samples: "Samples", form: "Form") -> None:
+    """Decode the file that was just written, and compare it with the picture. Raises: CorruptError."""
     import numpy as np
 
-    if not np.array_equal(again, samples):
-        raise _broken(message)
+    place = 0
+    same = opened.shape == (*samples.shape[:2], samples.shape[2] if samples.ndim == 3 else 1) and form_of(opened.container) == form
+    if same:
+        for rows in opened.rows():
+            same = same and np.array_equal(rows, samples[place : place + len(rows)].reshape(rows.shape))
+            place += len(rows)
+    if not same:
+        raise _broken("the file as written does not decode to the picture")
 
 
 def _broken(message: str) -> CorruptError:
@@ -258,3 +285,17 @@ def _comparable(form: "Form") -> "list[Chunk]":
 def _jpeg_notice(kind: str, before: int, after: int) -> Iterator[str]:
     if kind == "JPEG" and after > before:
         yield f"the .hvz has {after:,} bytes, {after / before:.1f} times the {before:,} of the JPEG: to save room, keep the JPEG"
+
+
+def _damage_notice(damage: Damage) -> str:
+    return f"group {damage.group}, {damage.width} x {damage.height} pixels at {damage.x},{damage.y}, is filled with 0: {damage.reason}"
+
+
+def _salvage_error(damaged: int, groups: int, lost_sections: int, output: str) -> str | None:
+    """What a salvaged file lacks; None if nothing."""
+    lost = []
+    if damaged:
+        lost.append(f"{damaged} of {groups} groups")
+    if lost_sections:
+        lost.append("its metadata, perhaps with palette and transparency,")
+    return f"{' and '.join(lost)} could not be salvaged; {output} has the rest" if lost else None

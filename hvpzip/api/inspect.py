@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, decode
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode
 from hvpzip.api.records import FileInfo, GroupAccount, ScaleAccount, Section, StackPoint
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hvpzip.api.arrays import DEFAULT_MAX_PIXELS, GroupProgress, decode, samples_crc
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode
+from hvpzip.api.encoding import NO_MODEL, GroupProgress, samples_crc
 from hvpzip.api.files import StrPath, compress_file, decompress_file, same_forms
 from hvpzip.api.inspect import describe_container
 from hvpzip.api.pictures import form_of
@@ -21,7 +22,7 @@ from hvpzip.api.runtime import checked_threads
 from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError
 
 if TYPE_CHECKING:
-    from hvpzip.api.arrays import Samples
+    from hvpzip.api.encoding import Samples
     from hvpzip.container import Container
 
 __all__ = ["Job", "SourceState", "delete_source", "source_state"]
@@ -150,7 +151,6 @@ class Job:
         """Whether the ``.hvz`` file decodes to the samples, tried only if the source will be deleted. Raises: ModelError."""
         import numpy as np
 
-        from hvpzip.api.arrays import NO_MODEL
         from hvpzip.nn import weights
 
         if not self.remove:

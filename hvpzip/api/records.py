@@ -4,9 +4,11 @@ The invariant: ``8 * output_bytes == 8 * header_bytes + coded_bits`` for every `
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 __all__ = [
     "JSON_KEYS",
+    "Damage",
     "FileInfo",
     "FileResult",
     "GroupAccount",
@@ -130,6 +132,17 @@ class FileInfo:
     sections: tuple[Section, ...] = field(repr=False)
 
 
+class Damage(NamedTuple):
+    """A group that could not be decoded: its number, counted from 1, its rectangle in pixels of the whole picture, and why."""
+
+    group: int
+    x: int
+    y: int
+    width: int
+    height: int
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileResult:
     """What became of one file: the outcome of ``compress_file`` or ``decompress_file``, or one entry of a batch.
@@ -139,7 +152,8 @@ class FileResult:
     ``input_bytes`` in the place of ``output_bytes``, and ``bits_per_dim`` is that of the ``.hvz`` file in both. ``bound_bits`` is the
     model's own bound, known only to the encoder. ``error`` is one line, and then the figures that were not reached are None;
     ``trace`` is the traceback that belongs to it. ``skipped`` says that the output was there already and holds the same, so that nothing
-    was written. ``notices`` are one-line remarks, such as metadata that was not kept.
+    was written. ``notices`` are one-line remarks, such as metadata that was not kept. ``damaged`` are the groups that could not be
+    salvaged: then there is an output, with 0 in their places, and yet an ``error``.
     """
 
     path: str
@@ -161,6 +175,7 @@ class FileResult:
     error: str | None = None
     skipped: bool = False
     notices: tuple[str, ...] = ()
+    damaged: tuple[Damage, ...] = ()
     trace: str | None = field(default=None, repr=False, compare=False)
 
 
@@ -179,6 +194,8 @@ def result_of(
     seconds: float,
     skipped: bool = False,
     notices: tuple[str, ...] = (),
+    damaged: tuple[Damage, ...] = (),
+    error: str | None = None,
 ) -> FileResult:
     """The result of an operation on the ``.hvz`` file of which ``facts`` tells, ``facts.path`` being the name of its source."""
     return FileResult(
@@ -198,6 +215,8 @@ def result_of(
         effort=facts.effort,
         groups=facts.groups,
         seconds=seconds,
+        error=error,
         skipped=skipped,
         notices=notices,
+        damaged=damaged,
     )

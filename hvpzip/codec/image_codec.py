@@ -101,14 +101,19 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_col
     return None
 
 
-def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> NDArray[np.uint8]:
-    """The samples of a payload, uint8 ``(C, h, w)``.
+def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model, *, step: int = 1) -> NDArray[np.uint8]:
+    """The samples of a payload, uint8 ``(C, h, w)``, or those of every ``step``-th row and column.
+
+    Args:
+        shape: (C, h, w) of the whole group.
+        step: A power of two. With plain subsampling (map 0) the levels that it leaves out are not decoded, and then nothing says whether
+            the message ends as it should: whatever else a damaged payload would decode to comes out.
 
     Raises:
         CorruptError: the payload is not one that ``encode_group`` writes for this shape and model.
         ValueError: another bit depth than 8, or channels other than 1 or 3.
     """
-    return _decode(payload, shape, bit_depth, model, measured=False).samples
+    return _decode(payload, shape, bit_depth, model, measured=False, step=step).samples
 
 
 def inspect_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> tuple[NDArray[np.uint8], GroupReport]:
@@ -125,7 +130,7 @@ class _Decoded(NamedTuple):
     matrix: int | None
 
 
-def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model, *, measured: bool) -> _Decoded:
+def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model, *, measured: bool, step: int = 1) -> _Decoded:
     channels = shape[0]
     if bit_depth != 8 or channels not in (1, 3):
         raise ValueError(f"groups hold 1 or 3 channels of 8 bits, not {channels} of {bit_depth}")
@@ -144,12 +149,16 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
     plan = plans(transfers(geometry, channels, name), coding)
     message = ans.resize(ans.from_bytes(payload[1:]), plan[-1][0].lanes)
     decoder = Decoder(model, channels, plan, message, known, measured=measured)
+    # Only with plain subsampling is the low band of a level what the picture has in every second row and column.
+    left_out = step.bit_length() - 1 if model.config.transform == lifting.SUBSAMPLE else 0
     with exact_arithmetic():
         image = decoder.base(geometry.base_shape, geometry.base_ranges)
-        for level in reversed(geometry.levels):
+        for level in reversed(geometry.levels[left_out:]):
             image = lifting.merge2d(image, decoder.level(level, name, image), model.config.transform)
-    ans.check_base(decoder.message)
-    samples = colour.inverse(image, lift_of(channels, model))
+    if not geometry.levels[:left_out]:
+        ans.check_base(decoder.message)
+    rest = step >> min(left_out, len(geometry.levels))
+    samples = colour.inverse(image, lift_of(channels, model))[:, ::rest, ::rest]
     if samples.min() < 0 or samples.max() >= 1 << bit_depth:
         raise CorruptError("the payload decodes to samples out of range")
     return _Decoded(samples.astype(np.uint8), decoder, name, matrix)

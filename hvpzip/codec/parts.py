@@ -20,10 +20,12 @@ from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.weights import Model
 from hvpzip.varint import decode, encode
 
-__all__ = ["Parts", "decode_parts", "encode_either", "encode_parts"]
+__all__ = ["AS_PART_BYTES", "Parts", "as_part", "decode_parts", "encode_either", "encode_parts"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 OnReport = Callable[[image_codec.GroupReport], None]
+
+AS_PART_BYTES: Final = 2  # what ``as_part`` adds to the payload
 
 _LAST_APART: Final = 1  # the last channel of 2 or 4 is a part of its own
 _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
@@ -52,24 +54,37 @@ def encode_parts(samples: Samples, bit_depth: int, model: Model, effort: int) ->
     return min((_encode_split(samples, bit_depth, split, model, effort) for split in _splits(samples, bit_depth)), key=_size)
 
 
-def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -> tuple[Parts, Parts]:
-    """The group as the model codes it alone, and as ``encode_parts`` does; both are the same where the model cannot do it alone."""
+def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -> tuple[Parts, Parts | None]:
+    """The group as the model codes it alone, and as ``encode_parts`` does: None if that is ``as_part`` of the first. Both are the same
+    where the model cannot do it alone.
+    """
     if bit_depth != 8 or samples.shape[2] not in (1, 3):
         found = encode_parts(samples, bit_depth, model, effort)
         return found, found
     payload, report = image_codec.encode_group(np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.uint8), model, effort)
     alone = Parts(payload, (report,), 0)
     other = bytes((0,)) + fallback.encode(samples, 8)
-    if 2 + len(payload) <= len(other):
-        return alone, Parts(bytes((0, fallback.MODEL)) + payload, (report,), 16)
-    return alone, Parts(other, (), 8 * len(other))
+    return alone, None if AS_PART_BYTES + len(payload) <= len(other) else Parts(other, (), 8 * len(other))
+
+
+def as_part(alone: Parts) -> Parts:
+    """What the model codes alone as the only part of its group."""
+    return Parts(bytes((0, fallback.MODEL)) + alone.payload, alone.reports, 8 * AS_PART_BYTES)
 
 
 def decode_parts(
-    payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model | None, *, on_report: OnReport | None = None
+    payload: bytes,
+    shape: tuple[int, int, int],
+    bit_depth: int,
+    model: Model | None,
+    *,
+    step: int = 1,
+    on_report: OnReport | None = None,
 ) -> Samples:
     """Inverse of ``encode_parts`` for samples of that shape (h, w, C) and depth: a new array. ``model`` may be None if no part needs one.
-    ``on_report`` is called with what each part cost that the model coded.
+
+    ``step``: a power of two; the samples are then those of every ``step``-th row and column. Where the model coded a part, only the levels
+    that this takes are decoded. ``on_report`` is called with what each part cost that the model coded, and needs all levels.
 
     Raises:
         CorruptError: the payload is not one of ``encode_parts``.
@@ -79,7 +94,7 @@ def decode_parts(
     split = payload[0]
     if split & ~_allowed(shape[2], bit_depth) or (split & _LOW_LESS_HIGH and not split & _BYTES_APART):
         raise CorruptError(f"a split {split:#04x} does not go with {shape[2]} channels of {bit_depth} bits")
-    samples = np.zeros(shape, np.uint8 if bit_depth <= 8 else np.uint16)
+    samples = np.zeros((-(-shape[0] // step), -(-shape[1] // step), shape[2]), np.uint8 if bit_depth <= 8 else np.uint16)
     places = list(_places(shape[2], bit_depth, split))
     offset = 1
     for number, (channels, shift, depth) in enumerate(places):
@@ -88,7 +103,9 @@ def decode_parts(
             size, offset = _length(payload, offset)
             if size > len(payload) - offset:
                 raise CorruptError(f"part {number + 1} goes beyond the end of its group")
-        part = _decode_part(payload[offset : offset + size], (shape[0], shape[1], channels.stop - channels.start), depth, model, on_report)
+        part = _decode_part(
+            payload[offset : offset + size], (shape[0], shape[1], channels.stop - channels.start), depth, model, step, on_report
+        )
         offset += size
         if shift == 0 and split & _LOW_LESS_HIGH:
             part = part + (samples[:, :, channels] >> 8).astype(np.uint8)
@@ -151,15 +168,17 @@ def _encode_part(samples: Samples, depth: int, model: Model, effort: int) -> tup
     return best, None
 
 
-def _decode_part(data: bytes, shape: tuple[int, int, int], depth: int, model: Model | None, on_report: OnReport | None) -> Samples:
+def _decode_part(
+    data: bytes, shape: tuple[int, int, int], depth: int, model: Model | None, step: int, on_report: OnReport | None
+) -> Samples:
     if data[:1] != bytes((fallback.MODEL,)):
-        return fallback.decode(data, shape, depth)
+        return fallback.decode(data, shape, depth)[::step, ::step]
     if model is None:
         raise CorruptError("a part needs a model, but the file names none")
     if depth != 8 or shape[2] not in (1, 3):
         raise CorruptError(f"the model does not code {shape[2]} channels of {depth} bits")
     if on_report is None:
-        return image_codec.decode_group(data[1:], (shape[2], *shape[:2]), 8, model).transpose(1, 2, 0)
+        return image_codec.decode_group(data[1:], (shape[2], *shape[:2]), 8, model, step=step).transpose(1, 2, 0)
     planes, report = image_codec.inspect_group(data[1:], (shape[2], *shape[:2]), 8, model)
     on_report(report)
     return planes.transpose(1, 2, 0)

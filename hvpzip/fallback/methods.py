@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, WebPImagePlugin
 
 from hvpzip.errors import CorruptError
-from hvpzip.image_io.png import image_data, samples_of_data
+from hvpzip.image_io.png_writing import image_data, samples_of_data
+from hvpzip.image_io.rows import packed_bits
 
 __all__ = ["CONSTANT", "DEFLATE", "LZMA", "MODEL", "PNG", "WEBP", "decode", "encode"]
 
@@ -142,8 +143,7 @@ def _packed(samples: Samples, bit_depth: int) -> Samples:
     """Depths of 1, 2 and 4 bits fill whole bytes, the first sample in the high bits, rows padded with zeros."""
     if not _packs(samples.shape[2], bit_depth):
         return samples
-    bits = np.unpackbits(samples.astype(np.uint8), axis=2)[:, :, 8 - bit_depth :]
-    return np.packbits(bits.reshape(samples.shape[0], -1), axis=1)[:, :, None]
+    return packed_bits(samples[:, :, 0], bit_depth)[:, :, None]
 
 
 def _unpacked(rest: Samples, shape: tuple[int, int, int], bit_depth: int) -> Samples:

@@ -2,8 +2,8 @@
 
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind, plain_form
 from hvpzip.image_io.png import METADATA
-from hvpzip.image_io.reading import MAX_METADATA_BYTES, MAX_PIXELS, Picture, read_image
-from hvpzip.image_io.writing import SUFFIXES, format_of, write_image
+from hvpzip.image_io.reading import MAX_METADATA_BYTES, MAX_PIXELS, Picture, read_again, read_image
+from hvpzip.image_io.writing import SUFFIXES, RowWriter, format_of, row_writer, write_image
 
 __all__ = [
     "CHANNELS",
@@ -16,8 +16,11 @@ __all__ = [
     "Form",
     "Kind",
     "Picture",
+    "RowWriter",
     "format_of",
     "plain_form",
+    "read_again",
     "read_image",
+    "row_writer",
     "write_image",
 ]

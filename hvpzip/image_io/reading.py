@@ -6,7 +6,7 @@ import struct
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,10 @@ from hvpzip.errors import ImageError, LimitError
 from hvpzip.image_io.form import Chunk, Form, Kind
 from hvpzip.image_io.kinds import Facts, bmp_facts, pnm_facts, sniff, tiff_facts, webp_facts
 from hvpzip.image_io.metadata import EXIF_FOLDERS, TEXT_TAGS, Resolution, exif_chunk, icc_chunk, text_chunk, xmp_chunk
-from hvpzip.image_io.png import both_bytes, png_samples, read_png
+from hvpzip.image_io.png import Png, both_bytes, png_samples, png_strips, read_png
+from hvpzip.image_io.rows import array_of
 
-__all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "read_image"]
+__all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "read_again", "read_image"]
 
 MAX_PIXELS: Final = 1 << 28
 MAX_METADATA_BYTES: Final = 1 << 24
@@ -58,6 +59,7 @@ _FORMS: Final = {
 }
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
+_Read = TypeVar("_Read")
 
 
 class Picture(NamedTuple):
@@ -99,8 +101,8 @@ def read_image(
     kind = sniff(data)
     if kind not in _OPENERS:
         raise _foreign(kind, data)
-    if kind == "PNG" and (animated := read_png(data)) and not animated.animated:
-        picture = _from_png(data, max_pixels, frame)
+    if kind == "PNG" and not (png := read_png(io.BytesIO(data))).animated:
+        picture = _from_png(data, png, max_pixels, frame)
     else:
         picture = _from_pillow(kind, data, max_pixels, frame)
     notices = [*picture.notices]
@@ -112,6 +114,27 @@ def read_image(
     if kind == "JPEG":
         notices.insert(0, "the decoded pixels of the JPEG are kept, not the JPEG file itself")
     return Picture(picture.samples, tuple(notices), form, kind)
+
+
+def read_again(file: BinaryIO, kind: str, pixels: int) -> tuple[Form, Iterator[Samples]]:
+    """The form of a picture file that was just written, and its samples from top to bottom, some rows at a time.
+
+    kind: as for ``row_writer``. pixels: how many it has. Of PNG, neither the file nor its samples are held, but for
+    Pillow's own copy of them.
+    Raises: ImageError if it is damaged, here or while the rows are read.
+    """
+    file.seek(0)
+    if kind != "PNG":
+        picture = read_image(file, pixels)
+        return picture.form, iter((picture.samples,))
+    form = read_png(file).form
+
+    def strips() -> Iterator[Samples]:
+        rows = png_strips(file, form)
+        while (strip := _reading("PNG", lambda: next(rows, None))) is not None:
+            yield strip
+
+    return form, strips()
 
 
 def _bytes_of(source: str | os.PathLike[str] | BinaryIO) -> bytes:
@@ -152,7 +175,7 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
         raise LimitError(f"the picture has {width} x {height} = {width * height} pixels, over the limit of {max_pixels}")
 
 
-def _reading(kind: str, read: Callable[[], Picture]) -> Picture:
+def _reading(kind: str, read: Callable[[], _Read]) -> _Read:
     """What ``read`` gives, with whatever Pillow raises turned into an error of ours."""
     try:
         # Pillow warns of damaged metadata; damaged samples raise.
@@ -172,12 +195,11 @@ def _reading(kind: str, read: Callable[[], Picture]) -> Picture:
 # ---- PNG: form and metadata are read here, the image data by Pillow ----
 
 
-def _from_png(data: bytes, max_pixels: int, frame: int | None) -> Picture:
-    parts = read_png(data)
+def _from_png(data: bytes, parts: Png, max_pixels: int, frame: int | None) -> Picture:
     _check_pixels(parts.width, parts.height, max_pixels)
     if frame:
         raise _no_frame("PNG", frame, 1)
-    samples = _reading("PNG", lambda: Picture(png_samples(data, parts.form), ())).samples
+    samples = _reading("PNG", lambda: png_samples(io.BytesIO(data), parts.form))
     return Picture(np.ascontiguousarray(samples), tuple(_notices(set(parts.dropped))), parts.form)
 
 
@@ -212,7 +234,7 @@ def _from_pillow(kind: str, data: bytes, max_pixels: int, frame: int | None) -> 
                 samples: Samples = both_bytes(opened)
                 form = form._replace(bit_depth=16)
             else:
-                samples = np.array(image).astype(np.uint16 if form.bit_depth == 16 else np.uint8)
+                samples = array_of(image, np.uint16 if form.bit_depth == 16 else np.uint8)
             # In animations the samples may change their mode when they are loaded.
             if image.mode not in _FORMS or _FORMS[image.mode].kind is not form.kind:
                 raise _unsupported(kind, f"a frame that becomes mode {image.mode}")
@@ -224,7 +246,7 @@ def _from_pillow(kind: str, data: bytes, max_pixels: int, frame: int | None) -> 
 
 def _facts(kind: str, data: bytes, frame: int | None) -> Facts:
     if kind == "PNG":
-        parts = read_png(data)
+        parts = read_png(io.BytesIO(data))
         unsupported = f"{parts.form.words}, animated" if parts.form.bit_depth == 16 and frame is not None else ""
         return Facts(parts.width, parts.height, unsupported, f"{parts.form.words}, animated")
     if kind == "TIFF":

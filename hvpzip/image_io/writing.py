@@ -6,7 +6,7 @@ import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from PIL import Image
 from hvpzip.errors import ImageError
 from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind, plain_form
 from hvpzip.image_io.metadata import icc_of, named, physical, resolution_of, text_of
-from hvpzip.image_io.png import png_file
+from hvpzip.image_io.png_writing import PngWriter
 from hvpzip.image_io.tiff import tiff_file
 
-__all__ = ["SUFFIXES", "format_of", "write_image"]
+__all__ = ["SUFFIXES", "RowWriter", "format_of", "row_writer", "write_image"]
 
 SUFFIXES: Final = {
     ".png": "PNG",
@@ -77,27 +77,73 @@ def write_image(samples: Samples, target: str | os.PathLike[str] | BinaryIO, for
         raise ValueError(f"samples {samples.shape} of {samples.dtype} are no {form.words}")
     if format is None:
         format = format_of(target) if isinstance(target, str | os.PathLike) else "PNG"
-    kind = format.upper()
-    if kind not in _WRITERS:
-        raise ImageError(f"{format} is not a format that keeps every sample: choose one of {', '.join(_WRITERS)}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # so Pillow tells of damaged metadata that it leaves out
-            data = _WRITERS[kind](np.ascontiguousarray(samples), form)
-    except (ImageError, MemoryError):
-        raise
-    except Exception as error:
-        # Pillow's writers raise OSError, ValueError, struct.error, and on damaged EXIF SyntaxError, RuntimeError and more.
-        reason = " ".join(str(error).split()) or type(error).__name__
-        held = f"this picture of {samples.shape[1]} x {samples.shape[0]} pixels{' with its metadata' if form.chunks else ''}"
-        raise ImageError(f"{kind} cannot hold {held}: {reason}") from error
+    buffer = io.BytesIO()
+    writer = row_writer(buffer, format, samples.shape[1], samples.shape[0], form)
+    writer.write(samples)
+    writer.close()
     if isinstance(target, str | os.PathLike):
-        Path(target).write_bytes(data)
+        Path(target).write_bytes(buffer.getbuffer())
     else:
-        target.write(data)
+        target.write(buffer.getvalue())
 
 
-def _png(samples: Samples, form: Form) -> bytes:
+class RowWriter(Protocol):
+    """A picture file that is made from top to bottom."""
+
+    def write(self, samples: Samples, /) -> None:
+        """The next rows, (h, W) or (h, W, C)."""
+
+    def close(self) -> None:
+        """The end of the file, after the last row. Raises: ImageError if the format cannot hold the picture, OSError."""
+
+
+def row_writer(out: BinaryIO, format: str, width: int, height: int, form: Form) -> RowWriter:
+    """A writer of a picture into ``out``. PNG is written as the rows come; the others hold all samples until the end.
+
+    Raises:
+        ImageError: an unknown format, or PNG, which cannot hold this form.
+        OSError: ``out`` cannot be written.
+    """
+    kind = format.upper()
+    if kind == "PNG":
+        return PngWriter(out, width, height, _png_form(form))
+    if kind not in _WRITERS:
+        raise ImageError(f"{format} is not a format that keeps every sample: choose one of {', '.join(('PNG', *_WRITERS))}")
+    return _WholeWriter(out, kind, width, height, form)
+
+
+class _WholeWriter:
+    """Collects the rows for the formats that are written in one go."""
+
+    def __init__(self, out: BinaryIO, kind: str, width: int, height: int, form: Form) -> None:
+        self._out, self._kind, self._form, self._filled = out, kind, form, 0
+        channels = CHANNELS[form.kind]
+        self._samples: Samples = np.empty(
+            (height, width) if channels == 1 else (height, width, channels), np.uint16 if form.bit_depth == 16 else np.uint8
+        )
+
+    def write(self, samples: Samples) -> None:
+        rows = self._samples[self._filled : self._filled + len(samples)]
+        rows[...] = samples.reshape(rows.shape)
+        self._filled += len(samples)
+
+    def close(self) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # so Pillow tells of damaged metadata that it leaves out
+                data = _WRITERS[self._kind](self._samples, self._form)
+        except (ImageError, MemoryError):
+            raise
+        except Exception as error:
+            # Pillow's writers raise OSError, ValueError, struct.error, and on damaged EXIF SyntaxError, RuntimeError and more.
+            reason = " ".join(str(error).split()) or type(error).__name__
+            height, width = self._samples.shape[:2]
+            held = f"this picture of {width} x {height} pixels{' with its metadata' if self._form.chunks else ''}"
+            raise ImageError(f"{self._kind} cannot hold {held}: {reason}") from error
+        self._out.write(data)
+
+
+def _png_form(form: Form) -> Form:
     if form.kind is Kind.CMYK:
         raise ImageError("PNG has no CMYK: choose TIFF")
     # What other programs read is the nearest resolution in whole pixels a metre, beside the exact one.
@@ -105,7 +151,7 @@ def _png(samples: Samples, form: Form) -> bytes:
     near = physical(exact) if exact else None
     if near:
         form = form._replace(chunks=(*(chunk for chunk in form.chunks if chunk.name != b"pHYs"), near))
-    return png_file(samples, form)
+    return form
 
 
 def _webp(samples: Samples, form: Form) -> bytes:
@@ -167,7 +213,6 @@ def _saved(image: Image.Image, **options: object) -> bytes:
 
 
 _WRITERS: Final[dict[str, Callable[[Samples, Form], bytes]]] = {
-    "PNG": _png,
     "WEBP": _webp,
     "TIFF": tiff_file,
     "BMP": _bmp,

@@ -14,8 +14,9 @@ from PIL import Image, PngImagePlugin
 
 import hvpzip
 from hvpzip import api, errors, image_io
-from hvpzip.api import arrays
+from hvpzip.api import decoding
 from hvpzip.codec import image_codec
+from hvpzip.image_io.png_writing import PngWriter
 
 Samples = npt.NDArray[np.uint8]
 
@@ -157,7 +158,7 @@ def test_nothing_is_left_after_a_failure_or_an_interrupt(
     before = listing(folder)
     monkeypatch.setattr("hvpzip.atomic._open_nameless", lambda folder: None)  # as on systems where a file needs a name
 
-    def interrupted(*arguments: object) -> object:
+    def interrupted(*arguments: object, **options: object) -> object:
         seen.append(listing(folder))
         raise failure
 
@@ -172,12 +173,13 @@ def test_nothing_is_left_after_a_failure_or_an_interrupt(
 def test_file_that_does_not_decode_to_the_picture_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = image_codec.decode_group
 
-    def wrong(*arguments: object) -> Samples:
-        return real(*arguments) ^ np.uint8(1)  # type: ignore[arg-type]
+    def wrong(*arguments: object, **options: object) -> Samples:
+        return real(*arguments, **options) ^ np.uint8(1)  # type: ignore[arg-type]
 
     before = listing(folder)
     monkeypatch.setattr(image_codec, "decode_group", wrong)
-    monkeypatch.setattr("hvpzip.api.arrays.samples_crc", lambda tile: 0)  # both directions agree on the checksum, so the samples decide
+    for module in ("encoding", "decoding"):  # both directions agree on the checksum, so the samples decide
+        monkeypatch.setattr(f"hvpzip.api.{module}.samples_crc", lambda tile: 0)
     with pytest.raises(errors.CorruptError, match="does not decode"):
         hvpzip.compress_file(folder / "gray.png", folder / "x.hvz")
     assert listing(folder) == before
@@ -188,7 +190,7 @@ def test_file_that_does_not_decode_to_the_picture_is_not_kept(folder: Path, monk
 
 
 def test_bytes_that_change_on_the_disk_are_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hvpzip.api.files.decode", lambda data, **options: arrays.decode(data[:-1], **options))
+    monkeypatch.setattr("hvpzip.api.files.open_bytes", lambda data, **options: decoding.open_bytes(data[:-1], **options))
     with pytest.raises(errors.TruncatedError):
         hvpzip.compress_file(folder / "gray.png", folder / "x.hvz")
     assert not (folder / "x.hvz").exists()
@@ -201,8 +203,8 @@ def test_no_verify_does_not_decode(folder: Path, packed: Mapping[str, bytes], mo
 
 
 def test_picture_that_was_written_wrong_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = image_io.write_image
-    monkeypatch.setattr(image_io, "write_image", lambda samples, *rest, **options: real(samples ^ np.uint8(1), *rest, **options))
+    real = PngWriter.write
+    monkeypatch.setattr(PngWriter, "write", lambda self, samples: real(self, samples ^ np.uint8(1)))
     with pytest.raises(errors.CorruptError, match="does not hold"):
         hvpzip.decompress_file(folder / "packed" / "gray.hvz", folder / "x.png")
     assert not (folder / "x.png").exists()

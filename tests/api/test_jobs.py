@@ -155,7 +155,7 @@ def test_output_that_is_there_is_decoded_before_its_source_is_deleted(tree: Path
     source, output = folder / "rgb.png", folder / "packed" / "rgb.hvz"
     assert work.resume(str(source), str(output)).skipped
     real = image_codec.decode_group
-    monkeypatch.setattr(image_codec, "decode_group", lambda *arguments: real(*arguments) ^ np.uint8(1))
+    monkeypatch.setattr(image_codec, "decode_group", lambda *arguments, **options: real(*arguments, **options) ^ np.uint8(1))
     # What is there does not decode to the picture, and nothing that is written now does: the source stays.
     with pytest.raises(hvpzip.errors.CorruptError):
         work.resume(str(source), str(output))

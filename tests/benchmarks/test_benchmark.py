@@ -158,7 +158,7 @@ def test_codec_without_a_single_success_has_no_rate() -> None:
 
 
 def compress_report(**changes: Any) -> Any:
-    from hvpzip.api.arrays import CompressReport, TermBits
+    from hvpzip.api.encoding import CompressReport, TermBits
 
     fields: dict[str, Any] = {
         "model": "00",

@@ -33,7 +33,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def tiny_model_everywhere(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands find the tiny model as the default one, and files name it."""
-    from hvpzip.api import arrays, runtime
+    from hvpzip.api import decoding, encoding, runtime
     from hvpzip.errors import ModelError
 
     def by_name(name: str | None) -> Any:
@@ -41,8 +41,9 @@ def tiny_model_everywhere(tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> N
             raise ModelError(f"no model {name!r}")
         return tiny_model
 
-    for module in (runtime, arrays):
+    for module in (runtime, encoding):
         monkeypatch.setattr(module, "model_by_name", by_name)
+    for module in (runtime, decoding):
         monkeypatch.setattr(module, "model_by_id", lambda found: tiny_model)
 
 

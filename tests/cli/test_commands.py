@@ -28,7 +28,7 @@ def listing(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def no_work(*arguments: object) -> None:
+def no_work(*arguments: object, **options: object) -> None:
     raise AssertionError("there should have been no work")
 
 
@@ -130,7 +130,7 @@ def test_rm_deletes_only_inputs_that_were_written_and_verified(run: Run, folder:
 
 def test_rm_keeps_an_input_whose_output_does_not_decode(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = image_codec.decode_group
-    monkeypatch.setattr(image_codec, "decode_group", lambda *arguments: real(*arguments) ^ np.uint8(1))
+    monkeypatch.setattr(image_codec, "decode_group", lambda *arguments, **options: real(*arguments, **options) ^ np.uint8(1))
     before = listing(folder)
     status, _, err = run("compress", "--rm", "gray.png")
     assert status == 1

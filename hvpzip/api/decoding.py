@@ -1,0 +1,189 @@
+"""The bytes of a file to samples, group by group: all of them, or those of a view. Layer rank 4.
+
+The invariant: samples of a whole group are given only if their checksum holds. Of a group that is decoded at a smaller scale there is no
+such checksum: that of its coded bytes is all that is known to hold.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hvpzip.api.encoding import NO_MODEL, GroupProgress, map_fields, samples_crc
+from hvpzip.api.records import Damage
+from hvpzip.api.runtime import checked_threads, model_by_id, torch_threads
+from hvpzip.api.view import Crop, View, view_of
+from hvpzip.errors import CorruptError, UnsupportedVersionError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hvpzip.api.encoding import Samples
+    from hvpzip.codec.image_codec import GroupReport
+    from hvpzip.container import Container, Group
+    from hvpzip.nn.weights import Model
+    from hvpzip.transform.tiling import Tile
+
+__all__ = ["DEFAULT_MAX_PIXELS", "Damages", "OnReport", "Opened", "decode", "open_bytes"]
+
+DEFAULT_MAX_PIXELS = 1 << 28
+
+
+Damages = Callable[[Damage], None]
+OnReport = Callable[[int, "GroupReport"], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """A file whose bytes were checked, and what of it is to be decoded.
+
+    ``container`` has its whole groups, ``groups`` all of the grid, None for those that are damaged; ``lost_sections`` were damaged too.
+    """
+
+    container: "Container"
+    groups: "tuple[Group | None, ...]"
+    lost_sections: int
+    view: View
+    tiles: "tuple[Tile, ...]"
+    model: "Model | None"
+    threads: int | None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(rows, columns, channels) of what is decoded."""
+        return self.view.height, self.view.width, self.container.header.channels
+
+    def rows(
+        self, *, on_group: GroupProgress | None = None, on_report: OnReport | None = None, on_damage: Damages | None = None
+    ) -> "Iterator[Samples]":
+        """The samples from top to bottom, as many rows at a time as one row of groups has: new arrays (rows, columns, channels).
+
+        on_group: called after each group with how many are done, and how many there are to be done. on_report: called with the number of a
+        group, from 1, and what it cost, or each of its parts that the model coded, which takes a little longer to find out; only with the
+        scale 1. on_damage: called with each damaged group, whose samples are then 0; None refuses damage.
+        Raises: CorruptError.
+        """
+        import numpy as np
+
+        wanted = [number for number, tile in enumerate(self.tiles) if self.view.meets(tile)]
+        strip: Samples | None = None
+        for done, number in enumerate(wanted, start=1):
+            tile = self.tiles[number]
+            (rows, tile_rows), (columns, tile_columns) = self.view.rows_of(tile), self.view.columns_of(tile)
+            if strip is None:
+                strip = np.zeros((rows.stop - rows.start, *self.shape[1:]), self._dtype())
+            try:
+                strip[:, columns] = self._decoded(number, on_report)[tile_rows, tile_columns]
+            except CorruptError as error:
+                if on_damage is None:
+                    raise CorruptError(f"group {number + 1} of {len(self.tiles)}: {error}") from error
+                on_damage(Damage(number + 1, tile.x, tile.y, tile.width, tile.height, str(error)))
+            if on_group is not None:
+                on_group(done, len(wanted))
+            if columns.stop == self.view.width:
+                yield strip
+                strip = None
+
+    def samples(
+        self, *, on_group: GroupProgress | None = None, on_report: OnReport | None = None, on_damage: Damages | None = None
+    ) -> "Samples":
+        """The samples as one array, (rows, columns) for one channel, else (rows, columns, channels); arguments and errors are those of
+        ``rows``."""
+        import numpy as np
+
+        samples = np.empty(self.shape, self._dtype())
+        place = 0
+        for strip in self.rows(on_group=on_group, on_report=on_report, on_damage=on_damage):
+            samples[place : place + len(strip)] = strip
+            place += len(strip)
+        return samples[:, :, 0] if samples.shape[2] == 1 else samples
+
+    def _dtype(self) -> "type[np.uint8 | np.uint16]":
+        import numpy as np
+
+        return np.uint8 if self.container.header.bit_depth <= 8 else np.uint16
+
+    def _decoded(self, number: int, on_report: OnReport | None) -> "Samples":
+        """Every ``step``-th row and column of one group."""
+        from hvpzip.codec import image_codec, parts
+
+        group, tile, header, step = self.groups[number], self.tiles[number], self.container.header, self.view.step
+        if group is None:
+            raise CorruptError("its coded bytes are damaged or missing")
+        planes_shape = (header.channels, tile.height, tile.width)
+        report = None if on_report is None else partial(on_report, number + 1)
+        with torch_threads(self.threads):
+            if header.parts or self.model is None:
+                shape = (tile.height, tile.width, header.channels)
+                samples = parts.decode_parts(group.payload, shape, header.bit_depth, self.model, step=step, on_report=report)
+            elif report is None:
+                planes = image_codec.decode_group(group.payload, planes_shape, header.bit_depth, self.model, step=step)
+                samples = planes.transpose(1, 2, 0)
+            else:
+                planes, found = image_codec.inspect_group(group.payload, planes_shape, header.bit_depth, self.model)
+                samples = planes.transpose(1, 2, 0)
+                report(found)
+        if step == 1 and samples_crc(samples) != group.samples_crc:
+            raise CorruptError("the checksum of the decoded samples does not hold")
+        return samples
+
+
+def open_bytes(
+    data: bytes | bytearray | memoryview,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    threads: int | None = None,
+    crop: Crop | None = None,
+    scale: float = 1,
+    salvage: bool = False,
+) -> Opened:
+    """A file, checked as far as that goes without decoding; with ``salvage``, a damaged one too if its header is whole.
+
+    Raises: as ``decompress`` does.
+    """
+    from hvpzip import container
+
+    checked_threads(threads)
+    limits = container.Limits(max_pixels=max_pixels)
+    groups: tuple[Group | None, ...]
+    if salvage:
+        found = container.salvage(data, limits)
+        groups, lost = found.groups, found.lost_sections
+        whole = tuple(group for group in groups if group is not None)
+        around = len(data) - sum(len(group.payload) for group in whole)
+        parsed = container.Container(header=found.header, metadata=found.metadata, groups=whole, header_bytes=around)
+    else:
+        parsed = container.read(data, limits)
+        groups, lost = parsed.groups, 0
+    header = parsed.header
+    if (header.channels not in (1, 3) or header.bit_depth != 8) and not header.parts:
+        raise UnsupportedVersionError(
+            f"{header.channels} channels of {header.bit_depth} bits, not in parts: this hvpzip decodes that for gray and RGB of 8 bits; "
+            "a newer one may do more"
+        )
+    side = 1 << header.group_size_log2
+    view = view_of(header.width, header.height, side, crop, scale)
+    # Only now, so that what is no sound file is refused without the seconds that torch takes to load.
+    from hvpzip.transform import tiling
+
+    model = None if header.parts and header.model_id == NO_MODEL else model_by_id(header.model_id)
+    for name, value in map_fields(model, header.channels, header.height, header.width, side).items():
+        if getattr(header, name) != value:
+            raise CorruptError(f"header field {name} is {getattr(header, name)}, but model {header.model_id.hex()} works with {value}")
+    tiles = tuple(tiling.group_grid(header.height, header.width, side))
+    if len(tiles) != len(groups):
+        raise CorruptError(f"{len(groups)} groups, but the header's grid has {len(tiles)}")
+    return Opened(container=parsed, groups=groups, lost_sections=lost, view=view, tiles=tiles, model=model, threads=threads)
+
+
+def decode(
+    data: bytes | bytearray | memoryview,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    threads: int | None = None,
+    on_group: GroupProgress | None = None,
+    on_report: OnReport | None = None,
+) -> "tuple[Samples, Container]":
+    """As ``decompress``, with the parsed file beside the samples; ``on_group`` and ``on_report`` as for ``Opened.rows``."""
+    opened = open_bytes(data, max_pixels=max_pixels, threads=threads)
+    return opened.samples(on_group=on_group, on_report=on_report), opened.container
