@@ -1,99 +1,92 @@
 """What the order of bits-back costs: three orders, images alone and in a chain, every configuration really encoded and decoded.
 
-    python -m benchmarks ablation FOLDER [--chain 24] [--crop SIDE] [--model A,B]
+    python -m benchmarks ablation FOLDER [--chain 24] [--crop SIDE] [--model A,B] [--path P,Q] [--ratios 0.5,1,2]
 
-Lattice ratios and numbers of noise levels belong to a model's schedule, so other ones need other models: name several, and the table says
-which has what. The messages are counted without container (``overhead`` measures files) and code colours as the model predicts them,
-without the reweighting that files use where it pays.
+A model's schedule has its noise levels, path by path. Other lattice ratios sigma / delta need no other weights: the noise is the same, only
+its lattice is finer or coarser (the weights were trained on the schedule's own, so another bound is partly that). The messages are counted
+without container (``overhead`` measures files) and code colours as the model predicts them, without the reweighting that files use where it
+pays.
 """
 
 import argparse
+import copy
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from benchmarks.experiment import Planes, add_options, centre, find_models, leave_out, noise_of, percent, planes_of, write_results
+from benchmarks.experiment import (
+    CODED_HEAD,
+    CodedRow,
+    Planes,
+    add_options,
+    centre,
+    code_groups,
+    find_models,
+    leave_out,
+    noise_of,
+    percent,
+    planes_of,
+    write_results,
+)
 from benchmarks.machine import say
-from benchmarks.orders import ORDERS, Chain, code
+from benchmarks.orders import ORDERS, Chain
 from benchmarks.report import aligned
 from benchmarks.runner import find_photos
 
 if TYPE_CHECKING:
+    from hvpzip.diffusion.schedule import Step
     from hvpzip.nn.weights import Model
 
-__all__ = ["Row", "main", "run"]
+__all__ = ["Row", "main", "run", "with_ratio"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One configuration: all images alone (figures are sums) or all on one chain.
+class Row(CodedRow):
+    """One configuration: ``noise`` in words, the order, and "alone" or "chain"."""
 
-    ``coded_bits`` holds the ``initial_bits``, which are random padding that the stack needs and the decoder gets back; ``bound_bits`` is
-    the model's bound. ``decoded`` says whether every image came back and the stack ended where it began.
-    """
-
-    model: str
     noise: str
     order: str
     mode: str
-    images: int
-    samples: int
-    bound_bits: float
-    coded_bits: int
-    initial_bits: int
-    encode_s: float
-    decode_s: float
-    decoded: bool
 
     @property
-    def overhead(self) -> float:
-        """Coded bits over the bound."""
-        return self.coded_bits / self.bound_bits - 1
-
-    @property
-    def net_overhead(self) -> float:
-        """As ``overhead``, had somebody else a use for the initial bits."""
-        return (self.coded_bits - self.initial_bits) / self.bound_bits - 1
+    def label(self) -> str:
+        """Path and noise, without the ids."""
+        return f"{self.path}: {self.noise}"
 
 
-def run(images: Sequence[Planes], model: "Model", path: str | None = None) -> tuple[list[Row], dict[str, Chain]]:
-    """A row for each order, alone and as a chain, and the first image's message in each order."""
+def with_ratio(model: "Model", ratio: float) -> "Model":
+    """The model with its latents on lattices of ``sigma / ratio``, rounded to a power of two of at least 1. Raises ModelError where that is
+    outside the proof.
+    """
+    from hvpzip.nn.integer import prove
+
+    def other(step: "Step") -> "Step":
+        return replace(step, log2_delta=tuple(max(0, round(index / 16 - 3 - math.log2(ratio))) for index in step.sigma))
+
+    levels = tuple(replace(level, steps=tuple(map(other, level.steps))) for level in model.schedule.levels)
+    cascade = copy.deepcopy(model.cascade)
+    cascade.schedule = replace(model.schedule, levels=levels)
+    for number, level in enumerate(levels[: len(cascade.networks)], start=1):
+        cascade.level(number).schedule = level
+    prove(cascade)
+    return replace(model, schedule=cascade.schedule, cascade=cascade)
+
+
+def run(images: Sequence[Planes], model: "Model", path: str) -> tuple[list[Row], dict[str, Chain]]:
+    """A row for each order, alone and as a chain, and the first image's message in each order; without latents all orders are one."""
     rows: list[Row] = []
     firsts: dict[str, Chain] = {}
-    for order in ORDERS:
+    noise = noise_of(model, path)
+    for order in ORDERS if noise != "0" else ORDERS[-1:]:
         for mode, groups in (("alone", [[image] for image in images]), ("chain", [list(images)])):
-            row, first = _measure(groups, model, order, mode, path)
+            coded, first = code_groups(groups, model, order, path)
+            row = Row(**asdict(coded), noise=noise, order=order, mode=mode)
             rows.append(row)
             firsts.setdefault(order, first)
-            say(f"{row.model} {order} {mode}: {percent(row.overhead)} over the bound, {row.encode_s:.0f} s, {row.decode_s:.0f} s")
+            say(f"{row.label} {order} {mode}: {percent(row.overhead)} over the bound, {row.encode_s:.0f} s, {row.decode_s:.0f} s")
     return rows, firsts
-
-
-def _measure(groups: list[list[Planes]], model: "Model", order: str, mode: str, path: str | None) -> tuple[Row, Chain]:
-    chains, decoded, encode_s, decode_s = [], True, 0.0, 0.0
-    for group in groups:
-        coded = code(group, model, order, path)
-        encode_s, decode_s = encode_s + coded.encode_s, decode_s + coded.decode_s
-        decoded &= all(np.array_equal(one, other) for one, other in zip(coded.images, group, strict=True))
-        chains.append(coded.chain)
-    row = Row(
-        model=f"{model.name} {model.id.hex()}",
-        noise=noise_of(model, chains[0].path),
-        order=order,
-        mode=mode,
-        images=sum(map(len, groups)),
-        samples=sum(image.size for group in groups for image in group),
-        bound_bits=sum(chain.bound_bits for chain in chains),
-        coded_bits=sum(chain.coded_bits for chain in chains),
-        initial_bits=sum(chain.initial_bits for chain in chains),
-        encode_s=encode_s,
-        decode_s=decode_s,
-        decoded=decoded,
-    )
-    return row, chains[0]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -104,15 +97,24 @@ def main(arguments: Sequence[str]) -> int:
         "--chain", type=int, default=24, metavar="N", help="the first N photos, alone and in a chain (default: %(default)s)"
     )
     parser.add_argument("--crop", type=int, default=None, metavar="SIDE", help="only the centre of each photo")
-    parser.add_argument("--path", default=None, metavar="NAME", help="path of the models' schedules (default: their first)")
+    parser.add_argument("--path", default=None, metavar="P,Q", help="paths of the models' schedules (default: their first)")
+    parser.add_argument("--ratios", default=None, metavar="R,S", help="lattice ratios sigma / delta (default: the schedules' own)")
     add_options(parser, "ablation")
     options = parser.parse_args(arguments)
     if not options.folder.is_dir() or options.chain < 1 or options.threads < 1 or (options.crop or 1) < 1:
         parser.error("FOLDER must be a folder, and --chain, --crop and --threads at least 1")
     models = find_models(parser, options.model)
+    paths = options.path.split(",") if options.path else [None]
+    try:
+        ratios = [float(text) for text in options.ratios.split(",")] if options.ratios else [None]
+        if any(ratio is not None and not 0.01 <= ratio <= 100 for ratio in ratios):
+            raise ValueError
+    except ValueError:
+        parser.error(f"--ratios takes numbers from 0.01 to 100, not {options.ratios!r}")
     for model in models:
-        if options.path not in (None, *model.schedule.path_names):
-            parser.error(f"model {model.name} has no path {options.path!r}, only {', '.join(model.schedule.path_names)}")
+        for path in paths:
+            if path not in (None, *model.schedule.path_names):
+                parser.error(f"model {model.name} has no path {path!r}, only {', '.join(model.schedule.path_names)}")
     photos, left_out = find_photos(options.folder, options.chain)
     leave_out(left_out)
     if not photos:
@@ -123,10 +125,18 @@ def main(arguments: Sequence[str]) -> int:
     images = [planes_of(centre(photo, options.crop)) for photo in photos]
     rows: list[Row] = []
     curves: dict[str, dict[str, Chain]] = {}
+    seen: set[tuple[str, str, str]] = set()
     with torch_threads(options.threads):
         for model in models:
-            found, curves[model.name] = run(images, model, options.path)
-            rows += found
+            for path in paths:
+                for ratio in ratios:
+                    name, variant = path or model.schedule.path_names[0], model if ratio is None else with_ratio(model, ratio)
+                    key = (model.id.hex(), name, noise_of(variant, name))
+                    if key not in seen:  # a path without latents has no ratio
+                        seen.add(key)
+                        found, curves[f"{model.name} {name}: {key[2]}"] = run(images, variant, name)
+                        rows += found
+                        write_results(options.out, "ablation", arguments, options.threads, rows, {})  # what is done, should a run be cut
     title = f"{len(images)} photo{'s' * (len(images) > 1)} of {options.folder.resolve().name}"
     if options.crop:
         title += f", centres of {options.crop}x{options.crop}"
@@ -143,53 +153,41 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """One line a configuration, and below what the models are."""
-    head = ["order", "images", "bound", "coded", "over bound", "initial bits", "over bound without", "enc s", "dec s", "came back"]
-    several = len({row.model for row in rows}) > 1
-    body = [
-        [
-            f"{row.order}{', ' + row.model.split()[0] if several else ''}",
-            f"{row.images} {row.mode}",
-            f"{row.bound_bits / row.samples:.4f}",
-            f"{row.coded_bits / row.samples:.4f}",
-            percent(row.overhead),
-            f"{row.initial_bits:,}",
-            percent(row.net_overhead),
-            f"{row.encode_s:.1f}",
-            f"{row.decode_s:.1f}",
-            "yes" if row.decoded else "NO",
-        ]
-        for row in rows
-    ]
-    noise = dict.fromkeys(f"{row.model}: noise levels a scale {row.noise}" for row in rows)
-    return "\n".join([aligned([head, *body]), "", *noise])
+    """One line a configuration, those of one path and noise together under a line that says which."""
+    lines: list[list[str]] = [["order", "images", *CODED_HEAD]]
+    headings: list[str] = []
+    for row in rows:
+        if f"{row.model}, {row.label}" not in headings:
+            headings.append(f"{row.model}, {row.label}")
+        lines.append([f"{len(headings)} {row.order}", f"{row.images} {row.mode}", *row.cells()])
+    return "\n".join([aligned(lines), "", *(f"{number}: {heading}" for number, heading in enumerate(headings, start=1))])
 
 
 def plot(path: Path, rows: Sequence[Row], curves: dict[str, dict[str, Chain]], title: str) -> None:
-    """Overhead of each configuration, and for each model the stack of the first image alone. Raises ImportError without matplotlib."""
+    """Overhead of each configuration, and the stack of the first image alone in the first one with latents. Raises ImportError without
+    matplotlib.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     colours = dict(zip(ORDERS, ("#8da0b6", "#dd9a4e", "#c44e52"), strict=True))
-    figure = Figure(figsize=(6.4 * (1 + len(curves)), 4.6), layout="constrained")
+    figure = Figure(figsize=(13, 2 + 0.22 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, 1 + len(curves), squeeze=False)[0]
-    left = axes[0]
-    shades = [colours[row.order] for row in rows]
-    bars = left.barh(range(len(rows)), [100 * row.overhead for row in rows], color=shades)
-    left.bar_label(bars, labels=[percent(row.overhead) for row in rows], padding=3)
-    left.set_yticks(range(len(rows)), [f"{row.model.split()[0]}: {row.order}, {row.mode}" for row in rows])
+    left, right = figure.subplots(1, 2)
+    bars = left.barh(range(len(rows)), [100 * row.overhead for row in rows], color=[colours[row.order] for row in rows])
+    left.bar_label(bars, labels=[percent(row.overhead) for row in rows], padding=3, fontsize=7)
+    left.set_yticks(range(len(rows)), [f"{row.path} {row.noise.split(';')[0]}, {row.order}, {row.mode}" for row in rows], fontsize=6)
     left.invert_yaxis()
     left.margins(x=0.18)
     left.set_xlabel("coded bits over the bound, %")
-    left.set_title(title)
-    for right, (name, chains) in zip(axes[1:], curves.items(), strict=True):
-        for order, chain in chains.items():
-            kilobits = [point.bits / 1000 for point in chain.curve]
-            right.plot(kilobits, color=colours[order], marker=".", label=f"{order}: {chain.initial_bits:,} initial bits")
-        right.axhline(0, color="black", linewidth=0.8)
-        right.set_xlabel("steps of the encoder, finest scale first")
-        right.set_ylabel("kilobits on the stack beyond the initial ones")
-        right.set_title(f"{name}: debt curve of the first photo alone")
-        right.legend(loc="lower right")
-    figure.savefig(path, dpi=120)
+    left.set_title(title, fontsize=9)
+    name, chains = next(((name, chains) for name, chains in curves.items() if len(chains) > 1), next(iter(curves.items())))
+    for order, chain in chains.items():
+        kilobits = [point.bits / 1000 for point in chain.curve]
+        right.plot(kilobits, color=colours[order], marker=".", label=f"{order}: {chain.initial_bits:,} initial bits")
+    right.axhline(0, color="black", linewidth=0.8)
+    right.set_xlabel("steps of the encoder, finest scale first")
+    right.set_ylabel("kilobits on the stack beyond the initial ones")
+    right.set_title(f"{name.split(';')[0]}: debt curve of the first photo alone", fontsize=9)
+    right.legend(loc="lower right")
+    figure.savefig(path, dpi=90)

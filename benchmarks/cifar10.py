@@ -10,16 +10,15 @@ FILE holds the images as ``images``, uint8 (N, 32, 32, 3), in the order of the t
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.experiment import add_options, find_models, percent, planes_of, write_results
+from benchmarks.experiment import CODED_HEAD, CodedRow, add_options, code_groups, find_models, percent, planes_of, write_results
 from benchmarks.machine import say
-from benchmarks.orders import code
 from benchmarks.report import aligned
 
 if TYPE_CHECKING:
@@ -31,55 +30,24 @@ Images = npt.NDArray[np.uint8]  # (N, h, w, 3)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """All images in one way. ``bound_bits`` is that of the latents drawn on the way; a chain of the diffusion path has its own.
+class Row(CodedRow):
+    """All images in one way: "files" (one ``.hvz`` file an image), "payloads" (the same without containers), or "chain"."""
 
-    ``way`` is "files" (one ``.hvz`` file an image), "payloads" (the same without containers), or "chain", along the path named.
-    """
-
-    model: str
     way: str
-    path: str
-    images: int
-    samples: int
-    bound_bits: float
-    coded_bits: int
-    initial_bits: int
-    encode_s: float
-    decode_s: float
-    decoded: bool
-
-    @property
-    def overhead(self) -> float:
-        """Coded bits over the bound."""
-        return self.coded_bits / self.bound_bits - 1
 
 
 def run(images: Images, model: "Model") -> list[Row]:
     """Files, payloads, and a chain along every path of the model's schedule."""
-    named: dict[str, Any] = {"model": f"{model.name} {model.id.hex()}", "images": len(images), "samples": int(images.size)}
-    rows = _one_by_one(images, model, named)
+    rows = _one_by_one(images, model)
     planes = [planes_of(image) for image in images]
     for path in model.schedule.path_names:
-        chain, back, encode_s, decode_s = code(planes, model, "self-seeded", path)
-        rows.append(
-            Row(
-                **named,
-                way="chain",
-                path=path,
-                bound_bits=chain.bound_bits,
-                coded_bits=chain.coded_bits,
-                initial_bits=chain.initial_bits,
-                encode_s=encode_s,
-                decode_s=decode_s,
-                decoded=all(np.array_equal(one, other) for one, other in zip(back, planes, strict=True)),
-            )
-        )
-        say(f"{model.name}: chain along {path}: {percent(rows[-1].overhead)} over the bound")
+        coded, _ = code_groups([planes], model, "self-seeded", path)
+        rows.append(Row(**asdict(coded), way="chain"))
+        say(f"{model.name}: chain along {path}: {percent(coded.overhead)} over the bound")
     return rows
 
 
-def _one_by_one(images: Images, model: "Model", named: dict[str, Any]) -> list[Row]:
+def _one_by_one(images: Images, model: "Model") -> list[Row]:
     from hvpzip import api
 
     size = coded = 0
@@ -100,14 +68,17 @@ def _one_by_one(images: Images, model: "Model", named: dict[str, Any]) -> list[R
             say(f"{model.name}: {number} images one by one")
     chosen = "the smaller one: " + ", ".join(f"{count} {path}" for path, count in sorted(paths.items()))
     figures: dict[str, Any] = {
+        "model": f"{model.name} {model.id.hex()}",
         "path": chosen,
+        "images": len(images),
+        "samples": int(images.size),
         "bound_bits": bound,
         "initial_bits": 0,
         "encode_s": encode_s,
         "decode_s": decode_s,
         "decoded": decoded,
     }
-    return [Row(**named, **figures, way=way, coded_bits=bits) for way, bits in (("files", size), ("payloads", coded))]
+    return [Row(**figures, way=way, coded_bits=bits) for way, bits in (("files", size), ("payloads", coded))]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -142,19 +113,5 @@ def main(arguments: Sequence[str]) -> int:
 
 def table(rows: Sequence[Row]) -> str:
     """One line a model and way."""
-    head = ["coded as", "model", "bound", "coded", "over bound", "initial bits", "enc s", "dec s", "came back"]
-    body = [
-        [
-            f"{row.way}, path {row.path}",
-            row.model.split()[0],
-            f"{row.bound_bits / row.samples:.4f}",
-            f"{row.coded_bits / row.samples:.4f}",
-            percent(row.overhead),
-            f"{row.initial_bits:,}",
-            f"{row.encode_s:.1f}",
-            f"{row.decode_s:.1f}",
-            "yes" if row.decoded else "NO",
-        ]
-        for row in rows
-    ]
-    return aligned([head, *body])
+    body = [[f"{row.way}, path {row.path}", row.model.split()[0], *row.cells()] for row in rows]
+    return aligned([["coded as", "model", *CODED_HEAD], *body])

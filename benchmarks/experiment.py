@@ -1,10 +1,10 @@
-"""What the experiments on the coder share: options, pictures as planes, results on the disk."""
+"""What the experiments on the coder share: options, models, pictures as planes, rows of what was coded, results on the disk."""
 
 import argparse
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.machine import describe_machine, say
+from benchmarks.orders import Chain, code
 from benchmarks.runner import Photo
 from benchmarks.worker import read_samples
 
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
 
     from hvpzip.nn.weights import Model
 
-__all__ = ["add_options", "centre", "find_models", "noise_of", "percent", "planes_of", "write_results"]
+__all__ = [
+    "CODED_HEAD",
+    "CodedRow",
+    "add_options",
+    "centre",
+    "code_groups",
+    "find_models",
+    "leave_out",
+    "noise_of",
+    "percent",
+    "planes_of",
+    "write_results",
+]
 
 Planes = npt.NDArray[np.uint8]  # (C, h, w)
 Samples = npt.NDArray[np.uint8]  # (h, w) or (h, w, 3)
@@ -30,19 +43,90 @@ def add_options(parser: argparse.ArgumentParser, name: str) -> None:
     """Where the results go, which models, how many threads."""
     out = Path("runs") / name
     parser.add_argument("--out", type=Path, default=out, metavar="DIR", help="for the results (default: %(default)s)")
-    parser.add_argument("--model", default=None, metavar="A,B", help="bundled models by name (default: the default one)")
+    parser.add_argument("--model", default=None, metavar="A,B", help="models by name, or folders of others (default: the default one)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the network (default: %(default)s)")
 
 
 def find_models(parser: argparse.ArgumentParser, names: str | None) -> "list[Model]":
-    """The models named, comma by comma; a usage error for one that is not installed."""
+    """The models named, comma by comma: bundled ones, or folders with a slash in their name; a usage error for one that is not there."""
     from hvpzip.api.runtime import model_by_name
     from hvpzip.errors import ModelError
+    from hvpzip.nn.weights import load_folder
 
     try:
-        return [model_by_name(name) for name in (names.split(",") if names else [None])]
+        return [
+            load_folder(Path(name)) if name and "/" in name else model_by_name(name) for name in (names.split(",") if names else [None])
+        ]
     except ModelError as error:
         parser.error(str(error))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodedRow:
+    """Images coded and decoded along one path, each alone (figures are sums) or all on one chain.
+
+    ``coded_bits`` holds the ``initial_bits``, which are random padding that the stack needs and the decoder gets back; ``bound_bits`` is
+    the model's bound for the latents drawn. ``decoded`` says whether every image came back and the stack ended where it began.
+    """
+
+    model: str
+    path: str
+    images: int
+    samples: int
+    bound_bits: float
+    coded_bits: int
+    initial_bits: int
+    encode_s: float
+    decode_s: float
+    decoded: bool
+
+    @property
+    def overhead(self) -> float:
+        """Coded bits over the bound."""
+        return self.coded_bits / self.bound_bits - 1
+
+    @property
+    def net_overhead(self) -> float:
+        """As ``overhead``, had somebody else a use for the initial bits."""
+        return (self.coded_bits - self.initial_bits) / self.bound_bits - 1
+
+    def cells(self) -> list[str]:
+        """What ``CODED_HEAD`` names."""
+        return [
+            f"{self.bound_bits / self.samples:.4f}",
+            f"{self.coded_bits / self.samples:.4f}",
+            percent(self.overhead),
+            f"{self.initial_bits:,}",
+            percent(self.net_overhead),
+            f"{self.encode_s:.1f}",
+            f"{self.decode_s:.1f}",
+            "yes" if self.decoded else "NO",
+        ]
+
+
+CODED_HEAD = ["bound", "coded", "over bound", "initial bits", "over bound without", "enc s", "dec s", "came back"]
+
+
+def code_groups(groups: Sequence[Sequence[Planes]], model: "Model", order: str, path: str) -> tuple[CodedRow, Chain]:
+    """Every group of images coded as one chain and decoded: the sums, and the first chain."""
+    coded = [code(group, model, order, path) for group in groups]
+    row = CodedRow(
+        model=f"{model.name} {model.id.hex()}",
+        path=path,
+        images=sum(map(len, groups)),
+        samples=sum(image.size for group in groups for image in group),
+        bound_bits=sum(one.chain.bound_bits for one in coded),
+        coded_bits=sum(one.chain.coded_bits for one in coded),
+        initial_bits=sum(one.chain.initial_bits for one in coded),
+        encode_s=sum(one.encode_s for one in coded),
+        decode_s=sum(one.decode_s for one in coded),
+        decoded=all(
+            np.array_equal(back, image)
+            for one, group in zip(coded, groups, strict=True)
+            for back, image in zip(one.images, group, strict=True)
+        ),
+    )
+    return row, coded[0].chain
 
 
 def planes_of(samples: Samples) -> Planes:

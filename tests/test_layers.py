@@ -55,7 +55,7 @@ INNER = {
     "benchmarks/orders.py": names("ans codec nn transform"),
     "benchmarks/clock.py": names("nn"),
     "benchmarks/experiment.py": names("nn"),
-    "benchmarks/ablation.py": names("nn"),
+    "benchmarks/ablation.py": names("diffusion nn"),
     "benchmarks/cifar10.py": names("nn"),
     # Damage that checksums do not stop is made by computing them anew.
     "benchmarks/damage.py": names("container varint"),

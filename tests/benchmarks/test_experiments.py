@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from benchmarks import __main__ as command
-from benchmarks import ablation, cifar10, orders, overhead
+from benchmarks import cifar10, experiment, orders, overhead
+from benchmarks.ablation import with_ratio
 from benchmarks.clock import network_clock
 from benchmarks.experiment import noise_of, planes_of
 from benchmarks.orders import ORDERS, OrderError, code, decode_chain, encode_chain
@@ -131,23 +132,37 @@ def test_clock_counts_the_network_once_and_only_while_it_runs(tiny_model: Any, c
 def test_ablation_command(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "out"
-    assert command.main(["ablation", str(pictures), "--chain", "2", "--crop", "6", "--threads", "1", "--out", str(out)]) == 0
+    small = ["ablation", str(pictures), "--chain", "2", "--crop", "6", "--threads", "1", "--out", str(out)]
+    assert command.main([*small, "--path", "diffusion,direct", "--ratios", "1,2"]) == 0
     printed = capsys.readouterr().out
-    lines = [line for line in printed.splitlines() if line.startswith(ORDERS)]
-    assert [line.split()[:3] for line in lines] == [[order, "2", mode] for order in ORDERS for mode in ("alone", "chain")]
-    assert all(line.endswith("yes") for line in lines)
-    assert "noise levels a scale 1 (hh, ratio 1)" in printed
+    lines = [line for line in printed.splitlines() if line.endswith("yes")]
+    noisy = [[order, "2", mode] for order in ORDERS for mode in ("alone", "chain")]
+    # Without latents, the orders are one and lattices do not matter.
+    assert [line.split()[1:4] for line in lines] == [*noisy, *noisy, ["self-seeded", "2", "alone"], ["self-seeded", "2", "chain"]]
+    assert "diffusion: 1 (hh, ratio 1)" in printed
+    assert "diffusion: 1 (hh, ratio 2)" in printed
+    assert "direct: 0" in printed
     document = json.loads((out / "results.json").read_text())
     assert document["machine"]["command"][3] == "ablation"
-    assert set(document["curves"]["tiny"]) == set(ORDERS)
-    assert len((out / "results.csv").read_text().splitlines()) == 7
+    assert [len(curves) for curves in document["curves"].values()] == [3, 3, 1]
+    assert len((out / "results.csv").read_text().splitlines()) == 15
     with Image.open(out / "results.png") as image:
         assert image.format == "PNG"
 
 
+def test_another_lattice_ratio_is_another_schedule_of_the_same_weights(tiny_model: Any) -> None:
+    finer = with_ratio(tiny_model, 2)
+    assert noise_of(finer, "diffusion") == "1 (hh, ratio 2)"
+    assert noise_of(tiny_model, "diffusion") == "1 (hh, ratio 1)"
+    assert finer.cascade.level(1).schedule is finer.schedule.levels[0]
+    assert noise_of(with_ratio(tiny_model, 100), "diffusion") != noise_of(with_ratio(tiny_model, 4), "diffusion")
+    for one, other in zip(finer.cascade.state_dict().values(), tiny_model.cascade.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
 def test_ablation_that_loses_an_image_fails(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = orders.code
-    monkeypatch.setattr(ablation, "code", lambda *a: (c := real(*a))._replace(images=[image ^ np.uint8(1) for image in c.images]))
+    monkeypatch.setattr(experiment, "code", lambda *a: (c := real(*a))._replace(images=[image ^ np.uint8(1) for image in c.images]))
     assert command.main(["ablation", str(pictures), "--chain", "1", "--crop", "5", "--threads", "1", "--out", str(tmp_path)]) == 1
 
 
@@ -211,6 +226,9 @@ def test_crops_come_from_each_photo_in_turn_and_never_change(pictures: Path) -> 
         ["ablation", ".", "--chain", "0"],
         ["ablation", ".", "--model", "tiny,no-such-model"],
         ["ablation", ".", "--path", "no-such-path"],
+        ["ablation", ".", "--ratios", "1,half"],
+        ["ablation", ".", "--ratios", "0"],
+        ["ablation", ".", "--model", "./no-such-folder"],
         ["cifar10", "nowhere.npz"],
         ["cifar10", "nowhere.npz", "--limit", "0"],
         ["overhead", "nowhere"],
