@@ -172,6 +172,18 @@ def test_uniform_noise_has_as_many_steps_as_asked_and_one_level_for_all():
         assert all(len(set(state)) == 1 for state in path.states)
 
 
+def test_gains_of_units_are_of_two_evaluations_over_one_with_the_units_before_exact():
+    table = np.full((len(search.STATES), 3, len(BAND_STATES)), np.inf)
+    for number, state in enumerate(search.STATES):
+        for unit, s in enumerate(state):
+            table[number, unit, successors(s)] = 0.25
+    table[search.STATES.index((EXACT, UNKNOWN, UNKNOWN)), 1, EXACT] = 1.0
+    lines = search.unit_gains(table)
+    assert lines[0].split()[:4] == ["hh", "0.2500", "16:", "-100.00"]
+    assert lines[1].split()[:4] == ["hl", "1.0000", "16:", "+50.00"]
+    assert lines[1].endswith("1/4 1/2: +25.00")
+
+
 def test_the_command_writes_schedules_for_three_levels(tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(search, "EVALUATION_CROPS", 1)
