@@ -5,6 +5,7 @@ run a task more than once. Sources are deleted here, not by the workers, so that
 """
 
 import os
+import secrets
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
@@ -137,12 +138,13 @@ def run_batch(
             workers = min(workers or available_cores(), len(runnable))
             if job.threads is None:
                 job = replace(job, threads=max(1, available_cores() // workers))
+        batch = secrets.token_hex(8)
         with _pool(executor, workers) as pool:
             futures: dict[Future[FileResult], tuple[int, str]] = {}
             try:
                 with _quiet_spawn(executor is None):
                     for index, path, output in runnable:
-                        futures[pool.submit(_work, job, path, output)] = (index, path)
+                        futures[pool.submit(_work, job, path, output, batch)] = (index, path)
                 for future in as_completed(futures):
                     index, path = futures[future]
                     finish(index, _outcome(future, path))
@@ -178,8 +180,11 @@ def _outcome(future: "Future[FileResult]", path: str) -> FileResult:
         return replace(failed(path, error), error=f"the executor gave it up: {type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def _work(job: Job, path: str, output: str) -> FileResult:
-    """One file, in whatever process the executor runs it. Returns failures, lets interrupts through."""
+def _work(job: Job, path: str, output: str, batch: str) -> FileResult:
+    """One file, in whatever process the executor runs it. Returns failures, lets interrupts through.
+
+    ``batch`` tells this batch from others: Dask takes two calls with equal arguments for one, and would give the first one's result.
+    """
     with _interruptible():
         try:
             return job.resume(path, output)

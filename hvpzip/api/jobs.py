@@ -94,7 +94,16 @@ class Job:
                     if done is not None:
                         return done
                     job = replace(self, force=True)
-        return job.run(src, dst, on_group)
+        try:
+            return job.run(src, dst, on_group)
+        except FileExistsError:
+            # Somebody else made it meanwhile: another run, or the same task on a worker that was taken for dead.
+            if job.force or not os.path.lexists(dst):
+                raise
+            done = self._there_already(src, dst)
+            if done is None:
+                raise
+            return done
 
     def _decompressed(self, src: StrPath | BinaryIO, dst: StrPath | BinaryIO, on_group: GroupProgress | None) -> FileResult:
         return decompress_file(

@@ -136,6 +136,7 @@ class LosingExecutor(Executor):
         (BrokenProcessPool("gone"), "worker process ended"),
         (CancelledError(), "cancelled"),
         (ConnectionResetError(104, "Connection reset by peer"), "Connection reset"),
+        (RuntimeError("tried on 4 workers,\nall died"), "the executor gave it up: RuntimeError: tried on 4 workers, all died"),
     ],
 )
 def test_lost_worker_is_the_failure_of_its_file(folder: Path, failure: BaseException, words: str) -> None:
@@ -146,3 +147,38 @@ def test_lost_worker_is_the_failure_of_its_file(folder: Path, failure: BaseExcep
 def test_interrupt_goes_on_to_the_caller(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         hvpzip.compress_files([folder / "rgb.png", folder / "gray.png"], executor=LosingExecutor(KeyboardInterrupt()))
+
+
+class RepeatingExecutor(Executor):
+    """Runs each task twice, as a cluster does with the tasks of a worker that died before it gave its results away."""
+
+    def __init__(self) -> None:
+        self.tasks = set[object]()
+
+    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> "Future[object]":  # type: ignore[override]
+        assert args not in self.tasks  # Dask would give the first one's result
+        self.tasks.add(args)
+        fn(*args, **kwargs)
+        future: Future[object] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@pytest.mark.parametrize("options", [{}, {"force": True}, {"remove": True}, {"recursive": True}])
+def test_tasks_that_are_run_again_succeed_again(folder: Path, packed: Mapping[str, bytes], options: dict[str, bool]) -> None:
+    (folder / "in").mkdir()
+    (folder / "rgb.png").rename(folder / "in" / "rgb.png")
+    (folder / "out").mkdir()
+    executor = RepeatingExecutor()
+    paths = [folder / "in"] if "recursive" in options else [folder / "in" / "rgb.png"]
+    (result,) = hvpzip.compress_files(paths, folder / "out", executor=executor, **options)  # type: ignore[arg-type]
+    assert result.error is None
+    assert result.output is not None
+    assert Path(result.output).read_bytes() == packed["rgb"]
+    assert (folder / "in" / "rgb.png").exists() != ("remove" in options)
+    if not options:
+        (second,) = hvpzip.compress_files(paths, folder / "out", executor=executor)
+        assert "exists already" in (second.error or "")
+        Path(result.output).unlink()
+        assert hvpzip.compress_files(paths, folder / "out", executor=executor)[0].error is None
+        assert Path(result.output).exists()

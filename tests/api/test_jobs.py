@@ -147,6 +147,24 @@ def test_picture_that_its_own_kind_of_file_cannot_hold_comes_back_as_png(tree: P
     assert list(state(tree / "again")) == ["alpha.bmp.png"]
 
 
+@pytest.mark.parametrize("name", ["rgb", "gray"])
+def test_output_that_another_process_makes_meanwhile_is_no_failure_if_it_is_the_same(
+    folder: Path, packed: Mapping[str, bytes], name: str
+) -> None:
+    output = folder / "rgb.hvz"
+
+    def other(done: int, groups: int) -> None:
+        output.write_bytes(packed[name])
+
+    work = api.Job(compressing=True)
+    if name == "rgb":
+        assert work.resume(str(folder / "rgb.png"), str(output), other).skipped
+    else:
+        with pytest.raises(FileExistsError, match="something else"):
+            work.resume(str(folder / "rgb.png"), str(output), other)
+    assert output.read_bytes() == packed[name]
+
+
 # ---- deletion ----
 
 
