@@ -114,9 +114,9 @@ def run_batch(
     states: dict[int, SourceState] = {}
 
     def finish(index: int, result: FileResult) -> None:
-        if index in states and result.error is None and result.output is not None:
+        if index in states and result.error is None:
             try:
-                delete_source(result.path, result.output, states[index])
+                delete_source(result.path, states[index])
             except OSError as error:
                 result = replace(result, error=describe_failure(error, result.path))
         results[index] = result

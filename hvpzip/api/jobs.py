@@ -213,23 +213,11 @@ def source_state(path: str) -> SourceState:
     return SourceState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def delete_source(path: str, output: str, before: SourceState) -> None:
-    """Deletes a source whose output is in place, and on the disk under its name.
+def delete_source(path: str, before: SourceState) -> None:
+    """Deletes a source whose output is in place.
 
     Raises: OSError if the source has changed since ``before``, or cannot be deleted.
     """
-    _sync_folder(os.path.dirname(output) or ".")
     if source_state(path) != before:
         raise OSError(errno.EBUSY, "it was changed while it was read, so it was not deleted", path)
     os.unlink(path)
-
-
-def _sync_folder(folder: str) -> None:
-    """Has the names in a folder written to the disk, where the system can do that."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

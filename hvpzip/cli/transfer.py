@@ -155,8 +155,8 @@ def _attempt(console: Console, job: Job, item: Plan, label: str) -> FileResult:
             result = job.resume(item.path, item.output, on_group)
         else:
             result = job.run(opened(item.path, writing=False), opened(item.output or STREAM, writing=True), on_group)
-        if before is not None and result.output is not None:
-            delete_source(item.path, result.output, before)
+        if before is not None:
+            delete_source(item.path, before)
         return result
     except BrokenPipeError:
         raise
