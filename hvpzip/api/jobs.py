@@ -19,7 +19,7 @@ from hvpzip.api.inspect import describe_container
 from hvpzip.api.pictures import form_of
 from hvpzip.api.records import FileResult, result_of
 from hvpzip.api.runtime import checked_threads
-from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError
+from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
 
 if TYPE_CHECKING:
     from hvpzip.api.encoding import Samples
@@ -131,6 +131,8 @@ class Job:
             if self.compressing:
                 raise _other(output) from error
             raise
+        except UnsupportedVersionError as error:
+            raise UnsupportedVersionError(f"{packed_path} is there already: {error}" if self.compressing else str(error)) from error
         if self.compressing:
             picture = image_io.read_image(io.BytesIO(Path(src).read_bytes()), self.max_pixels, frame=self.frame, strip=self.strip)
             same = picture.form == form
@@ -144,7 +146,9 @@ class Job:
         if not same or not _holds(parsed, picture.samples):
             raise _other(output)
         if not self._decodable(parsed, packed, picture.samples):
-            return None
+            if self.compressing:
+                return None
+            raise _other(output)
         facts = describe_container(parsed, src)
         sizes = (os.path.getsize(picture_path), len(packed))
         return result_of(

@@ -117,6 +117,17 @@ def test_output_that_holds_something_else_is_an_error_unless_forced(tree: Path, 
     assert job(tree)[0].skipped
 
 
+def test_output_of_a_newer_version_is_an_error_that_names_it_and_stays(tree: Path) -> None:
+    job(tree)
+    output = tree / "out" / "dot.png.hvz"
+    data = output.read_bytes()
+    output.write_bytes(data[:8] + b"\x7f" + data[9:])
+    before = state(tree)
+    dot, _ = job(tree)
+    assert (dot.error or "").startswith(f"{output} is there already: the file is of format version 127")
+    assert state(tree) == before
+
+
 def test_output_whose_model_is_not_installed_is_an_error_and_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = api.Job(compressing=True, mirror=True)
     source, output = str(folder / "rgb.png"), str(folder / "packed" / "rgb.hvz")
