@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from hvpzip.diffusion.schedule import Schedule
     from hvpzip.nn.config import NetworkConfig
+    from hvpzip.nn.int8 import Int8Ops
     from hvpzip.nn.weights import Model
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "kodim23-crop.png"
@@ -124,3 +125,18 @@ def tiny_model_on() -> Callable[[Schedule], Model]:
 def crop() -> Callable[..., np.ndarray]:
     """``crop(left, top, width, height, gray=False)`` of the example photo: uint8 ``(C, height, width)``."""
     return photo_crop
+
+
+@pytest.fixture(scope="session")
+def int8_ops() -> Int8Ops:
+    """The arithmetic of 8-bit kernels. Skips where this processor or this torch has no exact ones, by the test that the loader makes."""
+    from dataclasses import replace
+
+    from hvpzip.nn.integer import IntegerOps
+    from hvpzip.nn.weights import _with_int8, load_model, self_test
+
+    model = replace(load_model(), ops=IntegerOps())
+    found = _with_int8(model, self_test(model))
+    if found is None:
+        pytest.skip("this processor or this torch has no exact 8-bit convolutions")
+    return found.ops

@@ -13,7 +13,6 @@ from hvpzip import ans
 from hvpzip.codec.geometry import Int32Array, Level, exact_steps
 from hvpzip.codec.report import TermBits
 from hvpzip.nn import features
-from hvpzip.nn.integer import IntegerOps
 from hvpzip.nn.network import LevelNetwork, State
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
@@ -25,7 +24,7 @@ class Walker:
     """What encoder and decoder share: the network's states of a level, units laid onto its grid, and the account of the stack."""
 
     def __init__(self, model: Model, channels: int, *, measured: bool = False) -> None:
-        self.model, self.channels, self.ops = model, channels, IntegerOps()
+        self.model, self.channels, self.ops = model, channels, model.ops
         self.measured = measured
         self.terms: list[TermBits] = []
         self.curve: list[tuple[str, float]] = []

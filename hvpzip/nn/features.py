@@ -25,6 +25,7 @@ __all__ = [
     "linear",
     "round_shift",
     "unit_inputs",
+    "window_sums",
 ]
 
 # Companded values are at most 127, so they are int8 activations like any other.
@@ -102,6 +103,12 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, shift: int) -> Tensor:
 
     ``sum |w| * max |x| + |b| < 2^24`` is checked where the weights are loaded.
     """
+    return round_shift(window_sums(inputs, weight) + bias[:, None, None], shift)
+
+
+def window_sums(inputs: Tensor, weight: Tensor) -> Tensor:
+    """``w * x`` over a window with repeated edges: ``linear`` without its bias and shift, weight ``(outputs, C, k, k)``."""
     margin = weight.shape[-1] // 2
     padded = F.pad(inputs, (margin,) * 4, mode="replicate") if margin else inputs
-    return round_shift(F.conv2d(padded, weight, bias), shift)
+    with torch.autocast(inputs.device.type, enabled=False):  # training may run the network around it in bfloat16
+        return F.conv2d(padded, weight)

@@ -11,6 +11,7 @@ coding (``ops.py``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -34,11 +35,11 @@ def output_channels(components: int, reads_latent: bool) -> int:
 
 
 class State(NamedTuple):
-    """What is known inside a level: carried features, the planes with their log-energies (closed-form inputs), and a latent's surprise."""
+    """What is known inside a level: carried features, the closed forms' sums over the planes revealed so far, and a latent's surprise."""
 
-    carried: Tensor  # (B, C, h, w)
-    planes: Tensor  # (B, 3 * known, h, w) integers
-    energies: Tensor  # (B, channels, h, w) integers 0..127
+    carried: Tensor  # (B, C, h, w) in the arithmetic's own format
+    means: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, MEAN_SHIFT bits finer than a prediction
+    scales: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, ENERGY_SHIFT bits finer than a log-scale
     surprise: Tensor | None = None  # (B, 3, h, w) integers in 1/64: the latent minus its closed-form prediction, in a side branch
 
 
@@ -121,12 +122,6 @@ class ClosedForm(nn.Module):
         self.register_buffer("scale_bias", torch.zeros(3))
         self.register_buffer("coupling", torch.zeros(COUPLINGS))
 
-    def mean(self, state: State) -> Tensor:
-        return features.linear(state.planes, self.mean_weight, self.mean_bias, features.MEAN_SHIFT)
-
-    def log2_scale(self, state: State) -> Tensor:
-        return features.linear(state.energies, self.scale_weight, self.scale_bias, features.ENERGY_SHIFT)
-
 
 class LevelNetwork(nn.Module):
     """Network of one level (or of all coarse ones): ``begin``, then ``predict`` and ``reveal`` step by step, all functional."""
@@ -155,19 +150,20 @@ class LevelNetwork(nn.Module):
     def begin(self, ops: Ops, coarse: Tensor) -> State:
         """State in which only the coarser image ``(B, 3, h, w)`` is known."""
         inputs, energies = features.coarse_inputs(coarse)
-        return State(self.trunk(ops, inputs, None), coarse, energies)
+        forms = self._forms(range(len(self.schedule.steps)))
+        means = {step: form.mean_bias[:, None, None] for step, form in forms.items()}
+        scales = {step: form.scale_bias[:, None, None] for step, form in forms.items()}
+        return State(self.trunk(ops, inputs, None), *self._known(forms, 0, means, scales, coarse, energies))
 
     def linear_mean(self, state: State, step: int) -> Tensor:
         """Closed-form prediction of the step's unit: ``(B, 3, h, w)`` integers in 1/64."""
-        form = self.closed_form[step]
-        assert isinstance(form, ClosedForm)
-        return form.mean(state)
+        return features.round_shift(state.means[step], features.MEAN_SHIFT)
 
     def predict(self, ops: Ops, state: State, step: int) -> Prediction:
         """Parameters of the step. ``state`` must come from the reveals that the schedule names before it."""
-        form = self.closed_form[step]
-        assert isinstance(form, ClosedForm)
-        return Prediction(form.mean(state), form.log2_scale(state), form.coupling, self.heads[step](ops, state.carried), state.surprise)
+        log2_scale = features.round_shift(state.scales[step], features.ENERGY_SHIFT)
+        coupling = self._forms([step])[step].coupling
+        return Prediction(self.linear_mean(state, step), log2_scale, coupling, self.heads[step](ops, state.carried), state.surprise)
 
     def reveal(self, ops: Ops, state: State, step: int, values: Tensor) -> State:
         """State after the step's unit is known: a latent opens a side branch, an exact unit goes on with the carried features.
@@ -178,14 +174,47 @@ class LevelNetwork(nn.Module):
             values: ``(B, 3, h, w)`` in sample units.
         """
         spec = self.schedule.steps[step]
-        branch = self.side[str(step)] if spec.is_latent else self.carry[spec.unit]
+        place = UNITS.index(spec.unit)
+        if spec.is_latent:
+            branch, readers = self.side[str(step)], [i for i, other in enumerate(self.schedule.steps) if other.given == step]
+        else:
+            branch, readers = self.carry[spec.unit], [i for i, other in enumerate(self.schedule.steps) if UNITS.index(other.unit) > place]
         mean = self.linear_mean(state, self.schedule.reference(step))
         inputs, energies = features.unit_inputs(values, mean)
-        return State(
-            branch(ops, inputs, state.carried),
-            torch.cat([state.planes, values], 1),
-            torch.cat([state.energies, energies], 1),
-            64 * values - mean if spec.is_latent else None,
+        known = self._known(self._forms(readers), 1 + place, state.means, state.scales, values, energies)
+        return State(branch(ops, inputs, state.carried), *known, 64 * values - mean if spec.is_latent else None)
+
+    def _forms(self, steps: Iterable[int]) -> dict[int, ClosedForm]:
+        found = {}
+        for step in steps:
+            form = self.closed_form[step]
+            assert isinstance(form, ClosedForm)
+            found[step] = form
+        return found
+
+    @staticmethod
+    def _known(
+        forms: dict[int, ClosedForm],
+        plane: int,
+        means: Mapping[int, Tensor],
+        scales: Mapping[int, Tensor],
+        values: Tensor,
+        energies: Tensor,
+    ) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+        """The sums for means and log-scales of the steps of ``forms``, with what a plane adds to them: one convolution for all steps.
+
+        Partial sums are bounded like whole ones, so this is as exact as one convolution over all planes.
+        """
+        if not forms:
+            return {}, {}
+        first = features.COARSE_ENERGIES + features.UNIT_CHANNELS * (plane - 1) if plane else 0
+        mean_weights = [form.mean_weight[:, 3 * plane : 3 * plane + 3] for form in forms.values()]
+        scale_weights = [form.scale_weight[:, first : first + energies.shape[1]] for form in forms.values()]
+        more = features.window_sums(values, torch.cat(mean_weights)).chunk(len(forms), 1)
+        louder = features.window_sums(energies, torch.cat(scale_weights)).chunk(len(forms), 1)
+        return (
+            {step: means[step] + part for step, part in zip(forms, more, strict=True)},
+            {step: scales[step] + part for step, part in zip(forms, louder, strict=True)},
         )
 
 

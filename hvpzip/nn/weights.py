@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,10 @@ from hvpzip.ans.tables import exp2_table, gaussian_tables
 from hvpzip.diffusion.schedule import UNITS, Schedule
 from hvpzip.errors import ModelError
 from hvpzip.nn.config import NetworkConfig
+from hvpzip.nn.int8 import InexactError, Int8Ops
 from hvpzip.nn.integer import IntegerOps, exact_arithmetic, prove
 from hvpzip.nn.network import Cascade, State
-from hvpzip.nn.ops import ACT_BITS, Conv, weight_exponents
+from hvpzip.nn.ops import ACT_BITS, Conv, Ops, weight_exponents
 
 __all__ = ["Model", "export", "find_model", "list_models", "load_folder", "load_model", "model_id", "models_folder", "name_of", "quantise"]
 
@@ -48,6 +51,7 @@ class Model:
     schedule: Schedule
     cascade: Cascade
     device: torch.device
+    ops: Ops = field(default_factory=IntegerOps)  # the arithmetic to run the cascade in; all give the same integers
 
 
 def models_folder() -> Path:
@@ -157,9 +161,35 @@ def load_folder(folder: Path, device: str = "cpu") -> Model:
     except ModelError as error:
         raise ModelError(f"model {name}: {error}") from error
     model = Model(name, found, network, schedule, cascade.to(device), torch.device(device))
+    choice = _arithmetic()
+    if choice != "float32":
+        faster = _with_int8(model, config["self_test"])
+        if faster is not None:
+            return faster
+        if choice == "int8":
+            raise ModelError(f"model {name}: HVPZIP_ARITHMETIC asks for int8, whose kernels are missing or not exact here")
     if self_test(model) != config["self_test"]:
         raise ModelError(f"model {name}: arithmetic on device {device!r} is not exact (self-test differs); use another device")
     return model
+
+
+def _arithmetic() -> str:
+    """What the environment asks for: ``float32``, ``int8``, or nothing. Raises ValueError for anything else."""
+    choice = os.environ.get("HVPZIP_ARITHMETIC", "")
+    if choice not in ("", "float32", "int8"):
+        raise ValueError(f"HVPZIP_ARITHMETIC must be float32 or int8, found {choice!r}")
+    return choice
+
+
+def _with_int8(model: Model, expected: str) -> Model | None:
+    """The model in 8-bit arithmetic if its self-test gives ``expected`` here; None where the kernels are missing, slow or not exact."""
+    if model.device.type != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
+        return None  # on other processors oneDNN has nothing but its slow reference kernels
+    faster = replace(model, ops=Int8Ops())
+    try:
+        return faster if self_test(faster) == expected else None
+    except (InexactError, AttributeError, RuntimeError):
+        return None
 
 
 def _integer_cascade(network: NetworkConfig, schedule: Schedule, tensors: Mapping[str, Tensor]) -> Cascade:
@@ -189,7 +219,7 @@ def _identity(network: NetworkConfig, schedule: Schedule, tensors: Mapping[str, 
 
 def self_test(model: Model) -> str:
     """SHA-256 of every prediction of every network for a fixed image of 24x40 positions (from an integer generator), as hexadecimal."""
-    ops, digest = IntegerOps(), hashlib.sha256()
+    ops, digest = model.ops, hashlib.sha256()
     state = np.arange(4 * 3 * 24 * 40, dtype=np.uint64)
     for _ in range(3):  # splitmix64 steps: well mixed, the same everywhere
         state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(0x9E3779B97F4A7C15)

@@ -5,6 +5,7 @@ tests/golden/make.py says how they were made.
 
 import hashlib
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,14 @@ def test_the_tiny_model_writes_and_reads_the_same_bytes(name, tiny_models):
     decoded = decode_group(stored, samples.shape, 8, tiny_models(make.TINY[name][0]))
     assert make.digest(decoded) == DIGESTS[name]
     assert np.array_equal(decoded, samples)
+
+
+@pytest.mark.parametrize("name", make.TINY)
+def test_8_bit_kernels_read_the_same_bytes(int8_ops, name, tiny_models):
+    transform, _, (_, _, width, height), gray = make.TINY[name]
+    model = replace(tiny_models(transform), ops=int8_ops)
+    decoded = decode_group((GOLDEN / name).read_bytes(), (1 if gray else 3, height, width), 8, model)
+    assert make.digest(decoded) == DIGESTS[name]
 
 
 def test_the_tiny_model_is_the_one_of_the_golden_files(tiny_models):

@@ -10,53 +10,23 @@ import torch
 from hvpzip import ans
 from hvpzip.ans.tables import gaussian_tables
 from hvpzip.diffusion.bound import mixture_bits
-from hvpzip.diffusion.schedule import UNITS
 from hvpzip.errors import ModelError
 from hvpzip.nn.integer import IntegerOps, exact_arithmetic, prove
-from hvpzip.nn.network import Cascade, LevelNetwork, Prediction
+from hvpzip.nn.network import Cascade, Prediction
 from hvpzip.nn.ops import CARRY_MAX, OUT_MAX, Conv, FloatOps
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import _integer_cascade, quantise
 
 
-def picture(seed: int, batch: int, height: int, width: int) -> torch.Tensor:
-    """A smooth random plane in every channel with noise: integers ``(B, 3, h, w)`` in float32, luma 0..255, chroma -255..255."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width]
-    waves = rng.uniform(-0.5, 0.5, (2, batch, 3, 1, 1))
-    offset = np.array([128, 0, 0])[:, None, None]
-    plane = 60 * np.sin(waves[0] * y + waves[1] * x) + rng.normal(0, 12, (batch, 3, height, width))
-    return torch.from_numpy(np.clip(np.round(plane + offset), np.array([0, -255, -255])[:, None, None], 255)).float()
+@pytest.fixture(scope="session")
+def integers_of(everything):
+    """``integers_of(model, planes, number=1)``: what a level of an integer model says of them."""
 
+    def found(model, planes, number=1):
+        with exact_arithmetic():
+            return everything(model.cascade.level(number), IntegerOps(), planes)
 
-def everything(network: LevelNetwork, ops, planes: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Carried features and predictions of every step, given a coarse image and three units."""
-    coarse, *units = planes
-    before = network.begin(ops, coarse)
-    found = [before.carried]
-    for unit, values in zip(UNITS, units, strict=True):
-        side = {}
-        for index, step in enumerate(network.schedule.steps):
-            if step.unit != unit:
-                continue
-            prediction = network.predict(ops, before if step.given is None else side[step.given], index)
-            found += [prediction.mean, prediction.log2_scale, prediction.corrections]
-            if step.is_latent:
-                side[index] = network.reveal(ops, before, index, values + 3)
-                found += [side[index].carried, side[index].surprise]
-        if unit != UNITS[-1]:
-            before = network.reveal(ops, before, network.schedule.direct(unit), values)
-            found.append(before.carried)
     return found
-
-
-def planes_of(batch: int, height: int = 9, width: int = 14) -> list[torch.Tensor]:
-    return [picture(seed, batch, height, width) for seed in range(4)]
-
-
-def integers_of(model, planes: list[torch.Tensor], number: int = 1) -> list[torch.Tensor]:
-    with exact_arithmetic():
-        return everything(model.cascade.level(number), IntegerOps(), planes)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +44,7 @@ def trained(tiny_model) -> Cascade:
 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("height", [1, 9])
-def test_integers_are_the_simulation_scaled_by_powers_of_two(trained, number, height):
+def test_integers_are_the_simulation_scaled_by_powers_of_two(everything, planes_of, trained, number, height):
     integer = _integer_cascade(trained.config, trained.schedule, quantise(trained))
     prove(integer)
     planes = planes_of(2, height)
@@ -149,7 +119,7 @@ def test_activations_are_carried_features_over_eight_rounded_half_to_even():
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_batch_of_eight_gives_the_integers_of_its_items(tiny_model, number):
+def test_a_batch_of_eight_gives_the_integers_of_its_items(integers_of, planes_of, tiny_model, number):
     planes = planes_of(8)
     together = integers_of(tiny_model, planes, number)
     for item in (0, 5):
@@ -158,7 +128,7 @@ def test_a_batch_of_eight_gives_the_integers_of_its_items(tiny_model, number):
             assert torch.equal(one[0], many[item])
 
 
-def test_memory_layouts_give_the_same_integers(tiny_model):
+def test_memory_layouts_give_the_same_integers(integers_of, planes_of, tiny_model):
     model = dataclasses.replace(tiny_model, cascade=copy.deepcopy(tiny_model.cascade).to(memory_format=torch.contiguous_format))
     expected = integers_of(tiny_model, planes_of(2))
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -167,7 +137,7 @@ def test_memory_layouts_give_the_same_integers(tiny_model):
             assert all(torch.equal(a, b) for a, b in zip(expected, integers_of(other, planes), strict=True))
 
 
-def test_thread_counts_give_the_same_integers(tiny_model):
+def test_thread_counts_give_the_same_integers(integers_of, planes_of, tiny_model):
     planes, before = planes_of(2, 40, 50), torch.get_num_threads()
     found = []
     try:
@@ -179,7 +149,7 @@ def test_thread_counts_give_the_same_integers(tiny_model):
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
-def test_a_users_precision_setting_does_not_matter_and_is_restored(tiny_model):
+def test_a_users_precision_setting_does_not_matter_and_is_restored(integers_of, planes_of, tiny_model):
     planes, before = planes_of(1), torch.get_float32_matmul_precision()
     expected = integers_of(tiny_model, planes)
     try:
