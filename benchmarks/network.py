@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,12 +22,12 @@ from benchmarks.runner import find_photos
 from benchmarks.worker import read_samples
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from hvpzip.nn.ops import Conv, Ops
     from hvpzip.nn.weights import Model
 
 __all__ = ["ClockedOps", "Evaluation", "arithmetics", "evaluate", "main", "start_seconds", "table"]
+
+Tensor: TypeAlias = Any  # torch.Tensor; benchmarks do not import torch
 
 ARITHMETICS = ("float32", "int8")
 REST = "closed forms, inputs"
@@ -59,22 +59,22 @@ class ClockedOps:
         self.seconds: dict[str, float] = {}
         self.multiply_adds: dict[str, int] = {}
 
-    def inputs(self, values: "Tensor") -> "Tensor":
+    def inputs(self, values: Tensor) -> Tensor:
         return self._timed("inputs", lambda: self._ops.inputs(values))
 
-    def activate(self, f: "Tensor") -> "Tensor":
+    def activate(self, f: Tensor) -> Tensor:
         return self._timed("activations", lambda: self._ops.activate(f))
 
-    def conv_activate(self, conv: "Conv", a: "Tensor") -> "Tensor":
+    def conv_activate(self, conv: "Conv", a: Tensor) -> Tensor:
         return self._timed("to activations", lambda: self._ops.conv_activate(conv, a), conv, a)
 
-    def conv_carry(self, conv: "Conv", a: "Tensor", f: "Tensor | None") -> "Tensor":
+    def conv_carry(self, conv: "Conv", a: Tensor, f: Tensor) -> Tensor:
         return self._timed("to features", lambda: self._ops.conv_carry(conv, a, f), conv, a)
 
-    def conv_out(self, conv: "Conv", a: "Tensor") -> "Tensor":
+    def conv_out(self, conv: "Conv", a: Tensor) -> Tensor:
         return self._timed("to corrections", lambda: self._ops.conv_out(conv, a), conv, a)
 
-    def _timed(self, part: str, call: "Callable[[], Tensor]", conv: "Conv | None" = None, a: "Tensor | None" = None) -> "Tensor":
+    def _timed(self, part: str, call: Callable[[], Tensor], conv: "Conv | None" = None, a: Tensor = None) -> Tensor:
         if conv is not None and a is not None:
             side = conv.weight.shape[-1]
             part = f"{side}x{side} {part}"
@@ -95,8 +95,6 @@ class Evaluation(NamedTuple):
 
 def evaluate(planes: Planes, model: "Model", ops: "Ops") -> Evaluation:
     """All predictions of the default path for a picture, uint8 ``(C, h, w)``."""
-    import torch
-
     from hvpzip.codec.geometry import coarse_images, geometry_of, lift_of
     from hvpzip.codec.walker import Walker
     from hvpzip.nn.integer import exact_arithmetic
@@ -117,7 +115,7 @@ def evaluate(planes: Planes, model: "Model", ops: "Ops") -> Evaluation:
                 with clock:
                     found = walker.network(level).predict(ops, source, index)
                 for part in (found.mean, found.log2_scale, found.corrections):
-                    digest.update(part.to(torch.int32).contiguous().numpy().tobytes())
+                    digest.update(part.int().contiguous().numpy().tobytes())
                 values = bands[step.unit]
                 if step.is_latent:
                     delta = np.array([1 << log2 for log2 in step.log2_delta[:channels]])[:, None, None]

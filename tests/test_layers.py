@@ -60,6 +60,7 @@ INNER = {
     # Damage that checksums do not stop is made by computing them anew.
     "benchmarks/damage.py": names("container varint"),
     "benchmarks/specimens.py": names("image_io"),
+    "benchmarks/network.py": names("codec nn transform"),
 }
 
 
