@@ -16,12 +16,14 @@ from hvpzip.api.jobs import Job, SourceState, delete_source, source_state
 from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
 from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
 from hvpzip.api.tree import Tree, plan_tree
+from hvpzip.api.view import Crop, checked_scale
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "JSON_KEYS",
     "SUFFIX",
     "CompressReport",
+    "Crop",
     "Damage",
     "FileInfo",
     "FileResult",
@@ -37,6 +39,7 @@ __all__ = [
     "Versions",
     "account",
     "as_record",
+    "checked_scale",
     "compress",
     "compress_file",
     "compress_files",

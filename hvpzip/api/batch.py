@@ -22,6 +22,7 @@ from hvpzip.api.naming import Plan, plan_outputs
 from hvpzip.api.records import FileResult
 from hvpzip.api.runtime import available_cores
 from hvpzip.api.tree import plan_tree
+from hvpzip.api.view import Crop
 from hvpzip.errors import HvpzipError
 
 __all__ = ["compress_files", "decompress_files", "run_batch"]
@@ -88,10 +89,25 @@ def decompress_files(
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     strip: bool = False,
+    crop: Crop | None = None,
+    scale: float = 1,
+    salvage: bool = False,
 ) -> list[FileResult]:
-    """Decompresses each ``.hvz`` file to its own picture, several at a time; the arguments and results are those of ``compress_files``."""
+    """Decompresses each ``.hvz`` file to its own picture, several at a time; the arguments and results are those of ``compress_files``,
+    and crop, scale and salvage those of ``decompress_file``."""
 
-    job = Job(compressing=False, force=force, threads=threads, max_pixels=max_pixels, strip=strip, mirror=recursive, remove=remove)
+    job = Job(
+        compressing=False,
+        force=force,
+        threads=threads,
+        max_pixels=max_pixels,
+        strip=strip,
+        crop=crop,
+        scale=scale,
+        salvage=salvage,
+        mirror=recursive,
+        remove=remove,
+    )
     return run_batch(_plans(paths, out_dir, job), job, executor=executor, workers=workers, progress=progress)
 
 

@@ -19,6 +19,7 @@ from hvpzip.api.inspect import describe_container
 from hvpzip.api.pictures import form_of
 from hvpzip.api.records import FileResult, result_of
 from hvpzip.api.runtime import checked_threads
+from hvpzip.api.view import Crop, checked_scale
 from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Job:
 
     ``mirror``: outputs are in folders that may have to be made, and one that cannot hold its picture gets ``.png`` added to its name.
     ``remove``: the source will be deleted, so an output that is there already is decoded before it is called done.
-    The rest: as for ``compress_file``; decompressing heeds neither ``verify`` nor ``effort``, ``model`` and ``frame``.
-    Raises: ValueError if ``threads`` is negative, or if a source would be deleted unverified.
+    The rest: as for ``compress_file`` and ``decompress_file``; each heeds its own options alone.
+    Raises: ValueError if ``threads`` is negative, the scale none, or if a source would be deleted unverified or in part.
     """
 
     compressing: bool
@@ -47,13 +48,24 @@ class Job:
     max_pixels: int = DEFAULT_MAX_PIXELS
     frame: int | None = None
     strip: bool = False
+    crop: Crop | None = None
+    scale: float = 1
+    salvage: bool = False
     mirror: bool = False
     remove: bool = False
 
     def __post_init__(self) -> None:
         checked_threads(self.threads)
+        checked_scale(self.scale)
+        if self.remove and not self._whole:
+            raise ValueError("remove needs the whole picture: not with crop, scale or salvage")
         if self.remove and not self.verify:
             raise ValueError("remove needs verify: a source is deleted only after its output was decoded and found equal")
+
+    @property
+    def _whole(self) -> bool:
+        """Whether an output holds all that its source does."""
+        return self.crop is None and self.scale == 1 and not self.salvage
 
     def run(self, src: StrPath | BinaryIO, dst: StrPath | BinaryIO, on_group: GroupProgress | None = None) -> FileResult:
         """Does it. Raises: as ``compress_file`` and ``decompress_file``. The source is left: see ``delete_source``."""
@@ -82,12 +94,13 @@ class Job:
             return self._decompressed(src, _second_name(os.fspath(dst)), on_group)
 
     def resume(self, src: str, dst: str, on_group: GroupProgress | None = None) -> FileResult:
-        """As ``run``, but an output that is there and holds the same is left as it is, and a damaged ``.hvz`` is replaced.
+        """As ``run``, but an output that is there and holds the same is left as it is, and a damaged ``.hvz`` is replaced. What holds a
+        part only is not looked at.
 
         Raises: FileExistsError if there is something else, unless ``force`` is set; then everything is done anew.
         """
         job = self
-        if not self.force:
+        if not self.force and self._whole:
             for name in [dst] if self.compressing or not self.mirror else [dst, _second_name(dst)]:
                 if os.path.lexists(name):
                     done = self._there_already(src, name)
@@ -98,7 +111,7 @@ class Job:
             return job.run(src, dst, on_group)
         except FileExistsError:
             # Somebody else made it meanwhile: another run, or the same task on a worker that was taken for dead.
-            if job.force or not os.path.lexists(dst):
+            if job.force or not self._whole or not os.path.lexists(dst):
                 raise
             done = self._there_already(src, dst)
             if done is None:
@@ -107,7 +120,16 @@ class Job:
 
     def _decompressed(self, src: StrPath | BinaryIO, dst: StrPath | BinaryIO, on_group: GroupProgress | None) -> FileResult:
         return decompress_file(
-            src, dst, force=self.force, threads=self.threads, max_pixels=self.max_pixels, on_group=on_group, strip=self.strip
+            src,
+            dst,
+            force=self.force,
+            threads=self.threads,
+            max_pixels=self.max_pixels,
+            on_group=on_group,
+            strip=self.strip,
+            crop=self.crop,
+            scale=self.scale,
+            salvage=self.salvage,
         )
 
     def _there_already(self, src: str, output: str) -> FileResult | None:

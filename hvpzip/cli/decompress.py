@@ -1,5 +1,7 @@
 """``hvpzip decompress``. Layer rank 5."""
 
+import re
+
 import click
 
 from hvpzip import api
@@ -10,10 +12,32 @@ from hvpzip.cli.transfer import coding_options, run_transfer, transfer_options
 __all__ = ["command"]
 
 
+def _crop(ctx: click.Context, param: click.Parameter, value: str | None) -> api.Crop | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})", value)
+    if not found or not int(found[3]) or not int(found[4]):
+        raise click.BadParameter(f"{value!r} is not X,Y,W,H: the upper left corner, width and height in pixels, as 0,0,640,480.")
+    return int(found[1]), int(found[2]), int(found[3]), int(found[4])
+
+
+def _scale(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    found = re.fullmatch(r"1(?:/([1-9]\d{0,4}))?", value)
+    try:
+        return 1 / api.checked_scale(1 / int(found[1] or 1) if found else 0)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not 1/2, 1/4, 1/8 and so on.") from error
+
+
 @click.command("decompress", short_help="Bring pictures back from .hvz files.")
 @input_argument
 @transfer_options
 @click.option("--strip", is_flag=True, help="Leave out the metadata, so that formats that cannot hold it will do.")
+@click.option(
+    "--crop", callback=_crop, metavar="X,Y,W,H", help="Decode a rectangle only: its upper left corner, width and height in pixels."
+)
+@click.option("--scale", callback=_scale, default="1", metavar="1/N", help="Decode the scales of a smaller picture only: 1/2, 1/4, 1/8 ...")
+@click.option("--salvage", is_flag=True, help="Take damaged files: write what is whole, fill the rest with 0, and count as failed.")
 @coding_options
 @output_options
 def command(
@@ -25,6 +49,9 @@ def command(
     jobs: int,
     as_json: bool,
     strip: bool,
+    crop: api.Crop | None,
+    scale: float,
+    salvage: bool,
     threads: int | None,
     max_pixels: int,
     quiet: int,
@@ -41,16 +68,38 @@ def command(
     With -r, IN is a folder. The .hvz files in it and below go back into the same tree under OUT, as with compress; where the suffix is of
     a kind that cannot hold the picture, .png is added.
 
+    --scale 1/8 gives every eighth row and column, exactly as they are in the picture, in a fraction of the time. Of a --crop it gives
+    those that lie in it. What is left out of a picture's groups is not decoded, so the checksum of the samples in a smaller picture cannot
+    be compared; that of the coded bytes is.
+
+    --salvage brings back what is whole of a file whose header is. Where groups are damaged or missing, the picture is black, transparent
+    where it has alpha; each is named. The picture is written, and the exit status is 1 all the same.
+
     \b
     Examples:
       hvpzip decompress photo.hvz
+      hvpzip decompress --scale 1/8 photo.hvz -o small.png
+      hvpzip decompress --crop 0,0,640,480 photo.hvz -o corner.png
       hvpzip decompress photo.hvz -o photo.tif
       hvpzip decompress -o photos/ packed/*.hvz
       hvpzip decompress -r packed/ -o photos/
       hvpzip decompress < photo.hvz > photo.png
     """
     console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
-    job = api.Job(compressing=False, force=force, threads=threads, max_pixels=max_pixels, strip=strip, mirror=recursive, remove=remove)
+    if remove and (crop or scale != 1 or salvage):
+        raise click.UsageError("--rm needs the whole picture: not with --crop, --scale or --salvage.")
+    job = api.Job(
+        compressing=False,
+        force=force,
+        threads=threads,
+        max_pixels=max_pixels,
+        strip=strip,
+        crop=crop,
+        scale=scale,
+        salvage=salvage,
+        mirror=recursive,
+        remove=remove,
+    )
     return run_transfer(console, job, inputs, _summary, output=output, jobs=jobs, recursive=recursive, as_json=as_json)
 
 

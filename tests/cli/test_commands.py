@@ -369,3 +369,60 @@ def test_info_shows_what_the_file_says_even_if_its_model_is_gone(run: Run, folde
     assert status == 1
     assert b"group 1, message" in out
     assert err.startswith("hvpzip: other.hvz: the file was made by model 7768617465766572, which is not installed")
+
+
+def test_crop_and_scale_write_a_part(run: Run, folder: Path, pictures: Mapping[str, Samples]) -> None:
+    assert run("decompress", "packed/rgb.hvz", "-o", "x.png", "--crop", "3,5,20,10")[0] == 0
+    np.testing.assert_array_equal(samples(folder / "x.png"), pictures["rgb"][5:15, 3:23])
+    assert run("decompress", "packed/rgb.hvz", "-o", "y.png", "--scale", "1/8")[0] == 0
+    np.testing.assert_array_equal(samples(folder / "y.png"), pictures["rgb"][::8, ::8])
+    assert run("decompress", "packed/rgb.hvz", "-o", "z.png", "--scale", "1/2", "--crop", "4,6,20,10")[0] == 0
+    np.testing.assert_array_equal(samples(folder / "z.png"), pictures["rgb"][6:16:2, 4:24:2])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--crop", "1,2,3"), "is not X,Y,W,H"),
+        (("--crop", "1,2,0,4"), "is not X,Y,W,H"),
+        (("--crop", "-1,2,3,4"), "is not X,Y,W,H"),
+        (("--scale", "1/3"), "is not 1/2, 1/4, 1/8"),
+        (("--scale", "2"), "is not 1/2, 1/4, 1/8"),
+        (("--scale", "0.5"), "is not 1/2, 1/4, 1/8"),
+        (("--rm", "--scale", "1/2"), "--rm needs the whole picture"),
+        (("--rm", "--salvage"), "--rm needs the whole picture"),
+    ],
+)
+def test_crops_and_scales_that_make_no_sense_are_wrong_usage(run: Run, folder: Path, options: tuple[str, ...], message: str) -> None:
+    status, _, err = run("decompress", "packed/rgb.hvz", *options)
+    assert status == 2
+    assert message in err
+    assert (folder / "packed" / "rgb.hvz").exists()
+
+
+def test_a_crop_outside_is_one_line_and_no_file(run: Run, folder: Path) -> None:
+    status, _, err = run("decompress", "packed/rgb.hvz", "-o", "x.png", "--crop", "40,0,9,1")
+    assert (status, err) == (1, "hvpzip: packed/rgb.hvz: the crop 40,0,9,1 is not inside the picture of 48 x 40 pixels\n")
+    assert not (folder / "x.png").exists()
+
+
+def test_salvage_writes_what_is_whole_and_fails(run: Run, folder: Path, pictures: Mapping[str, Samples]) -> None:
+    data = bytearray((folder / "packed" / "rgb.hvz").read_bytes())
+    data[-30] ^= 1
+    (folder / "broken.hvz").write_bytes(data)
+    status, _, err = run("decompress", "broken.hvz")
+    assert status == 1
+    assert not (folder / "broken.png").exists()
+    status, out, err = run("decompress", "--salvage", "broken.hvz")
+    assert (status, out) == (1, b"")
+    assert err.splitlines() == [
+        "hvpzip: broken.hvz: 1 of 1 groups could not be salvaged; broken.png has the rest",
+        "hvpzip: broken.hvz: group 1, 48 x 40 pixels at 0,0, is filled with 0: its coded bytes are damaged or missing",
+    ]
+    np.testing.assert_array_equal(samples(folder / "broken.png"), np.zeros_like(pictures["rgb"]))
+    assert run("decompress", "--salvage", "packed/gray.hvz", "-o", "gray2.png")[0] == 0
+    data[20] ^= 1
+    (folder / "broken.hvz").write_bytes(data)
+    status, _, err = run("decompress", "--salvage", "-f", "broken.hvz")
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert "header" in err
