@@ -61,6 +61,7 @@ INNER = {
     "benchmarks/damage.py": names("container varint"),
     "benchmarks/specimens.py": names("image_io"),
     "benchmarks/network.py": names("codec nn transform"),
+    "benchmarks/kills.py": names("atomic cli"),
 }
 
 
