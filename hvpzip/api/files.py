@@ -173,11 +173,12 @@ def verify(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     on_group: GroupProgress | None = None,
 ) -> FileInfo:
-    """Decodes a ``.hvz`` file, checks every checksum, writes nothing, and returns what the file says about itself.
+    """Decodes a ``.hvz`` file, checks every checksum and its metadata, writes nothing, and returns what the file says about itself.
 
     Raises: as ``decompress`` does, and OSError.
     """
     opened = open_bytes(_read_bytes(src), max_pixels=max_pixels, threads=threads)
+    form_of(opened.container)
     for _ in opened.rows(on_group=on_group):
         pass  # one row of groups at a time
     return describe_container(opened.container, _name(src))

@@ -35,6 +35,8 @@ def test_bad_file_is_refused_and_nothing_is_left(tmp_path: Path, name: str) -> N
     with pytest.raises(errors.FormatError):
         hvpzip.decompress_file(FOLDER / name, tmp_path / "x.png")
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(errors.FormatError):
+        hvpzip.verify(FOLDER / name)
 
 
 @pytest.mark.parametrize("name", [name for name, _, digest in ROWS if digest][::4])
