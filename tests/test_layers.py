@@ -36,6 +36,7 @@ LAYERS = {
     "fallback": Layer(1, siblings=names("image_io"), third_party=names("numpy PIL")),
     "image_io": Layer(1, siblings=names("atomic"), third_party=names("numpy PIL")),
     "diffusion": Layer(2, third_party=names("numpy torch")),
+    "predictive": Layer(2, third_party=names("numpy")),
     "nn": Layer(2, siblings=names("diffusion"), third_party=names("numpy torch safetensors")),
     "codec": Layer(3, hidden=names("container image_io atomic"), third_party=names("numpy torch numba")),
     "api": Layer(4, third_party=names("numpy torch")),
@@ -62,6 +63,7 @@ INNER = {
     "benchmarks/specimens.py": names("image_io"),
     "benchmarks/network.py": names("codec nn transform"),
     "benchmarks/kills.py": names("atomic cli"),
+    "benchmarks/modes.py": names("image_io"),
 }
 
 

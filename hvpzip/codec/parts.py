@@ -1,37 +1,32 @@
-"""A group of any channels and depth as parts that the model or a fallback codes, whichever is smaller.
+"""A group of any channels and depth as parts that the model or another method codes, whichever is smaller.
 
 ::
 
     payload = split (1 byte)  length (varint) part  length (varint) part  ...  part     (the last part takes the rest)
-    part    = method (1 byte: 0 is the model)  data
+    payload = mark (1 byte)  table  payload                                             (rewrites.py)
 
 Integer arithmetic only: this file reaches the bit stream.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hvpzip import fallback
-from hvpzip.codec import image_codec
+from hvpzip.codec import image_codec, rewrites
+from hvpzip.codec.part import Coded, OnReport, Samples, by_model, decode_part, encode_part
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.weights import Model
 from hvpzip.varint import decode, encode
 
 __all__ = ["AS_PART_BYTES", "Parts", "as_part", "decode_parts", "encode_either", "encode_parts"]
 
-Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
-OnReport = Callable[[image_codec.GroupReport], None]
-
 AS_PART_BYTES: Final = 2  # what ``as_part`` adds to the payload
 
 _LAST_APART: Final = 1  # the last channel of 2 or 4 is a part of its own
 _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
 _LOW_LESS_HIGH: Final = 4  # the low byte is stored as its difference to the high one
-# Where a fallback needs less than this share of the samples' bytes, the model is not asked: it is slow, and not that good at graphics.
-_SHARE: Final = 20
 
 
 class Parts(NamedTuple):
@@ -51,7 +46,7 @@ def encode_parts(samples: Samples, bit_depth: int, model: Model, effort: int) ->
         model: for parts of 8 bits and 1 or 3 channels.
         effort: as for ``image_codec.encode_group``.
     """
-    return min((_encode_split(samples, bit_depth, split, model, effort) for split in _splits(samples, bit_depth)), key=_size)
+    return _smallest(samples, bit_depth, model, effort, None)
 
 
 def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -> tuple[Parts, Parts | None]:
@@ -61,15 +56,25 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
     if bit_depth != 8 or samples.shape[2] not in (1, 3):
         found = encode_parts(samples, bit_depth, model, effort)
         return found, found
-    payload, report = image_codec.encode_group(np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.uint8), model, effort)
-    alone = Parts(payload, (report,), 0)
-    other = bytes((0,)) + fallback.encode(samples, 8)
-    return alone, None if AS_PART_BYTES + len(payload) <= len(other) else Parts(other, (), 8 * len(other))
+    coded = by_model(samples, model, effort)
+    assert coded.report is not None
+    alone = Parts(coded.data[1:], (coded.report,), 0)
+    found = _smallest(samples, bit_depth, model, effort, coded)
+    return alone, None if found.payload == as_part(alone).payload else found
 
 
 def as_part(alone: Parts) -> Parts:
     """What the model codes alone as the only part of its group."""
     return Parts(bytes((0, fallback.MODEL)) + alone.payload, alone.reports, 8 * AS_PART_BYTES)
+
+
+def _smallest(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None) -> Parts:
+    """``modelled``: what the model makes of the whole, if that is known."""
+    found = [_encode_split(samples, bit_depth, split, model, effort, modelled) for split in _splits(samples)]
+    for rewritten in rewrites.rewritings(samples, bit_depth):
+        inner = _smallest(rewritten.samples, rewritten.bit_depth, model, effort, None)
+        found.append(Parts(rewritten.head + inner.payload, inner.reports, 8 * len(rewritten.head) + inner.other_bits))
+    return min(found, key=_size)
 
 
 def decode_parts(
@@ -91,6 +96,10 @@ def decode_parts(
     """
     if not payload:
         raise CorruptError("the payload is empty")
+    if payload[0] in rewrites.MARKS:
+        table = rewrites.read_table(payload, shape, bit_depth)
+        inner = decode_parts(payload[table.offset :], table.shape, table.bit_depth, model, step=step, on_report=on_report)
+        return table.restore(inner)
     split = payload[0]
     if split & ~_allowed(shape[2], bit_depth) or (split & _LOW_LESS_HIGH and not split & _BYTES_APART):
         raise CorruptError(f"a split {split:#04x} does not go with {shape[2]} channels of {bit_depth} bits")
@@ -103,9 +112,8 @@ def decode_parts(
             size, offset = _length(payload, offset)
             if size > len(payload) - offset:
                 raise CorruptError(f"part {number + 1} goes beyond the end of its group")
-        part = _decode_part(
-            payload[offset : offset + size], (shape[0], shape[1], channels.stop - channels.start), depth, model, step, on_report
-        )
+        part_shape = (shape[0], shape[1], channels.stop - channels.start)
+        part = decode_part(payload[offset : offset + size], part_shape, depth, model, step, on_report)
         offset += size
         if shift == 0 and split & _LOW_LESS_HIGH:
             part = part + (samples[:, :, channels] >> 8).astype(np.uint8)
@@ -123,14 +131,9 @@ def _allowed(channels: int, bit_depth: int) -> int:
     return (_LAST_APART if channels in (2, 4) else 0) | (_BYTES_APART | _LOW_LESS_HIGH if bit_depth > 8 else 0)
 
 
-def _splits(samples: Samples, bit_depth: int) -> Iterator[int]:
-    last = (0, _LAST_APART) if samples.shape[2] in (2, 4) else (0,)
-    yield from last
-    if bit_depth > 8:
-        # 8-bit samples times 257 have equal bytes; otherwise the difference of the bytes only adds noise.
-        equal = bool((samples >> 8 == samples & 255).all())
-        for split in last:
-            yield split | _BYTES_APART | (_LOW_LESS_HIGH if equal else 0)
+def _splits(samples: Samples) -> tuple[int, ...]:
+    """The splits worth trying. None that takes bytes apart: on 15 files of 16 bits the predictive coder was smaller on each."""
+    return (0, _LAST_APART) if samples.shape[2] in (2, 4) else (0,)
 
 
 def _places(channels: int, bit_depth: int, split: int) -> Iterator[tuple[slice, int, int]]:
@@ -141,47 +144,16 @@ def _places(channels: int, bit_depth: int, split: int) -> Iterator[tuple[slice, 
             yield group, shift, 8 if split & _BYTES_APART else bit_depth
 
 
-def _encode_split(samples: Samples, bit_depth: int, split: int, model: Model, effort: int) -> Parts:
+def _encode_split(samples: Samples, bit_depth: int, split: int, model: Model, effort: int, modelled: Coded | None) -> Parts:
     payload = bytes((split,))
     places = list(_places(samples.shape[2], bit_depth, split))
     reports: list[image_codec.GroupReport] = []
-    for number, (channels, shift, depth) in enumerate(places):
-        part: Samples = samples[:, :, channels] >> np.uint8(shift)
-        if shift == 0 and split & _LOW_LESS_HIGH:
-            part = part - (samples[:, :, channels] >> np.uint8(8))
-        if split & _BYTES_APART:
-            part = (part & 255).astype(np.uint8)
-        data, report = _encode_part(part, depth, model, effort)
+    for number, (channels, _, depth) in enumerate(places):
+        data, report = encode_part(samples[:, :, channels], depth, model, effort, modelled)
         if report is not None:
             reports.append(report)
         payload += (encode(len(data)) if number + 1 < len(places) else b"") + data
     return Parts(payload, tuple(reports), 8 * len(payload) - sum(report.coded_bits for report in reports))
-
-
-def _encode_part(samples: Samples, depth: int, model: Model, effort: int) -> tuple[bytes, image_codec.GroupReport | None]:
-    best = fallback.encode(samples, depth)
-    if depth == 8 and samples.shape[2] in (1, 3) and len(best) * _SHARE > samples.nbytes:
-        planes = np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.uint8)
-        payload, report = image_codec.encode_group(planes, model, effort)
-        if 1 + len(payload) < len(best):
-            return bytes((fallback.MODEL,)) + payload, report
-    return best, None
-
-
-def _decode_part(
-    data: bytes, shape: tuple[int, int, int], depth: int, model: Model | None, step: int, on_report: OnReport | None
-) -> Samples:
-    if data[:1] != bytes((fallback.MODEL,)):
-        return fallback.decode(data, shape, depth)[::step, ::step]
-    if model is None:
-        raise CorruptError("a part needs a model, but the file names none")
-    if depth != 8 or shape[2] not in (1, 3):
-        raise CorruptError(f"the model does not code {shape[2]} channels of {depth} bits")
-    if on_report is None:
-        return image_codec.decode_group(data[1:], (shape[2], *shape[:2]), 8, model, step=step).transpose(1, 2, 0)
-    planes, report = image_codec.inspect_group(data[1:], (shape[2], *shape[:2]), 8, model)
-    on_report(report)
-    return planes.transpose(1, 2, 0)
 
 
 def _length(payload: bytes, offset: int) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 
 Integer arithmetic only: this file reaches the bit stream. docs/format.md, section 12, says the same in formulas.
 
-A mixture has six Gaussians. Three narrow ones stand on *guesses*, values that repeat a neighbour (in graphics, and in the colour differences
-of what once was a JPEG); three share one centre, a blend of predictors each of which counts for as much as it was right nearby.
+A mixture has six Gaussians. Three narrow ones stand on *guesses*, values that repeat a neighbour (in graphics, and in the colour
+differences of what once was a JPEG); three share one centre, a blend of predictors each of which counts by how right it was nearby.
 """
 
 from __future__ import annotations

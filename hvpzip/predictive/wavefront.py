@@ -2,8 +2,8 @@
 
 Integer arithmetic only: this file reaches the bit stream.
 
-A *front* t holds the pixels (x, y) with x + 2 y = t. All pixels above and to the left of a front's, up to one column to the right of them in
-the row above, are on earlier fronts: so a whole front is predicted, coded and learnt from at once.
+A *front* t holds the pixels (x, y) with x + 2 y = t. What is left of them in their row, and up to one column right of them in the row
+above, is on earlier fronts: so a whole front is predicted, coded and learnt from at once.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hvpzip import fallback
-from hvpzip.codec import parts
+from hvpzip import fallback, varint
+from hvpzip.codec import parts, rewrites
 from hvpzip.errors import CorruptError
 
 
@@ -31,22 +31,27 @@ def test_every_split_comes_back_equal_or_does_not_go_with_the_samples(tiny_model
         with pytest.raises(CorruptError):
             parts.decode_parts(bytes((split,)), group.shape, 16, tiny_model)
         return
-    found = parts._encode_split(group, 16, split, tiny_model, 1)
-    assert found.payload[0] == split
-    np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, 16, tiny_model), group)
+    found = []
+    for channels, shift, depth in parts._places(4, 16, split):
+        part = group[:, :, channels] >> shift
+        if split & 4 and not shift:
+            part = part - (group[:, :, channels] >> 8)
+        found.append(fallback.encode((part & 255).astype(np.uint8) if depth == 8 else part, depth))
+    payload = bytes((split,)) + b"".join(varint.encode(len(part)) + part for part in found[:-1]) + found[-1]
+    np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 16, tiny_model), group)
 
 
 def test_8_bits_in_16_cost_little_more_than_8(tiny_model):
     low = np.random.default_rng(3).integers(0, 256, (16, 16, 1)).astype(np.uint16)
     eight = parts.encode_parts(low.astype(np.uint8), 8, tiny_model, 1)
     sixteen = parts.encode_parts(low * 257, 16, tiny_model, 1)
-    assert len(sixteen.payload) <= len(eight.payload) + 5
+    assert len(sixteen.payload) <= len(eight.payload) + 6  # the mark, and three numbers
 
 
 def test_the_model_codes_a_part_where_it_is_smaller(tiny_model, monkeypatch):
     group = samples(4, 8)
     monkeypatch.setattr(fallback, "encode", lambda part, depth: b"\x02" + bytes(10_000))
-    found = parts._encode_split(group, 8, 1, tiny_model, 1)
+    found = parts._encode_split(group, 8, 1, tiny_model, 1, None)
     assert len(found.reports) == 2
     np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, 8, tiny_model), group)
     with pytest.raises(CorruptError, match="names none"):
@@ -57,3 +62,58 @@ def test_the_model_codes_a_part_where_it_is_smaller(tiny_model, monkeypatch):
 def test_payloads_of_no_encoder_are_refused(tiny_model, payload):
     with pytest.raises(CorruptError):
         parts.decode_parts(payload, (2, 2, 2), 8, tiny_model)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_equal_channels_are_coded_once(tiny_model, depth):
+    gray = samples(2, depth)
+    for planes in ([0, 0, 0], [0, 0, 0, 1]):
+        group = np.ascontiguousarray(gray[:, :, planes])
+        (found,) = rewrites.rewritings(group, depth)
+        assert found.samples.shape[2] == len(planes) - 2
+        coded = parts.encode_parts(group, depth, tiny_model, 1)
+        np.testing.assert_array_equal(parts.decode_parts(coded.payload, group.shape, depth, tiny_model), group, strict=True)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_few_values_and_few_colours_become_numbers(tiny_model, channels, depth):
+    generator = np.random.default_rng(channels)
+    values = generator.integers(0, 1 << depth, (9, channels)).astype(np.uint8 if depth == 8 else np.uint16)
+    values[:2, 0] = (6, 7)  # no step but one
+    group = values[generator.integers(0, 9, (8, 7))]
+    for found in rewrites.rewritings(group, depth):
+        assert found.bit_depth < depth
+        payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+        again = parts.decode_parts(payload, group.shape, depth, None)
+        np.testing.assert_array_equal(again, group, strict=True)
+    marks = [found.head[0] for found in rewrites.rewritings(group, depth)]
+    assert marks == ([rewrites.COLOURS] if channels > 1 else []) + [rewrites.VALUES]
+
+
+@pytest.mark.parametrize(("first", "step"), [(0, 257), (5, 16), (3, 2)])
+def test_multiples_of_a_step_become_their_numbers(tiny_model, first, step):
+    numbers = np.random.default_rng(step).integers(0, 200, (8, 7, 3))
+    numbers[0, 0] = (0, 1, 199)
+    group = (numbers * step + first).astype(np.uint16)
+    (found,) = [one for one in rewrites.rewritings(group, 16) if one.head[0] == rewrites.STEP]
+    np.testing.assert_array_equal(found.samples + 0, numbers + (first // step))
+    payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+    np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 16, tiny_model), group, strict=True)
+
+
+def test_damaged_tables_give_samples_of_the_shape_or_one_error(tiny_model):
+    few = np.random.default_rng(0).integers(0, 5, (6, 5, 3)).astype(np.uint16)
+    for found in (*rewrites.rewritings(few * 9000, 16), *rewrites.rewritings(few * few * few * 900 + few, 16)):
+        group = parts.decode_parts(found.head + b"\0" + fallback.encode(found.samples, found.bit_depth), few.shape, 16, None)
+        payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+        for position in range(8 * len(payload)):
+            damaged = bytearray(payload)
+            damaged[position // 8] ^= 1 << position % 8
+            try:
+                assert parts.decode_parts(bytes(damaged), group.shape, 16, tiny_model).shape == group.shape
+            except CorruptError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+        for size in range(len(found.head)):
+            with pytest.raises(CorruptError):
+                parts.decode_parts(payload[:size], group.shape, 16, tiny_model)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hvpzip import container, fallback
+from hvpzip import container, fallback, predictive
 from hvpzip.api.pictures import sections_of
+from hvpzip.codec import rewrites
 from hvpzip.image_io import CHANNELS, Chunk, Form, Kind
 from hvpzip.varint import encode
 
@@ -83,12 +84,35 @@ def good() -> Iterator[tuple[str, str, bytes, str]]:
         name = {2: "deflate", 3: "lzma", 4: "webp", 5: "png"}[method]
         digest = hashlib.sha256(samples.tobytes()).hexdigest()
         yield f"good-method-{name}.hvz", f"the method {name}", file_of(form, b"\0" + coded, samples, ()), digest
+    yield from rewritten()
     form = Form(Kind.RGB_ALPHA, 16)
     samples = samples_of(form)
     digest = hashlib.sha256(little_endian(samples)).hexdigest()
     parts = [fallback.encode(part.astype(np.uint8), 8) for byte in (samples >> 8, samples & 255) for part in (byte[..., :3], byte[..., 3:])]
     payload = b"\3" + b"".join(encode(len(part)) + part for part in parts[:-1]) + parts[-1]
     yield "good-split.hvz", "high and low bytes, colour and alpha in parts of their own", file_of(form, payload, samples, ()), digest
+
+
+def rewritten() -> Iterator[tuple[str, str, bytes, str]]:
+    """Files of the predictive coder, and of rewritten samples."""
+    for name, form in {"gray8": Form(Kind.GRAY, 8), "rgb16": Form(Kind.RGB, 16), "rgb-alpha8": Form(Kind.RGB_ALPHA, 8)}.items():
+        samples = samples_of(form)
+        digest = hashlib.sha256(little_endian(samples)).hexdigest()
+        payload = b"\0\6" + predictive.encode(samples)
+        yield f"good-predictive-{name}.hvz", f"{form.words} by the predictive coder", file_of(form, payload, samples, ()), digest
+    sparse = samples_of(Form(Kind.GRAY, 16))
+    gray = np.repeat(samples_of(Form(Kind.GRAY, 8)), 3, axis=2)
+    cases = {
+        rewrites.VALUES: ("values", Form(Kind.GRAY, 16), sparse // 2000 * 2000 + sparse // 30000),
+        rewrites.STEP: ("steps", Form(Kind.GRAY, 16), samples_of(Form(Kind.GRAY, 8)).astype(np.uint16) * 257),
+        rewrites.COLOURS: ("colours", Form(Kind.RGB_ALPHA, 8), samples_of(Form(Kind.RGB_ALPHA, 8)) & 192),
+        rewrites.GRAY: ("gray", Form(Kind.RGB, 8), gray),
+    }
+    for mark, (name, form, samples) in cases.items():
+        found = next(one for one in rewrites.rewritings(samples, form.bit_depth) if one.head[0] == mark)
+        payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+        digest = hashlib.sha256(little_endian(samples)).hexdigest()
+        yield f"good-rewritten-{name}.hvz", f"{form.words}, rewritten: {name}", file_of(form, payload, samples, sections_of(form)), digest
 
 
 def refused() -> Iterator[tuple[str, str, bytes, str]]:
@@ -100,6 +124,12 @@ def refused() -> Iterator[tuple[str, str, bytes, str]]:
         "split": ("a split that 8-bit gray does not have", b"\2" + whole[1:], ()),
         "method": ("an unknown method", b"\0\x63" + whole[2:], ()),
         "no-model": ("a part of a model where none is named", b"\0\0" + whole[2:], ()),
+        "ramp": ("an unknown ramp of the predictive coder", b"\0\6\x0f" + bytes(12), ()),
+        "bounds": ("bounds of the predictive coder beyond 8 bits", b"\0\6\0\0\0\0\1" + bytes(12), ()),
+        "values": ("a list of values that saves no bit", b"\x08\1\x81\1\3\1\0\0" + whole, ()),
+        "colours": ("a list of colours for one channel", b"\x10\1\2\1\0" + whole, ()),
+        "steps": ("steps beyond the largest sample", b"\x40\3\x20\x20" + whole, ()),
+        "gray": ("three channels made of one, of which there is one", b"\x20" + whole, ()),
         "empty": ("an empty payload", b"", ()),
         "kind": ("an unknown kind of samples", whole, (container.Section(kind, b"\x63\0"),)),
         "channels": ("CMYK of one channel", whole, (container.Section(kind, b"\5\0"),)),
