@@ -1,6 +1,7 @@
 """Neighbours, regressions and sums, each against a plain way to say the same."""
 
 from fractions import Fraction
+from math import floor
 
 import numpy as np
 import pytest
@@ -76,14 +77,18 @@ def test_solution_is_the_exact_one_rounded(samples, seed):
     regression.solve()
     squares, products = (features @ features.T).tolist(), (features @ target).tolist()
     extra = sum(squares[i][i] for i in range(3)) // (3 << 4) + 1
-    rows = [[Fraction(v) for v in row] for row in squares]
-    right = [Fraction(v) * ONE for v in products]
+    rows = [[Fraction(v) for v in row] + [Fraction(product) * ONE] for row, product in zip(squares, products, strict=True)]
     for i in range(3):
         rows[i][i] += extra
-        right[i] += extra * (ONE // 2 if i == 0 else 0)
-    # Back substitution uses the rounded weights below, so the exact solution is met within the sum of their roundings.
-    residual = [sum(rows[i][k] * int(regression._weights[k]) for k in range(3)) - right[i] for i in range(3)]
-    assert all(abs(residual[i]) <= sum(abs(v) for v in rows[i]) for i in range(3))
+        rows[i][3] += extra * (ONE // 2 if i == 0 else 0)
+    for i in range(3):
+        for j in range(i + 1, 3):
+            rows[j] = [below - rows[j][i] / rows[i][i] * above for below, above in zip(rows[j], rows[i], strict=True)]
+    weights = [0, 0, 0]
+    for i in (2, 1, 0):
+        exact = (rows[i][3] - sum(rows[i][k] * weights[k] for k in range(i + 1, 3))) / rows[i][i]
+        weights[i] = max(-(1 << 20), min(1 << 20, floor(exact + Fraction(1, 2))))
+    assert regression._weights.tolist() == weights
 
 
 def test_sums_halve_over_their_limit():
