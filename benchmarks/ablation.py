@@ -1,6 +1,6 @@
 """What the order of bits-back costs: three orders, images alone and in a chain, every configuration really encoded and decoded.
 
-    python -m benchmarks ablation FOLDER [--chain 24] [--crop SIDE] [--model A,B] [--path P,Q] [--ratios 0.5,1,2]
+    python -m benchmarks ablation FOLDER [--chain 24] [--crop SIDE] [--model A,B] [--path P,Q] [--ratios 0.5,1,2] [--order O,P]
 
 A model's schedule has its noise levels, path by path. Other lattice ratios sigma / delta need no other weights: the noise is the same, only
 its lattice is finer or coarser (the weights were trained on the schedule's own, so another bound is partly that). The messages are counted
@@ -74,12 +74,12 @@ def with_ratio(model: "Model", ratio: float) -> "Model":
     return replace(model, schedule=cascade.schedule, cascade=cascade)
 
 
-def run(images: Sequence[Planes], model: "Model", path: str) -> tuple[list[Row], dict[str, Chain]]:
+def run(images: Sequence[Planes], model: "Model", path: str, orders: Sequence[str] = ORDERS) -> tuple[list[Row], dict[str, Chain]]:
     """A row for each order, alone and as a chain, and the first image's message in each order; without latents all orders are one."""
     rows: list[Row] = []
     firsts: dict[str, Chain] = {}
     noise = noise_of(model, path)
-    for order in ORDERS if noise != "0" else ORDERS[-1:]:
+    for order in orders if noise != "0" else orders[-1:]:
         for mode, groups in (("alone", [[image] for image in images]), ("chain", [list(images)])):
             coded, first = code_groups(groups, model, order, path)
             row = Row(**asdict(coded), noise=noise, order=order, mode=mode)
@@ -99,10 +99,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--crop", type=int, default=None, metavar="SIDE", help="only the centre of each photo")
     parser.add_argument("--path", default=None, metavar="P,Q", help="paths of the models' schedules (default: their first)")
     parser.add_argument("--ratios", default=None, metavar="R,S", help="lattice ratios sigma / delta (default: the schedules' own)")
+    parser.add_argument("--order", default=",".join(ORDERS), metavar="O,P", help="orders of bits-back (default: %(default)s)")
     add_options(parser, "ablation")
     options = parser.parse_args(arguments)
     if not options.folder.is_dir() or options.chain < 1 or options.threads < 1 or (options.crop or 1) < 1:
         parser.error("FOLDER must be a folder, and --chain, --crop and --threads at least 1")
+    orders = options.order.split(",")
+    if not set(orders) <= set(ORDERS):
+        parser.error(f"--order takes {', '.join(ORDERS)}, not {options.order!r}")
     models = find_models(parser, options.model)
     paths = options.path.split(",") if options.path else [None]
     try:
@@ -134,7 +138,7 @@ def main(arguments: Sequence[str]) -> int:
                     key = (model.id.hex(), name, noise_of(variant, name))
                     if key not in seen:  # a path without latents has no ratio
                         seen.add(key)
-                        found, curves[f"{model.name} {name}: {key[2]}"] = run(images, variant, name)
+                        found, curves[f"{model.name} {name}: {key[2]}"] = run(images, variant, name, orders)
                         rows += found
                         write_results(options.out, "ablation", arguments, options.threads, rows, {})  # what is done, should a run be cut
     title = f"{len(images)} photo{'s' * (len(images) > 1)} of {options.folder.resolve().name}"

@@ -51,7 +51,7 @@ from hvpzip.training.pilot import (
     successors,
 )
 
-__all__ = ["Kind", "Path_", "cost_table", "search", "search_schedules", "train_pilots", "uniform"]
+__all__ = ["Kind", "Route", "cost_table", "search", "search_schedules", "train_pilots", "uniform"]
 
 State = tuple[int, int, int]  # a band state for hh, hl, lh
 _BANDS = range(len(BAND_STATES))
@@ -87,7 +87,7 @@ KINDS = (
 )
 
 
-class Path_(NamedTuple):
+class Route(NamedTuple):
     """A schedule of one level: its states from nothing known to all exact, and its cost in bits per dimension of the level's image."""
 
     states: tuple[State, ...]
@@ -177,7 +177,7 @@ def _borrowed_bits(before: State, after: State) -> float:
     return total
 
 
-def search(table: Costs, kind: Kind, budget: int, stack: float) -> list[Path_ | None]:
+def search(table: Costs, kind: Kind, budget: int, stack: float) -> list[Route | None]:
     """The cheapest schedule with each number of evaluations from 1 to ``budget``; None where there is none.
 
     Args:
@@ -207,7 +207,7 @@ def search(table: Costs, kind: Kind, budget: int, stack: float) -> list[Path_ | 
             if np.isfinite(total[choice]):
                 best[count, i], follow[count, i] = total[choice], targets[choice]
     first = position[UNKNOWN, UNKNOWN, UNKNOWN]
-    paths: list[Path_ | None] = []
+    paths: list[Route | None] = []
     for count in range(1, budget + 1):
         if not np.isfinite(best[count, first]):
             paths.append(None)
@@ -216,7 +216,7 @@ def search(table: Costs, kind: Kind, budget: int, stack: float) -> list[Path_ | 
         for left in range(count, 0, -1):
             place = int(follow[left, place])
             states.append(STATES[allowed[place]])
-        paths.append(Path_(tuple(states), float(best[count, first])))
+        paths.append(Route(tuple(states), float(best[count, first])))
     return paths
 
 
@@ -236,12 +236,12 @@ def _visible(state: State, unit: int) -> State:
     return a, b, c
 
 
-def uniform(table: Costs, count: int) -> Path_:
+def uniform(table: Costs, count: int) -> Route:
     """Noise falling evenly in log sigma, the same for all units at once: a diffusion without a search."""
     levels = [round(float(k)) for k in np.linspace(1, len(SIGMAS), count - 1)] if count > 2 else [2] * (count - 1)
     states: list[State] = [(k, k, k) for k in (UNKNOWN, *dict.fromkeys(levels), EXACT)]
     bits = sum(float(table[STATES.index(s), unit, t[unit]]) for s, t in itertools.pairwise(states) for unit in range(3))
-    return Path_(tuple(states), bits)
+    return Route(tuple(states), bits)
 
 
 def unit_gains(table: Costs) -> list[str]:

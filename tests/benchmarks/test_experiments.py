@@ -150,6 +150,13 @@ def test_ablation_command(pictures: Path, tmp_path: Path, capsys: pytest.Capture
         assert image.format == "PNG"
 
 
+def test_ablation_of_one_order_alone(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["ablation", str(pictures), "--chain", "1", "--crop", "5", "--threads", "1", "--out", str(tmp_path), "--order", "bit-swap"]
+    assert command.main(small) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.endswith("yes")]
+    assert [line[1:4] for line in lines] == [["bit-swap", "1", "alone"], ["bit-swap", "1", "chain"]]
+
+
 def test_another_lattice_ratio_is_another_schedule_of_the_same_weights(tiny_model: Any) -> None:
     finer = with_ratio(tiny_model, 2)
     assert noise_of(finer, "diffusion") == "1 (hh, ratio 2)"
@@ -228,6 +235,7 @@ def test_crops_come_from_each_photo_in_turn_and_never_change(pictures: Path) -> 
         ["ablation", ".", "--path", "no-such-path"],
         ["ablation", ".", "--ratios", "1,half"],
         ["ablation", ".", "--ratios", "0"],
+        ["ablation", ".", "--order", "self-seeded,other"],
         ["ablation", ".", "--model", "./no-such-folder"],
         ["cifar10", "nowhere.npz"],
         ["cifar10", "nowhere.npz", "--limit", "0"],
