@@ -42,6 +42,7 @@ LAYERS = {
     "api": Layer(4, third_party=names("numpy torch")),
     "": Layer(5),  # hvpzip/__init__.py and hvpzip/__main__.py: the package itself
     "cli": Layer(6, hidden=names("atomic ans transform container image_io diffusion nn codec"), third_party=names("click")),
+    "pillow": Layer(6, hidden=names("atomic ans transform diffusion nn codec"), third_party=names("numpy PIL")),
     "training": Layer(6, hidden=names("api"), third_party=names("numpy torch safetensors PIL matplotlib")),
 }
 # hvpzip/__main__.py starts the command line; nothing else in the package itself may reach up.

@@ -2,7 +2,7 @@
 
 from hvpzip.container.checksum import crc32
 from hvpzip.container.layout import FORM_SECTION, MAGIC, METADATA_SECTION, VERSION, Container, Group, Header, Limits, Section
-from hvpzip.container.reader import read, read_header
+from hvpzip.container.reader import read, read_head, read_header
 from hvpzip.container.salvage import Salvaged, salvage
 from hvpzip.container.writer import write, write_to
 
@@ -19,6 +19,7 @@ __all__ = [
     "Section",
     "crc32",
     "read",
+    "read_head",
     "read_header",
     "salvage",
     "write",

@@ -1,5 +1,7 @@
 """The bytes of a ``.hvz`` file to its header, metadata and coded groups. The bytes are not trusted."""
 
+from typing import IO
+
 from hvpzip.container.checksum import CRC_BYTES, crc32
 from hvpzip.container.layout import (
     COLOUR_LIFTS,
@@ -20,7 +22,7 @@ from hvpzip.container.layout import (
 from hvpzip.errors import CorruptError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
 from hvpzip.varint import decode, encode
 
-__all__ = ["Cursor", "read", "read_group", "read_header", "read_section", "read_start"]
+__all__ = ["Cursor", "read", "read_group", "read_head", "read_header", "read_section", "read_start"]
 
 _LARGEST_FLAGS = (1 << 28) - 1
 _LARGEST_LENGTH = (1 << 42) - 1
@@ -43,22 +45,49 @@ def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> 
     header, num_sections = read_start(cursor, limits)
     file_mark = bytes(cursor.data[cursor.offset - CRC_BYTES : cursor.offset])
     cursor.expect(num_sections * _SMALLEST_SECTION + header.num_groups * _SMALLEST_GROUP, "the groups")
-    metadata = []
-    budget = limits.max_metadata_bytes
-    for number in range(num_sections):
-        section = read_section(cursor, number, num_sections, limits, budget, file_mark)
-        budget -= len(section.data)
-        metadata.append(section)
+    metadata = _read_sections(cursor, num_sections, limits, file_mark)
     groups = tuple(read_group(cursor, number, header.num_groups, file_mark) for number in range(header.num_groups))
     if cursor.offset != len(cursor.data):
         raise CorruptError(f"{len(cursor.data) - cursor.offset} bytes follow the end of the file's contents at byte {cursor.offset}")
     payload_bytes = sum(len(group.payload) for group in groups)
-    return Container(header=header, metadata=tuple(metadata), groups=groups, header_bytes=len(cursor.data) - payload_bytes)
+    return Container(header=header, metadata=metadata, groups=groups, header_bytes=len(cursor.data) - payload_bytes)
 
 
 def read_header(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> Header:
     """The header alone, from a whole file or its beginning (64 bytes are always enough). Raises as ``read`` does for what lies in it."""
     return read_start(Cursor(memoryview(data).cast("B")), limits or Limits())[0]
+
+
+def read_head(file: IO[bytes], limits: Limits | None = None) -> Container:
+    """The header and the metadata at the beginning of a file, without its groups; what comes behind them is not read beyond a few KiB.
+
+    Raises: as ``read`` does for what lies in them, OSError.
+    """
+    limits = limits or Limits()
+    data, step = b"", 4096
+    while True:
+        more = file.read(step)
+        data += more
+        cursor = Cursor(memoryview(data))
+        try:
+            header, num_sections = read_start(cursor, limits)
+            metadata = _read_sections(cursor, num_sections, limits, data[cursor.offset - CRC_BYTES : cursor.offset])
+        except TruncatedError:
+            if not more:
+                raise
+            step = len(data)  # so that no byte is parsed more than a few times
+        else:
+            return Container(header=header, metadata=metadata, groups=(), header_bytes=cursor.offset)
+
+
+def _read_sections(cursor: "Cursor", count: int, limits: Limits, file_mark: bytes) -> tuple[Section, ...]:
+    sections: list[Section] = []
+    budget = limits.max_metadata_bytes
+    for number in range(count):
+        section = read_section(cursor, number, count, limits, budget, file_mark)
+        budget -= len(section.data)
+        sections.append(section)
+    return tuple(sections)
 
 
 class Cursor:

@@ -10,9 +10,15 @@ DOC = Path(__file__).parents[2] / "docs" / "python.md"
 
 def test_code_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", DOC.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(block, namespace)
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["again.png", "photo.hvz", "photo.hvz", "photo.png"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
+        "again.png",
+        "photo.hvz",
+        "photo.hvz",
+        "photo.png",
+        "turned.hvz",
+    ]
