@@ -23,8 +23,8 @@ _MODULE = "hvpzip.ans.kernels"
 _WORTH_IMPORTING = 1 << 16
 
 
-def kernels(count: int) -> ModuleType | None:
-    """``hvpzip.ans.kernels`` if ``count`` symbols should be coded with it, or None for numpy.
+def kernels(count: int, module: str = _MODULE) -> ModuleType | None:
+    """The module of compiled loops, ``hvpzip.ans.kernels`` by default, if ``count`` symbols should be coded with them, or None for numpy.
 
     Raises ImportError if the environment asks for numba and it is missing, ValueError if it asks for anything else.
     """
@@ -33,12 +33,12 @@ def kernels(count: int) -> ModuleType | None:
         raise ValueError(f"HVPZIP_KERNELS must be numpy or numba, found {choice!r}")
     if choice == "numpy" or (not choice and count < _WORTH_IMPORTING and _MODULE not in sys.modules):
         return None
-    return import_module(_MODULE) if choice else _found()
+    return import_module(module) if choice else _found(module)
 
 
 @cache
-def _found() -> ModuleType | None:
+def _found(module: str) -> ModuleType | None:
     try:
-        return import_module(_MODULE)
+        return import_module(module)
     except ImportError:  # numba is an extra, and may lag behind a new Python or numpy
         return None

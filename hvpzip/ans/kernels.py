@@ -11,6 +11,7 @@ Layer rank 1: imports numpy, numba and the rest of ``hvpzip.ans``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numba
@@ -19,9 +20,20 @@ from numpy.typing import NDArray
 
 from hvpzip.ans.lanes import Stage
 from hvpzip.ans.rans import LOWER_BOUND, IntArray, Message, StackUnderflow, Tail, WordArray
-from hvpzip.ans.tables import CELL_BITS, CELL_MASK, EDGE_LIMIT, MIX_BITS, Z_OFFSET, Z_SHIFT, gaussian_tables
+from hvpzip.ans.tables import CELL_BITS, CELL_MASK, EDGE_LIMIT, MIX_BITS, NUM_SCALES, WEIGHT_BITS, Z_OFFSET, Z_SHIFT, gaussian_tables
 
-__all__ = ["Parameters", "Windows", "fill_edges", "fill_intervals", "jit", "parameters", "pop_reweighted_stage", "pop_stage", "push_stage"]
+__all__ = [
+    "Parameters",
+    "cumulative",
+    "fill_intervals",
+    "inline_jit",
+    "is_mixture",
+    "jit",
+    "parameters",
+    "pop_stage",
+    "push_stage",
+    "top_words",
+]
 
 Int64Array: TypeAlias = NDArray[np.int64]
 StateArray: TypeAlias = NDArray[np.uint64]
@@ -31,7 +43,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Parameters(NamedTuple):
     """Mixtures and alphabets in the one layout that is compiled for: contiguous, of fixed types."""
 
-    mean: Int64Array  # (K, N), moved to the lower edge of symbol 0
+    mean: Int64Array  # (K, N)
     scale: NDArray[np.int16]  # (K, N)
     weight: NDArray[np.int32]  # (K, N)
     lo: Int64Array  # (N,)
@@ -39,22 +51,14 @@ class Parameters(NamedTuple):
     phi: Int64Array
     slope: Int64Array
     reciprocal: Int64Array
+    saturated: Int64Array  # by scale: from this distance to the mean on, in 1/64, the CDF is 0 or 1
 
 
-class Windows(NamedTuple):
-    """The windows of ``reweighted.Reweighted``."""
-
-    first: Int64Array
-    edges: NDArray[np.int32]
-    total: Int64Array
-    excess: Int64Array
-
-
-def parameters(mean: IntArray, scale: IntArray, weight: IntArray, lo: int | Int64Array, size: int | Int64Array, delta: int) -> Parameters:
+def parameters(mean: IntArray, scale: IntArray, weight: IntArray, lo: int | Int64Array, size: int | Int64Array) -> Parameters:
     """The parameters of N symbols. mean, scale, weight: (K, N) as in ``mixture.Mixture``. lo, size: ints or (N,)."""
     n, tables = mean.shape[1], gaussian_tables()
     return Parameters(
-        np.ascontiguousarray(mean, np.int64) + 32 * delta,
+        np.ascontiguousarray(mean, np.int64),
         np.ascontiguousarray(scale, np.int16),
         np.ascontiguousarray(weight, np.int32),
         np.ascontiguousarray(np.broadcast_to(lo, n), np.int64),
@@ -62,7 +66,13 @@ def parameters(mean: IntArray, scale: IntArray, weight: IntArray, lo: int | Int6
         tables.phi,
         tables.slope,
         tables.reciprocal,
+        _saturated(),
     )
+
+
+@cache
+def _saturated() -> Int64Array:
+    return -((-Z_OFFSET << Z_SHIFT) // gaussian_tables().reciprocal)
 
 
 def push_stage(message: Message, starts: StateArray, freqs: StateArray, precision: int, stage: Stage) -> Message:
@@ -79,26 +89,14 @@ def pop_stage(
 ) -> Message:
     """Pop the symbols of one stage into ``symbol`` and ``freq``; returns the message without them. Raises StackUnderflow."""
     head = message.head.copy()
-    words, tail = _top_words(message.tail, stage.end - stage.begin)
+    words, tail = top_words(message.tail, stage.end - stage.begin)
     used = _pop(head, words, params, 64 * delta, precision, stage.begin, stage.end, stage.lanes, symbol, freq)
     if used > words.size:
         raise StackUnderflow(f"the stack ran dry: more than the {words.size} words left were wanted")
     return Message(head, (words[used:], tail) if used < words.size else tail)
 
 
-def pop_reweighted_stage(
-    message: Message, params: Parameters, windows: Windows, precision: int, unit: int, stage: Stage, symbol: Int64Array, freq: Int64Array
-) -> Message:
-    """As ``pop_stage`` for reweighted mixtures (delta 1). unit: the factor 1."""
-    head = message.head.copy()
-    words, tail = _top_words(message.tail, stage.end - stage.begin)
-    used = _pop_reweighted(head, words, params, windows, precision, unit, stage.begin, stage.end, stage.lanes, symbol, freq)
-    if used > words.size:
-        raise StackUnderflow(f"the stack ran dry: more than the {words.size} words left were wanted")
-    return Message(head, (words[used:], tail) if used < words.size else tail)
-
-
-def _top_words(tail: Tail, most: int) -> tuple[WordArray, Tail]:
+def top_words(tail: Tail, most: int) -> tuple[WordArray, Tail]:
     """At least ``most`` words from the top of the tail in one contiguous array, or all of them, and the tail below."""
     parts: list[WordArray] = []
     count = 0
@@ -120,13 +118,13 @@ def jit(function: F, **options: Any) -> F:
         return cast(F, numba.njit(**compile_options)(function))
 
 
-def _jit(function: F) -> F:
-    # forceinline: a call of _cumulative that is not inlined counts references to its arrays, which costs six times the arithmetic.
+def inline_jit(function: F) -> F:
+    """As ``jit``, for what loops call: a call that is not inlined counts references to its arrays, which costs six times the arithmetic."""
     return jit(function, forceinline=True)
 
 
-@_jit
-def _cumulative(
+@inline_jit
+def cumulative(
     mean: Int64Array,
     scale: NDArray[np.int16],
     weight: NDArray[np.int32],
@@ -139,7 +137,7 @@ def _cumulative(
     size: int,
     precision: int,
 ) -> Any:
-    """C(symbol) of symbol i, an int64: mirrors ``mixture._cumulative``. edge: 64 * delta * symbol; above: symbol - lo."""
+    """C(symbol) of symbol i, an int64: mirrors ``mixture._cumulative``. edge: 64 * delta * symbol - 32 * delta; above: symbol - lo."""
     if above <= 0:
         return 0
     if above >= size:
@@ -153,29 +151,33 @@ def _cumulative(
     return (((mix >> (MIX_BITS - precision)) * ((1 << precision) - size)) >> precision) + above
 
 
-@_jit
+@jit
 def fill_intervals(params: Parameters, symbol: Int64Array, delta: int, precision: int, start: Int64Array, freq: Int64Array) -> None:
     """Write the intervals of all symbols into start and freq, int64 (N,): mirrors ``mixture.intervals``."""
-    mean, scale, weight, lo, size, phi, slope, reciprocal = params
+    mean, scale, weight, lo, size, phi, slope, reciprocal, _ = params
     spacing = 64 * delta
     for i in range(symbol.size):
-        edge, above = symbol[i] * spacing, symbol[i] - lo[i]
-        start[i] = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge, above, size[i], precision)
-        stop = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge + spacing, above + 1, size[i], precision)
+        edge, above = symbol[i] * spacing - (spacing >> 1), symbol[i] - lo[i]
+        start[i] = cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge, above, size[i], precision)
+        stop = cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge + spacing, above + 1, size[i], precision)
         freq[i] = stop - start[i]
 
 
-@_jit
-def fill_edges(params: Parameters, first: Int64Array, precision: int, edges: Int64Array) -> None:
-    """Write C(first + j) of every symbol into edges, int64 (N, j), for delta 1: mirrors ``reweighted.window_edges``."""
-    mean, scale, weight, lo, size, phi, slope, reciprocal = params
-    for i in range(first.size):
-        for j in range(edges.shape[1]):
-            symbol = first[i] + j
-            edges[i, j] = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, 64 * symbol, symbol - lo[i], size[i], precision)
+@jit
+def is_mixture(mean: Int64Array, scale: NDArray[np.int16], weight: NDArray[np.int32], limit: int) -> bool:
+    """Whether the values are what ``mixture.check_mixture`` asks for. limit: means stay below it in size."""
+    for i in range(mean.shape[1]):
+        total = 0
+        for k in range(mean.shape[0]):
+            if not (-limit < mean[k, i] < limit and 0 <= scale[k, i] < NUM_SCALES and weight[k, i] >= 1):
+                return False
+            total += weight[k, i]
+        if total != 1 << WEIGHT_BITS:
+            return False
+    return True
 
 
-@_jit
+@jit
 def _push(
     head: StateArray, words: WordArray, starts: StateArray, freqs: StateArray, precision: int, begin: int, end: int, lanes: int
 ) -> int:
@@ -197,7 +199,7 @@ def _push(
     return position
 
 
-@_jit
+@jit
 def _pop(
     head: StateArray,
     words: WordArray,
@@ -211,7 +213,7 @@ def _pop(
     freq: Int64Array,
 ) -> int:
     """Mirrors ``rans.pop`` and ``mixture._search`` over the chunks of a stage. Returns the words used; words.size + 1 when they run out."""
-    mean, scale, weight, lo, size, phi, slope, reciprocal = params
+    mean, scale, weight, lo, size, phi, slope, reciprocal, _ = params
     shift, mask = np.uint64(precision), np.uint64((1 << precision) - 1)
     used = 0
     for i in range(begin, end):
@@ -220,77 +222,13 @@ def _pop(
         low, high, start, stop = lo[i], lo[i] + size[i], 0, 1 << precision
         while high - low > 1:
             middle = (low + high) >> 1
-            edge, above = middle * spacing, middle - lo[i]
-            c = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge, above, size[i], precision)
+            edge, above = middle * spacing - (spacing >> 1), middle - lo[i]
+            c = cumulative(mean, scale, weight, phi, slope, reciprocal, i, edge, above, size[i], precision)
             if c <= cf:
                 low, start = middle, c
             else:
                 high, stop = middle, c
         symbol[i], freq[i] = low, stop - start
-        state = np.uint64(stop - start) * (head[lane] >> shift) + np.uint64(cf - start)
-        if state < np.uint64(LOWER_BOUND):
-            if used == words.size:
-                return used + 1
-            state = (state << np.uint64(32)) | np.uint64(words[used])
-            used += 1
-        head[lane] = state
-    return used
-
-
-@_jit
-def _pop_reweighted(
-    head: StateArray,
-    words: WordArray,
-    params: Parameters,
-    windows: Windows,
-    precision: int,
-    unit: int,
-    begin: int,
-    end: int,
-    lanes: int,
-    symbol: Int64Array,
-    freq: Int64Array,
-) -> int:
-    """As ``_pop``, mirroring ``Reweighted._search``."""
-    mean, scale, weight, lo, size, phi, slope, reciprocal = params
-    first, edges, total, excess = windows
-    shift, mask = np.uint64(precision), np.uint64((1 << precision) - 1)
-    window = edges.shape[1] - 1
-    used = 0
-    for i in range(begin, end):
-        lane = (i - begin) % lanes
-        cf = np.int64(head[lane] & mask)
-        start, stop = np.int64(0), np.int64(1 << precision)
-        if edges[i, 0] <= cf < edges[i, window]:
-            low, high = 0, window
-            start, stop = np.int64(edges[i, 0]), np.int64(edges[i, window])
-            while high - low > 1:
-                middle = (low + high) >> 1
-                c = np.int64(edges[i, middle])
-                if c <= cf:
-                    low, start = middle, c
-                else:
-                    high, stop = middle, c
-            symbol[i] = first[i] + low
-        else:
-            low, high = lo[i], lo[i] + size[i]
-            while high - low > 1:
-                middle = (low + high) >> 1
-                place = middle - first[i]
-                if 0 <= place <= window:
-                    c = np.int64(edges[i, place])
-                else:
-                    above = middle - lo[i]
-                    mass = _cumulative(mean, scale, weight, phi, slope, reciprocal, i, 64 * middle, above, size[i], precision) * unit
-                    if place > window:
-                        mass += excess[i]
-                    c = np.int64(mass * ((1 << precision) - size[i]) // total[i] + above)
-                if c <= cf:
-                    low, start = middle, c
-                else:
-                    high, stop = middle, c
-            symbol[i] = low
-        freq[i] = stop - start
         state = np.uint64(stop - start) * (head[lane] >> shift) + np.uint64(cf - start)
         if state < np.uint64(LOWER_BOUND):
             if used == words.size:

@@ -170,7 +170,7 @@ def intervals(
         raise ValueError(f"a symbol is outside its alphabet: symbols {symbol.min()}..{symbol.max()}")
     start, freq = np.empty(symbol.size, np.int64), np.empty(symbol.size, np.int64)
     if compiled := kernels(symbol.size):
-        compiled.fill_intervals(compiled.parameters(*mixture, *support, delta), symbol, delta, precision, start, freq)
+        compiled.fill_intervals(compiled.parameters(*mixture, *support), symbol, delta, precision, start, freq)
         return start, freq
     for begin in range(0, symbol.size, _BLOCK):
         part = slice(begin, min(begin + _BLOCK, symbol.size))
@@ -217,7 +217,7 @@ def pop_mixture(
     n = mixture.mean.shape[1]
     symbol, freq = np.empty(n, np.int64), np.empty(n, np.int64)
     compiled = kernels(n)
-    parameters = compiled.parameters(*mixture, *support, delta) if compiled else None
+    parameters = compiled.parameters(*mixture, *support) if compiled else None
     for stage in check_plan(plan, message, n, 0):
         message = resize(message, stage.lanes)
         if compiled:

@@ -17,7 +17,7 @@ Layer rank 1: imports numpy and the rest of ``hvpzip.ans``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,12 @@ from hvpzip.ans.lanes import Plan, chunks, resize
 from hvpzip.ans.mixture import PRECISION, Mixture, cumulative
 from hvpzip.ans.rans import IntArray, Message
 
-__all__ = ["MAX_FACTOR", "UNIT", "WINDOW", "Reweighted", "reweight", "window_edges", "window_starts"]
+__all__ = ["MAX_FACTOR", "UNIT", "WINDOW", "Reweighted", "empty_windows", "reweight", "window_edges", "window_starts"]
 
 Int32Array: TypeAlias = NDArray[np.int32]
 Int64Array: TypeAlias = NDArray[np.int64]
 
+_KERNELS = "hvpzip.ans.window_kernels"
 UNIT = 1 << 10  # the factor 1
 MAX_FACTOR = 1 << 15
 WINDOW = 64
@@ -45,9 +46,21 @@ def window_starts(mixture: Mixture, lo: int, hi: int) -> Int64Array:
 
     A window of an alphabet shorter than ``WINDOW`` starts at lo and goes on beyond hi, where all frequencies are 0.
     """
+    starts = np.empty(mixture.mean.shape[1], np.int64)
+    if compiled := kernels(starts.size, _KERNELS):
+        parameters = _parameters(mixture, lo, hi)
+        compiled.fill_starts(parameters.mean, parameters.weight, WINDOW // 2, lo, max(lo, hi + 1 - WINDOW), starts)
+        return starts
     mean = (mixture.mean.astype(np.int64) * mixture.weight).sum(axis=0) >> 16
-    starts: Int64Array = np.clip(((mean + 32) >> 6) - WINDOW // 2, lo, max(lo, hi + 1 - WINDOW))
+    np.clip(((mean + 32) >> 6) - WINDOW // 2, lo, max(lo, hi + 1 - WINDOW), out=starts)
     return starts
+
+
+def _parameters(mixture: Mixture, lo: int, hi: int) -> Any:
+    """``kernels.Parameters``."""
+    compiled = kernels(mixture.mean.shape[1])
+    assert compiled is not None
+    return compiled.parameters(*mixture, lo, hi - lo + 1)
 
 
 class Reweighted(NamedTuple):
@@ -95,10 +108,9 @@ class Reweighted(NamedTuple):
         """Pop N symbols; returns the message, the symbols and their frequencies, int64 (N,) each. Inverse of ``push``."""
         n = self.first.size
         symbol, freq = np.empty(n, np.int64), np.empty(n, np.int64)
-        compiled = kernels(n)
+        compiled = kernels(n, _KERNELS)
         if compiled:
-            parameters = compiled.parameters(*self.mixture, self.lo, self.hi - self.lo + 1, 1)
-            windows = compiled.Windows(self.first, self.edges, self.total, self.excess)
+            parameters, windows = self.parameters(), self.windows()
         for stage in check_plan(plan, message, n, 0):
             message = resize(message, stage.lanes)
             if compiled:
@@ -109,6 +121,16 @@ class Reweighted(NamedTuple):
                 symbol[begin:end], start, freq[begin:end] = self._search(begin, end, cf.astype(np.int64))
                 message = pop_fun(start, freq[begin:end])
         return message, symbol, freq
+
+    def parameters(self) -> Any:
+        """``kernels.Parameters`` of the mixtures; only where there are kernels."""
+        return _parameters(self.mixture, self.lo, self.hi)
+
+    def windows(self) -> Any:
+        """``window_kernels.Windows``, which share these arrays; only where there are kernels."""
+        compiled = kernels(self.first.size, _KERNELS)
+        assert compiled is not None
+        return compiled.Windows(self.first, self.edges, self.total, self.excess)
 
     def _search(self, begin: int, end: int, cf: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
         edges, first = self.edges[begin:end], self.first[begin:end]
@@ -177,7 +199,8 @@ def reweight(
         ValueError: as ``mixture.cumulative``.
     """
     n, size = first.size, hi - lo + 1
-    edges, total, excess = np.empty((n, WINDOW + 1), np.int32), np.empty(n, np.int64), np.empty(n, np.int64)
+    result = empty_windows(mixture, lo, hi, first)
+    edges, total, excess = result.edges, result.total, result.excess
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
         base = window_edges(Mixture(*(np.asarray(field)[:, begin:end] for field in mixture)), lo, hi, first[begin:end])
@@ -192,14 +215,20 @@ def reweight(
         edges[begin:end] = _scaled(mass, total[begin:end, None], above, size)
         if watch is not None:
             watch(begin, end, np.diff(edges[begin:end], axis=1))
-    return Reweighted(mixture, lo, hi, first, edges, total, excess)
+    return result
+
+
+def empty_windows(mixture: Mixture, lo: int, hi: int, first: Int64Array) -> Reweighted:
+    """Reweighted mixtures whose edges, totals and excesses are still to be written."""
+    n = first.size
+    return Reweighted(mixture, lo, hi, first, np.empty((n, WINDOW + 1), np.int32), np.empty(n, np.int64), np.empty(n, np.int64))
 
 
 def window_edges(mixture: Mixture, lo: int, hi: int, first: Int64Array, length: int = WINDOW) -> Int64Array:
     """C at first, first + 1, ..., first + length: int64 (n, length + 1)."""
-    if compiled := kernels(first.size * (length + 1)):
+    if compiled := kernels(first.size * (length + 1), _KERNELS):
         edges = np.empty((first.size, length + 1), np.int64)
-        compiled.fill_edges(compiled.parameters(*mixture, lo, hi - lo + 1, 1), first, PRECISION, edges)
+        compiled.fill_edges(_parameters(mixture, lo, hi), first, PRECISION, edges)
         return edges
     repeated = Mixture(*(np.repeat(np.asarray(field), length + 1, axis=1) for field in mixture))
     symbol = (first[:, None] + np.arange(length + 1)).ravel()

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import StackUnderflow
-from hvpzip.codec import lattice
 from hvpzip.codec.decoder import Decoder
 from hvpzip.codec.encoder import Encoder
 from hvpzip.codec.geometry import coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.lattice import Lattice
+from hvpzip.codec.matrices import MATRICES, choose_matrix
 from hvpzip.codec.plans import LATTICE_MARK, Coding, candidates, plans
 from hvpzip.codec.report import GroupReport, TermBits, bound_of
 from hvpzip.codec.reweighting import can_reweight, plan_reweighting
@@ -83,7 +83,7 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_col
             sights.append(scout.level(level, name, image, units))
     reweighting = None
     if learn_colours and can_reweight(channels, model) and bands:
-        reweighting = plan_reweighting(geometry, name, split.base, bands, sights, lattice.choose_matrix(coarse[0].reshape(3, -1)))
+        reweighting = plan_reweighting(geometry, name, split.base, bands, sights, choose_matrix(coarse[0].reshape(3, -1)))
     prefix = b"" if reweighting is None else bytes([LATTICE_MARK, reweighting.matrix + SECOND * reweighting.second])
     for coding in candidates(path, samples.size):
         encoder = Encoder(model, channels, plans(transfers(geometry, channels, name), coding), coding.first_lanes, reweighting)
@@ -138,7 +138,7 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
         raise CorruptError("the payload is empty")
     known, matrix = None, None
     if payload[0] == LATTICE_MARK:
-        known_matrix = len(payload) > 2 and payload[1] < 2 * SECOND and payload[1] % SECOND < len(lattice.MATRICES)
+        known_matrix = len(payload) > 2 and payload[1] < 2 * SECOND and payload[1] % SECOND < len(MATRICES)
         if not known_matrix or not can_reweight(channels, model):
             raise CorruptError("the payload's colour lattice is damaged, or its model cannot have one")
         matrix, second, payload = payload[1] % SECOND, payload[1] >= SECOND, payload[2:]

@@ -22,22 +22,22 @@ Only units that read no latent teach: the encoder meets latents fine to coarse, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.ans import Mixture
+from hvpzip.ans import PRECISION, Mixture
 from hvpzip.ans.backend import kernels
-from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_edges, window_starts
+from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, reweight, window_edges, window_starts
+from hvpzip.codec.matrices import colour_of, reachable
 
-__all__ = ["MATRICES", "Factors", "Lattice", "Matrix", "choose_matrix", "cost", "reachable"]
+__all__ = ["Factors", "Lattice", "cost"]
 
 Int64Array = NDArray[np.int64]
 
+_KERNELS = "hvpzip.codec.lattice_kernels"
 _REACH = 8  # neighbours on either side on the line of Cg
 _SEEN, _AROUND, _PAIRS = 6, 10, 8
 _PRIOR = 3  # c, in symbols
@@ -45,33 +45,6 @@ _CO_SPAN, _CG_SPAN = 32, 16  # symbols of Co that are weighed, in the middle of 
 _SCORES = 40
 _ENOUGH_PAIRS = 32
 _PAIR_LIMIT = 1 << 20
-
-
-class Matrix(NamedTuple):
-    """A conversion to RGB in units of 2**-16: channel = (luma * Y + ... + offset) >> 16, then clipped, for Y in 0..255 and integer Cb, Cr.
-
-    R = luma Y + red Cr, G = luma Y - green_blue Cb - green_red Cr, B = luma Y + blue Cb; a rounding offset each.
-    """
-
-    name: str
-    luma: int
-    red: int
-    green_blue: int
-    green_red: int
-    blue: int
-    offset: tuple[int, int, int]
-
-
-_HALF = (1 << 15, 1 << 15, 1 << 15)
-# By id; 0 is none. Photo CD's converters cut off instead of rounding; what they add to green differs: eighths are tried.
-MATRICES: tuple[Matrix | None, ...] = (
-    None,
-    Matrix("JPEG", 65536, 91881, 22554, 46802, 116130, _HALF),
-    Matrix("BT.601, video range", 76309, 104597, 25675, 53279, 132201, _HALF),
-    Matrix("BT.709, full range", 65536, 103206, 12276, 30679, 121609, _HALF),
-    Matrix("BT.709, video range", 76309, 117489, 13975, 34925, 138438, _HALF),
-    *(Matrix(f"Photo CD, green + {k}/8", 89024, 119374, 28198, 60761, 145352, (0, k << 13, 0)) for k in range(8)),
-)
 
 
 def _seen_class() -> NDArray[np.int16]:
@@ -109,22 +82,38 @@ class Lattice:
         self._reachable = reachable(matrix) if matrix else None
         self._seen, self._around = _seen_class() * (_AROUND * _PAIRS), _around_class() * _PAIRS
         self._expected = np.zeros(contexts, np.int64)
-        self._second: tuple[Int64Array, NDArray[np.int16], Int64Array] | None = None
+        self._second: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
 
     def add(self, pixels: NDArray[np.integer]) -> None:
         """Count pixels (Y, Co, Cg), integers ``(3, n)``. Damaged files may hold colours outside the cube: they are not counted."""
-        y, co, cg = (channel.astype(np.int32) for channel in pixels)
-        colour, inside = _colour(y, co, cg)
+        y, co, cg = (np.ascontiguousarray(channel, np.int32) for channel in pixels)
+        if compiled := kernels(y.size, _KERNELS):
+            compiled.count(y, co, cg, self._colours, self._pairs, _PAIR_LIMIT)
+            return
+        colour, inside = colour_of(y, co, cg)
         found, times = np.unique(colour[inside], return_counts=True)
         self._colours[found] = np.minimum(self._colours[found] + times, 255)
         found, times = np.unique(_pair(co, cg)[inside], return_counts=True)
         self._pairs[found] = np.minimum(self._pairs[found] + times, _PAIR_LIMIT)
 
     def reweight(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
-        """The mixtures of Cg, reweighted; ``y`` and ``co`` are int64 (N,). Remembers the expectations for ``learn``."""
+        """The mixtures of Cg, reweighted. Remembers the expectations for ``learn``.
+
+        mixture: N of them. y, co: int64 (N,), 0..255 and -255..255. lo, hi: the alphabet of Cg, within -255..255.
+        """
         first = window_starts(mixture, lo, hi)
-        self._expected[:] = 0
         self._y, self._co, self._first = y, co, first
+        # Context -1 stands for a colour outside the cube.
+        padded = np.append(self.factors, 0)
+        expected = np.zeros(padded.size, np.int64)
+        if compiled := kernels(first.size * WINDOW, _KERNELS):
+            result = empty_windows(mixture, lo, hi, first)
+            columns = (np.ascontiguousarray(column, np.int64) for column in (y, co))
+            compiled.reweight_last(
+                self._counts(compiled), result.parameters(), _by_luma(y), *columns, padded, PRECISION, UNIT, result.windows(), expected
+            )
+            self._expected = expected[:-1]
+            return result
         block: list[NDArray[np.int16]] = []
 
         def factors(begin: int, end: int) -> Int64Array:
@@ -132,14 +121,8 @@ class Lattice:
             return padded[block[0]]
 
         def watch(begin: int, end: int, freqs: NDArray[np.int32]) -> None:
-            if compiled := _compiled(freqs.size):
-                compiled.tally(block[0], freqs, expected)
-                return
             np.add.at(expected, block[0].ravel(), freqs.ravel())
 
-        # Context -1 stands for a colour outside the cube.
-        padded = np.append(self.factors, 0)
-        expected = np.zeros(padded.size, np.int64)
         result = reweight(mixture, lo, hi, first, factors, watch)
         self._expected = expected[:-1]
         return result
@@ -160,40 +143,57 @@ class Lattice:
         last: the mixtures of Cg given values of Co (N,). slope: how Cg's means move with Co, int64 (N,) in 1/64.
         """
         first = window_starts(mixture, lo, hi)
-        middle = first + WINDOW // 2
-        given = last(middle)
+        given = last(first + WINDOW // 2)
         first_cg = window_starts(given, lo, hi) + (WINDOW - _CG_SPAN) // 2
-        factors = self._factors_by_colour(y, first, first_cg, slope)
-        kinds = np.full((y.size, WINDOW), _SCORES, np.int16)
-        inner = slice((WINDOW - _CO_SPAN) // 2, (WINDOW + _CO_SPAN) // 2)
         padded = np.append(self.second_factors, UNIT)
         expected = np.zeros(padded.size, np.int64)
+        inner = (WINDOW - _CO_SPAN) // 2
+        kinds = np.empty((y.size, _CO_SPAN), np.uint8)
+        self._second = (first + inner, kinds, expected)
+        if compiled := kernels(first.size * WINDOW, _KERNELS):
+            result, of_context = empty_windows(mixture, lo, hi, first), np.append(self.factors, 0).astype(np.uint16)
+            columns = (np.ascontiguousarray(column, np.int64) for column in (y, first_cg, slope))
+            compiled.reweight_second(
+                self._counts(compiled),
+                result.parameters(),
+                result._replace(mixture=given).parameters(),
+                _by_luma(y),
+                *columns,
+                of_context,
+                padded,
+                inner,
+                _CG_SPAN,
+                PRECISION,
+                UNIT,
+                result.windows(),
+                kinds,
+                expected,
+            )
+            return result
+        factors = self._factors_by_colour(y, first, first_cg, slope)
 
         def weigh(begin: int, end: int) -> Int64Array:
             part = slice(begin, end)
             edges = window_edges(Mixture(*(np.asarray(f)[:, part] for f in given)), lo, hi, first_cg[part], _CG_SPAN)
             freqs = np.diff(edges, axis=1)
-            score = self._scores(y[part], first[part] + inner.start, first_cg[part], slope[part], freqs, factors)
+            score = self._scores(y[part], first[part] + inner, first_cg[part], slope[part], freqs, factors)
             ratio = (score << 4) // freqs.sum(axis=1)[:, None]  # the mean factor of Co, UNIT being 2**14
-            kinds[part, inner] = _bit_length(ratio * ratio)
-            return padded[kinds[part]]
+            kinds[part] = _bit_length(ratio * ratio)
+            found = np.full((end - begin, WINDOW), UNIT, np.int64)
+            found[:, inner : inner + _CO_SPAN] = padded[kinds[part]]
+            return found
 
         def watch(begin: int, end: int, freqs: NDArray[np.int32]) -> None:
-            if compiled := _compiled(freqs.size):
-                compiled.tally(kinds[begin:end], freqs, expected)
-                return
-            np.add.at(expected, kinds[begin:end].ravel(), freqs.ravel())
+            np.add.at(expected, kinds[begin:end].ravel(), freqs[:, inner : inner + _CO_SPAN].ravel())
 
-        result = reweight(mixture, lo, hi, first, weigh, watch)
-        self._second = (first, kinds, expected)
-        return result
+        return reweight(mixture, lo, hi, first, weigh, watch)
 
     def learn_second(self, co: Int64Array) -> None:
         """Adapt the factors of the second colour, as ``learn`` does those of the last."""
         assert self._second is not None
         first, kinds, expected = self._second
         place = co - first
-        rows = np.flatnonzero((place >= 0) & (place < WINDOW))
+        rows = np.flatnonzero((place >= 0) & (place < _CO_SPAN))
         came = np.bincount(kinds[rows, place[rows]], minlength=_SCORES + 1)
         self.second_factors = _adapted(self.second_factors, came[:_SCORES], expected[:_SCORES])
 
@@ -220,7 +220,7 @@ class Lattice:
             line_low = low[line_y, line_bin]
             context = self._contexts(line_y, line_co, line_low, length)
             cg = (line_low[:, None] + np.arange(length)).astype(np.int32)
-            colour, inside = _colour(line_y.astype(np.int32)[:, None], line_co.astype(np.int32)[:, None], cg)
+            colour, inside = colour_of(line_y.astype(np.int32)[:, None], line_co.astype(np.int32)[:, None], cg)
             found[colour[inside]] = padded[context[inside]]
         return found
 
@@ -229,29 +229,23 @@ class Lattice:
     ) -> Int64Array:
         """Sums over Cg of frequency times factor, for ``_CO_SPAN`` symbols Co from ``first`` on: int64 (n, ``_CO_SPAN``)."""
         reference = _CO_SPAN // 2
-        if compiled := _compiled(freqs.size * _CO_SPAN):
-            score = np.empty((y.size, _CO_SPAN), np.int64)
-            compiled.scores(y, first, first_cg, slope, freqs, factors, reference, score)
-            return score
         steps = np.arange(_CO_SPAN)
         shifted = first_cg[:, None] + ((slope[:, None] * (steps - reference) + 32) >> 6)
         cg = (shifted[:, :, None] + np.arange(_CG_SPAN)).astype(np.int32)
         co = (first[:, None] + steps).astype(np.int32)[:, :, None]
-        colour, inside = _colour(y.astype(np.int32)[:, None, None], co, cg)
+        colour, inside = colour_of(y.astype(np.int32)[:, None, None], co, cg)
         weights = factors[colour & 0xFFFFFF] * inside
         result: Int64Array = (weights * freqs[:, None, :]).sum(axis=2)
         return result
 
     def _contexts(self, y: Int64Array, co: Int64Array, first: Int64Array, length: int = WINDOW) -> NDArray[np.int16]:
         """Contexts of the symbols first, ..., first + length - 1: int16 (n, length), -1 outside the cube."""
-        if compiled := _compiled(first.size * length):
+        if compiled := kernels(first.size * length, _KERNELS):
             context = np.empty((first.size, length), np.int16)
-            reach = np.zeros(1, np.bool_) if self._reachable is None else self._reachable
-            arrays = [np.ascontiguousarray(array, np.int64) for array in (y, co, first)]
-            compiled.contexts(*arrays, self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS, context)
+            compiled.contexts(self._counts(compiled), *(np.ascontiguousarray(array, np.int64) for array in (y, co, first)), context)
             return context
         cg: NDArray[np.int32] = first.astype(np.int32)[:, None] + np.arange(-_REACH, length + _REACH).astype(np.int32)
-        colour, inside = _colour(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
+        colour, inside = colour_of(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
         colour &= 0xFFFFFF
         counts = self._colours[colour] * inside
         pairs = self._pairs[_pair(co.astype(np.int32)[:, None], cg)] * inside
@@ -269,6 +263,16 @@ class Lattice:
             context += self._reachable[colour[:, middle]] * np.int16(_SEEN * _AROUND * _PAIRS)
         context[~inside[:, middle]] = -1
         return context
+
+    def _counts(self, compiled: ModuleType) -> Any:
+        """``lattice_kernels.Counts``."""
+        reach = np.zeros(1, np.bool_) if self._reachable is None else self._reachable
+        return compiled.Counts(self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS)
+
+
+def _by_luma(y: Int64Array) -> Int64Array:
+    """Rows by their luma, 0..255."""
+    return np.argsort(y.astype(np.uint8), kind="stable")
 
 
 def _adapted(factors: Int64Array, came: NDArray[np.integer], expected: Int64Array) -> Int64Array:
@@ -289,21 +293,6 @@ def _bit_length(values: Int64Array) -> Int64Array:
     return np.minimum(np.searchsorted(thresholds, values.ravel(), side="right").reshape(values.shape), _SCORES - 1)
 
 
-def _compiled(count: int) -> ModuleType | None:
-    """``lattice_kernels``, under the same conditions as ``ans.kernels``."""
-    return import_module("hvpzip.codec.lattice_kernels") if kernels(count) else None
-
-
-def _colour(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """R << 16 | G << 8 | B, and whether all three are in 0..255 (else the first is without meaning)."""
-    middle = y - (cg >> 1)
-    green = cg + middle
-    blue = middle - (co >> 1)
-    red = blue + co
-    inside = ((red | green | blue) & ~255) == 0
-    return (red << 16) | (green << 8) | blue, inside
-
-
 def _pair(co: NDArray[np.int32], cg: NDArray[np.int32]) -> NDArray[np.int32]:
     return ((co & 511) << 9) | (cg & 511)
 
@@ -317,56 +306,10 @@ def _around(counts: NDArray[np.integer]) -> NDArray[np.int32]:
     return result
 
 
-@cache
-def reachable(matrix: int) -> NDArray[np.bool_]:
-    """Which colours a matrix reaches, by R << 16 | G << 8 | B: bool (2**24,), read-only. ``matrix``: 1.. up to the end of ``MATRICES``."""
-    entry = MATRICES[matrix]
-    assert entry is not None
-    found = np.zeros(1 << 24, np.bool_)
-    chroma = np.arange(-256, 257, dtype=np.int64)
-    for y in range(256):
-        luma = entry.luma * y
-        red, blue = ((luma + gain * chroma + entry.offset[i]) >> 16 for gain, i in ((entry.red, 0), (entry.blue, 2)))
-        cr, cb = (np.flatnonzero((channel >= 0) & (channel < 256)) for channel in (red, blue))
-        green = (luma - entry.green_blue * chroma[cb] - entry.green_red * chroma[cr][:, None] + entry.offset[1]) >> 16
-        index = (red[cr][:, None] << 16) | (green << 8) | blue[cb]
-        found[index[(green >= 0) & (green < 256)]] = True
-    found.flags.writeable = False
-    return found
-
-
-def choose_matrix(pixels: NDArray[np.integer]) -> int:
-    """Id of the matrix that reaches clearly more of the pixels (Y, Co, Cg) ``(3, n)`` than chance, or 0: the encoder's choice."""
-    y, co, cg = (channel[:: max(1, pixels.shape[1] >> 11)].astype(np.int32) for channel in pixels)
-    colour, inside = _colour(y, co, cg)
-    colour = colour[inside].astype(np.int64)
-    rgb = np.stack((colour >> 16, (colour >> 8) & 255, colour & 255))
-    rgb = rgb[:, ((rgb > 0) & (rgb < 255)).all(0)]  # clipped colours say nothing
-    best, best_lift = 0, 95  # in 64ths: half as many again as chance, at least
-    for number, entry in enumerate(MATRICES):
-        if entry is None or rgb.shape[1] < 256:
-            continue
-        # The share that chance would reach: one over the determinant.
-        volume = entry.luma * (entry.green_blue * entry.red + entry.green_red * entry.blue + entry.red * entry.blue) >> 32
-        lift = 64 * int(_reached(entry, rgb).sum()) * volume // (rgb.shape[1] << 16)
-        if lift > best_lift:
-            best, best_lift = number, lift
-    return best
-
-
-def _reached(matrix: Matrix, rgb: Int64Array) -> NDArray[np.bool_]:
-    """Whether the matrix reaches each of the colours ``(3, n)``: every luma leaves at most one chroma for red, and one for blue."""
-    luma = matrix.luma * np.arange(256, dtype=np.int64)
-    red, green, blue = rgb[:, :, None]
-    cr = -((luma + matrix.offset[0] - (red << 16)) // matrix.red)  # the least with red reached
-    cb = -((luma + matrix.offset[2] - (blue << 16)) // matrix.blue)
-    right = ((luma + matrix.red * cr + matrix.offset[0]) >> 16 == red) & ((luma + matrix.blue * cb + matrix.offset[2]) >> 16 == blue)
-    right &= (luma - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == green
-    return np.asarray(right.any(axis=1))
-
-
 def cost(freqs: NDArray[np.integer], precision: int) -> int:
     """Bits that symbols of these frequencies cost, in 1/256, rounded up a little: exact integers, so that every encoder decides alike."""
+    if compiled := kernels(freqs.size, _KERNELS):
+        return (precision << 8) * freqs.size - int(compiled.bits(np.ascontiguousarray(freqs, np.int64)))
     values = freqs.astype(np.uint64)
     whole = np.zeros(values.shape, np.int64)
     for step in (16, 8, 4, 2, 1):  # bit length less one, of numbers up to 2**32

@@ -1,120 +1,270 @@
-"""The loops of ``lattice.py`` compiled by numba: the same integers, several times as fast.
+"""The loops of ``lattice.py`` compiled by numba: the same integers, many times as fast.
 
 Integer arithmetic only: this file reaches the bit stream.
 
 Nothing here defines the format; tests/codec/test_lattice.py holds the two against each other. ``ans.backend`` chooses.
+
+A symbol's context depends on its colour alone, and a unit asks for the same colours again and again. So rows are taken luma by luma, and
+the contexts of the lines (Y, Co) of one luma are kept in a table, which is filled as far as the rows ask for it.
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.ans.kernels import jit
+from hvpzip.ans.kernels import Parameters, jit
+from hvpzip.ans.window_kernels import Windows, fill_reweighted, fill_window
 
-__all__ = ["contexts", "scores", "tally"]
+__all__ = ["Counts", "bits", "contexts", "count", "reweight_last", "reweight_second"]
 
 Int64Array = NDArray[np.int64]
 Int16Array = NDArray[np.int16]
 
+_COS, _CGS = 512, 544  # of the table of a luma: Co + 256, Cg + _ORIGIN; a row may begin or end 16 symbols beyond -255..255, never filled
+_ORIGIN = 272
+_AHEAD = 16  # a line is filled so far beyond what is asked for, as the next row asks for more
+
+
+class Counts(NamedTuple):
+    """What a ``Lattice`` has counted, and how counts become contexts.
+
+    reachable: bool (2**24,), or (1,) where there is no matrix. seen, around: the tables of classes, in units of contexts. reach: neighbours
+    on either side. enough: pairs beside a symbol for their ratio to count.
+    """
+
+    colours: NDArray[np.uint8]
+    pairs: NDArray[np.int32]
+    reachable: NDArray[np.bool_]
+    seen: Int16Array
+    around: Int16Array
+    reach: int
+    enough: int
+
 
 @jit
-def contexts(
-    y: Int64Array,
-    co: Int64Array,
-    first: Int64Array,
-    colours: NDArray[np.uint8],
-    pairs: NDArray[np.int32],
-    reachable: NDArray[np.bool_],
-    seen: Int16Array,
-    around: Int16Array,
-    reach: int,
-    enough: int,
-    out: Int16Array,
+def count(
+    y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32], colours: NDArray[np.uint8], pairs: NDArray[np.int32], most: int
 ) -> None:
-    """Write the contexts of the symbols first, first + 1, ... of every row into ``out (n, length)``: mirrors ``Lattice._contexts``.
+    """Count pixels: mirrors ``Lattice.add``. most: of a pair."""
+    for i in range(y.size):
+        middle = y[i] - (cg[i] >> 1)
+        green = cg[i] + middle
+        blue = middle - (co[i] >> 1)
+        red = blue + co[i]
+        if (red | green | blue) & ~255 == 0:
+            colour = (red << 16) | (green << 8) | blue
+            if colours[colour] < 255:
+                colours[colour] += 1
+            pair = ((co[i] & 511) << 9) | (cg[i] & 511)
+            if pairs[pair] < most:
+                pairs[pair] += 1
 
-    reachable: bool (2**24,), or (1,) where there is no matrix. seen, around: the tables of classes, in units of contexts.
-    """
-    length = out.shape[1]
-    span = length + 2 * reach
-    counts, times, colour = np.zeros(span, np.int64), np.zeros(span, np.int64), np.zeros(span, np.int64)
+
+@jit
+def _line(counts: Counts, y: int, co: int, first: int, out: Int16Array) -> None:
+    """Write the contexts of the symbols first, first + 1, ... of one line into ``out``: mirrors ``Lattice._contexts``."""
+    colours, pairs, reachable, seen, around, reach, enough = counts
+    span = out.size + 2 * reach
+    seen_times, pair_times, colour = np.zeros(span, np.int64), np.zeros(span, np.int64), np.zeros(span, np.int64)
     matrix = np.int64(reachable.size > 1)
     last = np.int64(seen[255] + around[-1] + 8)  # one past all contexts of the unreachable colours
+    counted, timed = 0, 0
+    for j in range(span):
+        cg = first + j - reach
+        middle = y - (cg >> 1)
+        green = cg + middle
+        blue = middle - (co >> 1)
+        red = blue + co
+        if (red | green | blue) & ~255 == 0:
+            colour[j] = (red << 16) | (green << 8) | blue
+            seen_times[j] = colours[colour[j]]
+            pair_times[j] = pairs[((co & 511) << 9) | (cg & 511)]
+        else:
+            colour[j], seen_times[j], pair_times[j] = -1, 0, 0
+        counted += seen_times[j]
+        timed += pair_times[j]
+        if j < 2 * reach:
+            continue
+        k = j - 2 * reach  # the symbol whose neighbours are k..j
+        place = k + reach
+        if colour[place] < 0:
+            out[k] = -1
+        else:
+            mine, beside, ratio = pair_times[place] << 4, timed - pair_times[place], np.int64(0)
+            if beside >= enough:
+                ratio = (
+                    1
+                    + np.int64((mine << 3) >= beside)
+                    + np.int64((mine << 2) >= beside)
+                    + np.int64((mine << 1) >= beside)
+                    + np.int64(mine >= beside)
+                    + np.int64(mine >= beside << 1)
+                    + np.int64(mine >= beside << 2)
+                )
+            found = np.int64(seen[seen_times[place]]) + np.int64(around[counted - seen_times[place]]) + ratio
+            if matrix and reachable[colour[place]]:
+                found += last
+            out[k] = found
+        counted -= seen_times[k]
+        timed -= pair_times[k]
+
+
+@jit
+def contexts(counts: Counts, y: Int64Array, co: Int64Array, first: Int64Array, out: Int16Array) -> None:
+    """Write the contexts of the symbols first, first + 1, ... of every row into ``out (n, length)``: mirrors ``Lattice._contexts``."""
     for i in range(y.size):
-        counted, timed = 0, 0
-        for j in range(span):
-            cg = first[i] + j - reach
-            middle = y[i] - (cg >> 1)
-            green = cg + middle
-            blue = middle - (co[i] >> 1)
-            red = blue + co[i]
-            if (red | green | blue) & ~255 == 0:
-                colour[j] = (red << 16) | (green << 8) | blue
-                counts[j] = colours[colour[j]]
-                times[j] = pairs[((co[i] & 511) << 9) | (cg & 511)]
-            else:
-                colour[j], counts[j], times[j] = -1, 0, 0
-            counted += counts[j]
-            timed += times[j]
-            if j < 2 * reach:
-                continue
-            k = j - 2 * reach  # the symbol whose neighbours are k..j
-            place = k + reach
-            if colour[place] < 0:
-                out[i, k] = -1
-            else:
-                mine, beside, ratio = times[place] << 4, timed - times[place], np.int64(0)
-                if beside >= enough:
-                    ratio = (
-                        1
-                        + np.int64((mine << 3) >= beside)
-                        + np.int64((mine << 2) >= beside)
-                        + np.int64((mine << 1) >= beside)
-                        + np.int64(mine >= beside)
-                        + np.int64(mine >= beside << 1)
-                        + np.int64(mine >= beside << 2)
-                    )
-                found = np.int64(seen[counts[place]]) + np.int64(around[counted - counts[place]]) + ratio
-                if matrix and reachable[colour[place]]:
-                    found += last
-                out[i, k] = found
-            counted -= counts[k]
-            timed -= times[k]
+        _line(counts, y[i], co[i], first[i], out[i])
+
+
+class Tables(NamedTuple):
+    """The lines of one luma: values (512, 544) of the colours (Co, Cg), of which low[Co]..high[Co] - 1 are there; others are 0 or stale."""
+
+    values: NDArray[np.uint16]
+    low: Int64Array
+    high: Int64Array
 
 
 @jit
-def tally(context: Int16Array, freqs: NDArray[np.int32], expected: Int64Array) -> None:
-    """Add each frequency to its context's; context -1 is left out."""
-    for i in range(context.shape[0]):
-        for j in range(context.shape[1]):
-            if context[i, j] >= 0:
-                expected[context[i, j]] += freqs[i, j]
+def _extend(counts: Counts, tables: Tables, of_context: NDArray[np.uint16], y: Any, co: Any, begin: Any, end: Any) -> None:
+    """See that the line (y, co) holds begin..end - 1, within -255..255. of_context: values of contexts, the last one of context -1."""
+    values, low, high = tables
+    place = co + 256
+    if low[place] == high[place]:
+        low[place] = high[place] = begin
+    if begin < low[place]:
+        first = max(begin - _AHEAD, -255)
+        _fill(counts, values[place], of_context, y, co, first, low[place])
+        low[place] = first
+    if end > high[place]:
+        last = min(end + _AHEAD, 256)
+        _fill(counts, values[place], of_context, y, co, high[place], last)
+        high[place] = last
 
 
 @jit
-def scores(
+def _fill(counts: Counts, line: NDArray[np.uint16], of_context: NDArray[np.uint16], y: int, co: int, begin: int, end: int) -> None:
+    found = np.empty(end - begin, np.int16)
+    _line(counts, y, co, begin, found)
+    for j in range(found.size):
+        line[begin + j + _ORIGIN] = of_context[found[j]]
+
+
+@jit
+def reweight_last(
+    counts: Counts,
+    params: Parameters,
+    order: Int64Array,
     y: Int64Array,
-    first_co: Int64Array,
+    co: Int64Array,
+    factors: Int64Array,
+    precision: int,
+    unit: int,
+    windows: Windows,
+    expected: Int64Array,
+) -> None:
+    """Write the windows of Cg and add up the expectations of the contexts: mirrors ``Lattice.reweight``.
+
+    order: the rows to do, by luma. factors, expected: by context, the last one for colours outside the cube.
+    """
+    tables = Tables(np.zeros((_COS, _CGS), np.uint16), np.zeros(_COS, np.int64), np.zeros(_COS, np.int64))
+    of_context = np.arange(factors.size).astype(np.uint16)
+    length = windows.edges.shape[1] - 1
+    base, factor, context = np.empty(length + 1, np.int64), np.empty(length, np.int64), np.empty(length, np.int64)
+    luma = np.int64(-1)
+    for i in order:
+        if y[i] != luma:
+            luma = y[i]
+            tables.high[:] = tables.low
+        first, place = windows.first[i], co[i] + 256
+        if tables.low[place] == tables.high[place] or first < tables.low[place] or first + length > tables.high[place]:
+            _extend(counts, tables, of_context, y[i], co[i], first, first + length)
+        for j in range(length):
+            context[j] = tables.values[place, first + j + _ORIGIN]
+            factor[j] = factors[context[j]]
+        fill_window(params, i, first, precision, base)
+        fill_reweighted(base, factor, first - params.lo[i], params.size[i], precision, unit, i, windows)
+        for j in range(length):
+            expected[context[j]] += windows.edges[i, j + 1] - windows.edges[i, j]
+
+
+@jit
+def reweight_second(
+    counts: Counts,
+    params: Parameters,
+    given: Parameters,
+    order: Int64Array,
+    y: Int64Array,
     first_cg: Int64Array,
     slope: Int64Array,
-    freqs: Int64Array,
-    factors: NDArray[np.uint16],
-    reference: int,
-    out: Int64Array,
+    of_context: NDArray[np.uint16],
+    factors: Int64Array,
+    inner: int,
+    last_length: int,
+    precision: int,
+    unit: int,
+    windows: Windows,
+    kinds: NDArray[np.uint8],
+    expected: Int64Array,
 ) -> None:
-    """Write the scores of the symbols Co = first_co, ... of every row into ``out (n, length)``: mirrors ``Lattice._scores``."""
-    for i in range(y.size):
-        for a in range(out.shape[1]):
-            co = first_co[i] + a
-            cg = first_cg[i] + ((slope[i] * (a - reference) + 32) >> 6)
-            total = 0
-            for j in range(freqs.shape[1]):
-                middle = y[i] - (cg >> 1)
-                green = cg + middle
-                blue = middle - (co >> 1)
-                red = blue + co
-                if (red | green | blue) & ~255 == 0:
-                    total += freqs[i, j] * np.int64(factors[(red << 16) | (green << 8) | blue])
-                cg += 1
-            out[i, a] = total
+    """Write the windows of Co, the kinds of their inner symbols, and the expectations of kinds: mirrors ``Lattice.reweight_second``.
+
+    given: Cg given Co in the middle of the window. of_context: factors of Cg. factors, expected: by kind, the last one for all symbols
+    that are not weighed. inner: the first symbol of the window that is. last_length: symbols of Cg that each is weighed with.
+    """
+    tables = Tables(np.zeros((_COS, _CGS), np.uint16), np.zeros(_COS, np.int64), np.zeros(_COS, np.int64))
+    length, weighed, most = windows.edges.shape[1] - 1, kinds.shape[1], factors.size - 2
+    base, factor, last = np.empty(length + 1, np.int64), np.full(length, factors[-1]), np.empty(last_length + 1, np.int64)
+    freqs = np.empty(last_length, np.int64)
+    luma, kind = np.int64(-1), 0
+    for i in order:
+        if y[i] != luma:
+            luma = y[i]
+            tables.high[:] = tables.low
+        fill_window(given, i, first_cg[i], precision, last)
+        for j in range(last_length):
+            freqs[j] = last[j + 1] - last[j]
+        whole = last[last_length] - last[0]
+        for a in range(weighed):
+            co = windows.first[i] + inner + a
+            cg = first_cg[i] + ((slope[i] * (a - weighed // 2) + 32) >> 6)
+            begin, end, place = max(cg, -255), min(cg + last_length, 256), co + 256
+            score = 0
+            if begin < end:
+                if tables.low[place] == tables.high[place] or begin < tables.low[place] or end > tables.high[place]:
+                    _extend(counts, tables, of_context, y[i], co, begin, end)
+                line = tables.values[place, cg + _ORIGIN : cg + _ORIGIN + last_length]
+                for j in range(last_length):
+                    score += freqs[j] * np.int64(line[j])
+            ratio = (score << 4) // whole  # the mean factor of Co, unit being 2**14
+            ratio *= ratio
+            while kind < most and ratio >> kind:  # the bit length
+                kind += 1
+            while kind and not ratio >> (kind - 1):
+                kind -= 1
+            kinds[i, a] = kind
+            factor[inner + a] = factors[kind]
+        fill_window(params, i, windows.first[i], precision, base)
+        fill_reweighted(base, factor, windows.first[i] - params.lo[i], params.size[i], precision, unit, i, windows)
+        for a in range(weighed):
+            expected[kinds[i, a]] += windows.edges[i, inner + a + 1] - windows.edges[i, inner + a]
+
+
+@jit
+def bits(freqs: Int64Array) -> Any:
+    """Sum of log2(freq) in 1/256, rounded down each: mirrors ``lattice.cost``."""
+    total = np.int64(0)
+    for freq in freqs:
+        whole = np.int64(0)
+        while freq >> (whole + 1):
+            whole += 1
+        mantissa = (np.uint64(freq) << np.uint64(31)) >> np.uint64(whole)
+        total += whole << 8
+        for bit in range(7, -1, -1):
+            mantissa = (mantissa * mantissa) >> np.uint64(31)
+            over = mantissa >> np.uint64(32)
+            total += np.int64(over) << bit
+            mantissa >>= over
+    return total

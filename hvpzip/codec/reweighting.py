@@ -36,7 +36,7 @@ class Reweighting(NamedTuple):
     """The lattice along one path, as the encoder needs it: fine to coarse.
 
     Attributes:
-        matrix: Index into ``lattice.MATRICES``.
+        matrix: Index into ``matrices.MATRICES``.
         second: Whether Co is reweighted too.
         intervals: (start, freq) by channel, by (level, step): units that read no latent.
         factors: The factors in force for the other units.

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
-from hvpzip.codec import image_codec, lattice, reweighting
+from hvpzip.codec import image_codec, matrices, reweighting
 from hvpzip.codec.image_codec import LATTICE_MARK, SECOND, decode_group, encode_group, inspect_group
-from hvpzip.codec.lattice import MATRICES, Lattice, choose_matrix, cost, reachable
+from hvpzip.codec.lattice import Lattice, cost
+from hvpzip.codec.matrices import MATRICES, choose_matrix, reachable
 from hvpzip.errors import CorruptError
 from hvpzip.transform import colour
 
@@ -108,7 +109,7 @@ def test_reached_colours_agree_with_the_table_of_all():
     for number, matrix in enumerate(MATRICES):
         if matrix is not None:
             expected = reachable(number)[(rgb[0] << 16) | (rgb[1] << 8) | rgb[2]]
-            assert np.array_equal(lattice._reached(matrix, rgb), expected), matrix.name
+            assert np.array_equal(matrices._reached(matrix, rgb), expected), matrix.name
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "photo cd"])
@@ -149,7 +150,7 @@ def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height
     with (
         mock.patch.object(reweighting, "LATTICE_WORTH", -(1 << 60)),
         mock.patch.object(reweighting, "SECOND_WORTH", 1 << 40 if second else 0),
-        mock.patch.object(lattice, "choose_matrix", return_value=matrix),
+        mock.patch.object(image_codec, "choose_matrix", return_value=matrix),
     ):
         payload, report = encode_group(samples, tiny_model, 1)
     assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)

@@ -1,0 +1,101 @@
+"""The standard matrices from luma and chroma to RGB, and which colours they reach.
+
+Integer arithmetic only: this file reaches the bit stream.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MATRICES", "Matrix", "choose_matrix", "colour_of", "reachable"]
+
+Int64Array = NDArray[np.int64]
+
+
+class Matrix(NamedTuple):
+    """A conversion to RGB in units of 2**-16: channel = (luma * Y + ... + offset) >> 16, then clipped, for Y in 0..255 and integer Cb, Cr.
+
+    R = luma Y + red Cr, G = luma Y - green_blue Cb - green_red Cr, B = luma Y + blue Cb; a rounding offset each.
+    """
+
+    name: str
+    luma: int
+    red: int
+    green_blue: int
+    green_red: int
+    blue: int
+    offset: tuple[int, int, int]
+
+
+_HALF = (1 << 15, 1 << 15, 1 << 15)
+# By id; 0 is none. Photo CD's converters cut off instead of rounding; what they add to green differs: eighths are tried.
+MATRICES: tuple[Matrix | None, ...] = (
+    None,
+    Matrix("JPEG", 65536, 91881, 22554, 46802, 116130, _HALF),
+    Matrix("BT.601, video range", 76309, 104597, 25675, 53279, 132201, _HALF),
+    Matrix("BT.709, full range", 65536, 103206, 12276, 30679, 121609, _HALF),
+    Matrix("BT.709, video range", 76309, 117489, 13975, 34925, 138438, _HALF),
+    *(Matrix(f"Photo CD, green + {k}/8", 89024, 119374, 28198, 60761, 145352, (0, k << 13, 0)) for k in range(8)),
+)
+
+
+def colour_of(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """R << 16 | G << 8 | B, and whether all three are in 0..255 (else the first is without meaning)."""
+    middle = y - (cg >> 1)
+    green = cg + middle
+    blue = middle - (co >> 1)
+    red = blue + co
+    inside = ((red | green | blue) & ~255) == 0
+    return (red << 16) | (green << 8) | blue, inside
+
+
+@cache
+def reachable(matrix: int) -> NDArray[np.bool_]:
+    """Which colours a matrix reaches, by R << 16 | G << 8 | B: bool (2**24,), read-only. ``matrix``: 1.. up to the end of ``MATRICES``."""
+    entry = MATRICES[matrix]
+    assert entry is not None
+    found = np.zeros(1 << 24, np.bool_)
+    chroma = np.arange(-256, 257, dtype=np.int64)
+    for y in range(256):
+        luma = entry.luma * y
+        red, blue = ((luma + gain * chroma + entry.offset[i]) >> 16 for gain, i in ((entry.red, 0), (entry.blue, 2)))
+        cr, cb = (np.flatnonzero((channel >= 0) & (channel < 256)) for channel in (red, blue))
+        green = (luma - entry.green_blue * chroma[cb] - entry.green_red * chroma[cr][:, None] + entry.offset[1]) >> 16
+        index = (red[cr][:, None] << 16) | (green << 8) | blue[cb]
+        found[index[(green >= 0) & (green < 256)]] = True
+    found.flags.writeable = False
+    return found
+
+
+def choose_matrix(pixels: NDArray[np.integer]) -> int:
+    """Id of the matrix that reaches clearly more of the pixels (Y, Co, Cg) ``(3, n)`` than chance, or 0: the encoder's choice."""
+    y, co, cg = (channel[:: max(1, pixels.shape[1] >> 11)].astype(np.int32) for channel in pixels)
+    colour, inside = colour_of(y, co, cg)
+    colour = colour[inside].astype(np.int64)
+    rgb = np.stack((colour >> 16, (colour >> 8) & 255, colour & 255))
+    rgb = rgb[:, ((rgb > 0) & (rgb < 255)).all(0)]  # clipped colours say nothing
+    best, best_lift = 0, 95  # in 64ths: half as many again as chance, at least
+    for number, entry in enumerate(MATRICES):
+        if entry is None or rgb.shape[1] < 256:
+            continue
+        # The share that chance would reach: one over the determinant.
+        volume = entry.luma * (entry.green_blue * entry.red + entry.green_red * entry.blue + entry.red * entry.blue) >> 32
+        lift = 64 * int(_reached(entry, rgb).sum()) * volume // (rgb.shape[1] << 16)
+        if lift > best_lift:
+            best, best_lift = number, lift
+    return best
+
+
+def _reached(matrix: Matrix, rgb: Int64Array) -> NDArray[np.bool_]:
+    """Whether the matrix reaches each of the colours ``(3, n)``: every luma leaves at most one chroma for red, and one for blue."""
+    luma = matrix.luma * np.arange(256, dtype=np.int64)
+    red, green, blue = rgb[:, :, None]
+    cr = -((luma + matrix.offset[0] - (red << 16)) // matrix.red)  # the least with red reached
+    cb = -((luma + matrix.offset[2] - (blue << 16)) // matrix.blue)
+    right = ((luma + matrix.red * cr + matrix.offset[0]) >> 16 == red) & ((luma + matrix.blue * cb + matrix.offset[2]) >> 16 == blue)
+    right &= (luma - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == green
+    return np.asarray(right.any(axis=1))
