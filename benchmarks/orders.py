@@ -31,7 +31,7 @@ from hvpzip.codec.decoder import Decoder
 from hvpzip.codec.encoder import Encoder
 from hvpzip.codec.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.plans import candidates, plans
-from hvpzip.codec.report import bound_of
+from hvpzip.codec.report import bound_of, stack_bits
 from hvpzip.codec.walker import Scout
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.transform import colour, lifting, pyramid
@@ -225,7 +225,7 @@ def encode_chain(images: Sequence[Planes], model: Model, order: str, path: str |
         untouched = min(untouched, encoder.lowest)
         if not curve:
             empty = ans.message_bits(start)
-            curve = (Point("start", 0.0), *(Point(label, bits - empty) for label, bits in encoder.curve[1:]))
+            curve = (Point("start", 0.0), *(Point(label, stack_bits(message) - empty) for label, message in encoder.stack[1:]))
     words = tail_words(message.tail)
     untouched = max(0, untouched - spare)
     kept = words[: words.size - untouched]

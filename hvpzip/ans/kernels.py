@@ -33,6 +33,7 @@ __all__ = [
     "pop_stage",
     "push_stage",
     "top_words",
+    "typed",
 ]
 
 Int64Array: TypeAlias = NDArray[np.int64]
@@ -58,9 +59,7 @@ def parameters(mean: IntArray, scale: IntArray, weight: IntArray, lo: int | Int6
     """The parameters of N symbols. mean, scale, weight: (K, N) as in ``mixture.Mixture``. lo, size: ints or (N,)."""
     n, tables = mean.shape[1], gaussian_tables()
     return Parameters(
-        np.ascontiguousarray(mean, np.int64),
-        np.ascontiguousarray(scale, np.int16),
-        np.ascontiguousarray(weight, np.int32),
+        *typed(mean, scale, weight),
         np.ascontiguousarray(np.broadcast_to(lo, n), np.int64),
         np.ascontiguousarray(np.broadcast_to(size, n), np.int64),
         tables.phi,
@@ -68,6 +67,11 @@ def parameters(mean: IntArray, scale: IntArray, weight: IntArray, lo: int | Int6
         tables.reciprocal,
         _saturated(),
     )
+
+
+def typed(mean: IntArray, scale: IntArray, weight: IntArray) -> tuple[Int64Array, NDArray[np.int16], NDArray[np.int32]]:
+    """A mixture's fields in the types that are compiled for; no copies where they have them."""
+    return np.ascontiguousarray(mean, np.int64), np.ascontiguousarray(scale, np.int16), np.ascontiguousarray(weight, np.int32)
 
 
 @cache

@@ -132,6 +132,9 @@ def check_mixture(mixture: Mixture) -> None:
         raise ValueError(f"mean, scale and weight must be integers, got {mean.dtype}, {scale.dtype} and {weight.dtype}")
     if not mean.size:
         return
+    typed = mean.dtype == np.int64 and scale.dtype == np.int16 and weight.dtype == np.int32
+    if typed and (compiled := kernels(mean.shape[1])) and compiled.is_mixture(*compiled.typed(mean, scale, weight), _POSITION_LIMIT):
+        return
     if max(-int(mean.min()), int(mean.max())) >= _POSITION_LIMIT:
         raise ValueError(f"a mean must be below 2**40 in size, found {mean.min()}..{mean.max()}")
     if scale.min() < 0 or scale.max() >= NUM_SCALES:

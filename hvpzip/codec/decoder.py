@@ -72,16 +72,14 @@ class Decoder(Walker):
     def _pop_unit(self, level: Level, index: int, parameters: Parameters) -> Int64Array:
         step, before, bits = level.schedule.steps[index], self.message, 0.0
         values = np.empty((self.channels, parameters.mean.shape[1]), np.int64)
-        residuals: list[Int64Array] = []
         for channel in range(self.channels):
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
-            mixture = parameters.mixture(channel, residuals)
+            mixture = parameters.mixture(channel, values[:channel])
             if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.second)):
                 freqs = self._pop_reweighted(self.known, channel, parameters, mixture, values, (lo, hi), step.given is None)
             else:
                 self.message, symbols, freqs = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
                 values[channel] = symbols * delta
-            residuals.append(64 * values[channel] - parameters.mean[channel])
             bits += ans.bits_of(freqs, ans.PRECISION)
         self.note(TermBits(level.number, step.unit, index, "rate", bits), before)
         return values

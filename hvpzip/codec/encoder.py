@@ -9,8 +9,8 @@ from hvpzip.ans import Plan
 from hvpzip.codec.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
 from hvpzip.codec.lattice import Lattice
 from hvpzip.codec.report import TermBits
-from hvpzip.codec.reweighting import Intervals, Reweighting, learn_unit, residuals_of
-from hvpzip.codec.walker import Sight, Walker, stack_bits
+from hvpzip.codec.reweighting import Intervals, Reweighting, learn_unit
+from hvpzip.codec.walker import Sight, Walker
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 
@@ -23,7 +23,7 @@ class Encoder(Walker):
         self.message = ans.base_message(lanes)
         self.plans = iter(plan)
         self.reweighting = reweighting
-        self.curve.append(("start", stack_bits(self.message)))
+        self.stack.append(("start", self.message))
 
     def level(self, level: Level, path: str, sight: Sight, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
         steps = level.schedule.steps
@@ -84,14 +84,13 @@ class Encoder(Walker):
     def _push_unit(self, level: Level, index: int, parameters: Parameters, values: Int64Array, changed: Intervals) -> None:
         """``changed``: intervals of the channels that are not coded by their mixtures."""
         step, bits = level.schedule.steps[index], 0.0
-        residuals = residuals_of(parameters, values)
         for channel in reversed(range(self.channels)):
             if channel in changed:
                 self.message = ans.push_planned(self.message, *changed[channel], ans.PRECISION, next(self.plans))
                 bits += ans.bits_of(changed[channel][1], ans.PRECISION)
                 continue
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
-            mixture = parameters.mixture(channel, residuals[:channel])
+            mixture = parameters.mixture(channel, values[:channel])
             self.message, freqs = ans.push_mixture(self.message, mixture, values[channel] // delta, lo, hi, delta, plan=next(self.plans))
             bits += ans.bits_of(freqs, ans.PRECISION)
         self.note(TermBits(level.number, step.unit, index, "rate", bits), self.message)

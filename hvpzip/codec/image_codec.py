@@ -28,7 +28,7 @@ from hvpzip.codec.matrices import MATRICES, choose_matrix
 from hvpzip.codec.plans import LATTICE_MARK, Coding, candidates, plans
 from hvpzip.codec.report import GroupReport, TermBits, bound_of
 from hvpzip.codec.reweighting import can_reweight, plan_reweighting
-from hvpzip.codec.walker import Scout, stack_bits
+from hvpzip.codec.walker import Scout
 from hvpzip.errors import CorruptError
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.nn.weights import Model
@@ -97,7 +97,7 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_col
         except StackUnderflow:
             continue
         matrix = None if reweighting is None else reweighting.matrix
-        return payload, GroupReport(8 * len(payload), bound_of(encoder.terms), encoder.terms, encoder.curve, name, lanes, matrix)
+        return payload, GroupReport(8 * len(payload), bound_of(encoder.terms), encoder.terms, encoder.stack, name, lanes, matrix)
     return None
 
 
@@ -119,8 +119,8 @@ def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, mo
 def inspect_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> tuple[NDArray[np.uint8], GroupReport]:
     """As ``decode_group``, with the report that the encoder made: the decoder runs the same stack backwards, and so sees the same debt."""
     samples, decoder, name, matrix = _decode(payload, shape, bit_depth, model, measured=True)
-    terms, curve = decoder.terms[::-1], [("start", stack_bits(decoder.message)), *decoder.curve[::-1]]
-    return samples, GroupReport(8 * len(payload), bound_of(terms), terms, curve, name, decoder.lanes, matrix)
+    terms, stack = decoder.terms[::-1], [("start", decoder.message), *decoder.stack[::-1]]
+    return samples, GroupReport(8 * len(payload), bound_of(terms), terms, stack, name, decoder.lanes, matrix)
 
 
 class _Decoded(NamedTuple):

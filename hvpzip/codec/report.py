@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["GroupReport", "TermBits", "bound_of"]
+from hvpzip.ans import Message, message_bits, resize
+
+__all__ = ["GroupReport", "TermBits", "bound_of", "stack_bits"]
 
 
 class TermBits(NamedTuple):
@@ -25,9 +27,8 @@ class GroupReport(NamedTuple):
         coded_bits: 8 bits a byte of the payload.
         bound_bits: The model's bound for these samples and these latents: rates minus refunds.
         terms: Its parts, in the encoder's order.
-        stack_curve: (label, bits on the stack): ``start`` (0; without a ramp, what the lanes after the first hold), then one entry a term,
-            after it. Labels are ``level:unit:step`` where a unit or
-            a latent was pushed, ``level:unit:step:borrowed`` where a latent was popped: there the stack is lowest, and that is the debt.
+        stack: (label, message): ``start``, then one entry a term, after it. Labels are ``level:unit:step`` where a unit or a latent was
+            pushed, ``level:unit:step:borrowed`` where a latent was popped: there the stack is lowest, and that is the debt.
         path: Name of the schedule's path taken.
         lanes: Lanes at the most.
         matrix: Number of the matrix in ``matrices.MATRICES`` (0: none of them) where the last colour is reweighted, else None.
@@ -36,10 +37,32 @@ class GroupReport(NamedTuple):
     coded_bits: int
     bound_bits: float
     terms: list[TermBits]
-    stack_curve: list[tuple[str, float]]
+    stack: list[tuple[str, Message]]
     path: str
     lanes: int
     matrix: int | None = None
+
+    @property
+    def stack_curve(self) -> list[tuple[str, float]]:
+        """(label, bits on the stack) for each entry of ``stack``; ``start`` is 0, or without a ramp what the lanes after the first hold."""
+        return [(label, stack_bits(message)) for label, message in self.stack]
+
+    def level_bits(self) -> dict[int, float]:
+        """By how many bits the message grew in each level, 0 being the base."""
+        # Folding all lanes takes milliseconds: so only the ends of levels are measured.
+        found: dict[int, float] = {}
+        before = stack_bits(self.stack[0][1])
+        for position, term in enumerate(self.terms, 1):
+            if position == len(self.terms) or self.terms[position].level != term.level:
+                after = stack_bits(self.stack[position][1])
+                found[term.level] = found.get(term.level, 0.0) + after - before
+                before = after
+        return found
+
+
+def stack_bits(message: Message) -> float:
+    """Bits on the stack beyond an empty lane. Lanes hold bits too, which came from the tail: so it is folded to one lane to be measured."""
+    return message_bits(resize(message, 1))
 
 
 def bound_of(terms: Sequence[TermBits]) -> float:

@@ -20,7 +20,7 @@ from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 from hvpzip.transform import colour, lifting
 
-__all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "plan_reweighting", "residuals_of", "second_of"]
+__all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "plan_reweighting", "second_of"]
 
 # The second colour is reweighted too if that saves so much of its cost on the levels from the third on: it takes several times as long as
 # the last colour.
@@ -92,30 +92,22 @@ def plan_reweighting(
 
 def _plain_cost(parameters: Parameters, values: Int64Array, ranges: list[Range]) -> dict[int, int]:
     """Cost of Co and Cg without reweighting, see ``lattice.cost``."""
-    residuals = residuals_of(parameters, values)
-    return {c: lattice.cost(ans.intervals(parameters.mixture(c, residuals[:c]), values[c], *ranges[c])[1], ans.PRECISION) for c in (1, 2)}
+    return {c: lattice.cost(ans.intervals(parameters.mixture(c, values[:c]), values[c], *ranges[c])[1], ans.PRECISION) for c in (1, 2)}
 
 
 def learn_unit(known: Lattice, parameters: Parameters, values: Int64Array, ranges: list[Range]) -> Intervals:
     """(start, freq) of the reweighted channels of one unit."""
     found: Intervals = {}
-    residuals = residuals_of(parameters, values)
     if known.second:
         found[1] = second_of(known, parameters, values[0], ranges[1]).intervals(values[1])
-    found[2] = known.reweight(parameters.mixture(2, residuals[:2]), values[0], values[1], *ranges[2]).intervals(values[2])
+    found[2] = known.reweight(parameters.mixture(2, values[:2]), values[0], values[1], *ranges[2]).intervals(values[2])
     return found
 
 
 def second_of(known: Lattice, parameters: Parameters, luma: Int64Array, span: Range) -> Reweighted:
     """Co of a unit, reweighted, given Y."""
-    residual = 64 * luma - parameters.mean[0]
 
     def last(co: Int64Array) -> Mixture:
-        return parameters.mixture(2, [residual, 64 * co - parameters.mean[1]])
+        return parameters.mixture(2, np.stack((luma, co)))
 
-    return known.reweight_second(parameters.mixture(1, [residual]), last, parameters.slope(), luma, *span)
-
-
-def residuals_of(parameters: Parameters, values: Int64Array) -> list[Int64Array]:
-    """``64 * value - mean`` of every channel: ``values (C, n)`` in sample units."""
-    return [64 * channel - parameters.mean[i] for i, channel in enumerate(values)]
+    return known.reweight_second(parameters.mixture(1, luma[np.newaxis]), last, parameters.slope(), luma, *span)

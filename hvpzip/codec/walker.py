@@ -17,7 +17,7 @@ from hvpzip.nn.network import LevelNetwork, State
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 
-__all__ = ["Scout", "Sight", "Walker", "stack_bits"]
+__all__ = ["Scout", "Sight", "Walker"]
 
 
 class Walker:
@@ -27,14 +27,14 @@ class Walker:
         self.model, self.channels, self.ops = model, channels, model.ops
         self.measured = measured
         self.terms: list[TermBits] = []
-        self.curve: list[tuple[str, float]] = []
+        self.stack: list[tuple[str, ans.Message]] = []
 
     def note(self, term: TermBits, message: ans.Message) -> None:
         """Enter a term and the stack as the encoder has it after it."""
         if self.measured:
             label = f"{term.level}:{term.unit}:{term.step}{':borrowed' * (term.kind == 'refund')}"
             self.terms.append(term)
-            self.curve.append((label, stack_bits(message)))
+            self.stack.append((label, message))
 
     def tensor(self, planes: NDArray[np.integer]) -> Tensor:
         """``(C, h, w)`` integers as the network's ``(1, 3, h, w)``; gray has no chroma, which is zero."""
@@ -65,11 +65,6 @@ class Walker:
     def predict(self, level: Level, state: State, index: int) -> Parameters:
         prediction = self.network(level).predict(self.ops, state, index)
         return Parameters(prediction, 0, level.sizes[level.schedule.steps[index].unit], self.model.config.components)
-
-
-def stack_bits(message: ans.Message) -> float:
-    """Bits on the stack beyond an empty lane. Lanes hold bits too, which came from the tail: so it is folded to one lane to be measured."""
-    return ans.message_bits(ans.resize(message, 1))
 
 
 class Sight(NamedTuple):

@@ -5,61 +5,95 @@ From a head's integers to the integer mixtures that the coder takes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hvpzip.ans import Mixture, softmax_weights
-from hvpzip.ans.tables import NUM_SCALES, gaussian_tables
-from hvpzip.nn.network import Prediction
+from hvpzip.ans.backend import kernels
+from hvpzip.ans.tables import NUM_SCALES, exp2_table, gaussian_tables
+from hvpzip.nn.network import COUPLINGS, Prediction
 
 __all__ = ["Parameters"]
 
+Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
+
+_KERNELS = "hvpzip.nn.parameter_kernels"
 
 
 class Parameters:
     """A step's prediction for one image as numpy integers, cropped to the unit's own size.
 
     Attributes:
-        mean: int64 ``(3, n)`` in 1/64, n positions in row-major order.
+        mean: int32 ``(3, n)`` in 1/64, n positions in row-major order.
     """
 
     def __init__(self, prediction: Prediction, item: int, size: tuple[int, int], components: int) -> None:
         rows, columns = size
 
-        def array(tensor: Tensor) -> Int64Array:
-            part = tensor[item, :, :rows, :columns]
-            return part.reshape(part.shape[0], -1).to("cpu", torch.int32).numpy().astype(np.int64)
+        def array(tensor: Tensor, dtype: torch.dtype) -> NDArray[Any]:
+            """(positions, channels): the network holds the channels of a position side by side."""
+            part = tensor[item, :, :rows, :columns].permute(1, 2, 0)
+            return part.reshape(-1, part.shape[2]).to("cpu", dtype).contiguous().numpy()
 
-        self.mean = array(prediction.mean)
-        # 16 scales an octave from 2^-3 up; log2 is in 1/64
-        self._log2_scale = np.clip(array(prediction.log2_scale), -192, 1081)
-        self._coupling = prediction.coupling.to("cpu", torch.int64).numpy()
+        self.mean: Int32Array = np.ascontiguousarray(array(prediction.mean, torch.int32).T)
+        self._log2_scale: Int32Array = np.ascontiguousarray(array(prediction.log2_scale, torch.int32).T)
+        self._coupling: Int64Array = prediction.coupling.to("cpu", torch.int64).numpy()
         self._components = components
-        self._surprise = None if prediction.surprise is None else array(prediction.surprise)
-        corrections = array(prediction.corrections)
-        kinds = 3 if self._surprise is None else 4
-        self._mixture = corrections[: 3 * kinds * components].reshape(kinds, 3, components, corrections.shape[1])
-        self._couple = corrections[3 * kinds * components :]
+        self._kinds = 3 if prediction.surprise is None else 4  # shift, log-scale, logit; gain
+        self._surprise: Int32Array | None = None
+        if prediction.surprise is not None:
+            self._surprise = np.ascontiguousarray(array(prediction.surprise, torch.int32).T)
+        self._corrections: NDArray[np.int16] = array(prediction.corrections, torch.int16)
 
-    def mixture(self, colour: int, residuals: list[Int64Array]) -> Mixture:
-        """The mixtures of one colour, given ``64 * value - mean`` of those before it (int64 ``(n,)`` each). Triangular, hence exact."""
-        shift, ratio, logit = self._mixture[:3, colour]  # (K, n) each
-        centre = self.mean[colour]
-        for before, residual in enumerate(residuals):
-            index = before if colour == 1 else 1 + before
-            centre = centre + _rounded((self._couple[index] + self._coupling[index]) * residual)
-        local = gaussian_tables().scale64[_scale_index(self._log2_scale[colour])]
-        mean = centre + _rounded(shift * local)
+    def mixture(self, colour: int, before: NDArray[np.integer]) -> Mixture:
+        """The mixtures of one colour, given the values of those before it: integers ``(colour, n)`` in sample units."""
+        if compiled := kernels(self.mean.shape[1], _KERNELS):
+            return self._compiled_mixture(compiled, colour, before)
+        log2_scale = np.clip(self._log2_scale[colour].astype(np.int64), -192, 1081)  # in 1/64; the table begins at 2^-3
+        shift, ratio, logit = (self._correction(kind, colour) for kind in range(3))  # (K, n) each
+        centre = self.mean[colour].astype(np.int64)
+        for number, values in enumerate(before):
+            residual = 64 * values.astype(np.int64) - self.mean[number]
+            centre += _rounded(self._couple(colour + number - 1) * residual)
+        mean = centre + _rounded(shift * gaussian_tables().scale64[_scale_index(log2_scale)])
         if self._surprise is not None:
-            mean += _rounded(self._mixture[3, colour] * self._surprise[colour])
-        return Mixture(mean, _scale_index(self._log2_scale[colour] + ratio), softmax_weights(logit))
+            mean += _rounded(self._correction(3, colour) * self._surprise[colour])
+        return Mixture(mean, _scale_index(log2_scale + ratio), softmax_weights(logit))
+
+    def _compiled_mixture(self, compiled: Any, colour: int, before: NDArray[np.integer]) -> Mixture:
+        tables, n = gaussian_tables(), self.mean.shape[1]
+        mixture = Mixture(*(np.empty((self._components, n), dtype) for dtype in (np.int64, np.int16, np.int32)))
+        compiled.fill_mixture(
+            self.mean,
+            self._log2_scale[colour],
+            np.empty(0, np.int32) if self._surprise is None else self._surprise[colour],
+            self._corrections,
+            self._coupling,
+            np.ascontiguousarray(before, np.int32),
+            colour,
+            self._components,
+            tables.scale64,
+            exp2_table(),
+            *mixture,
+        )
+        return mixture
 
     def slope(self) -> Int64Array:
         """By how much the mean of Cg moves with Co, int64 (n,) in 1/64."""
-        found: Int64Array = self._couple[2] + self._coupling[2]
+        return self._couple(2)
+
+    def _correction(self, kind: int, colour: int) -> Int64Array:
+        first = (3 * kind + colour) * self._components
+        return self._corrections[:, first : first + self._components].T.astype(np.int64)
+
+    def _couple(self, index: int) -> Int64Array:
+        """A coupling: 0 is Co on Y, 1 Cg on Y, 2 Cg on Co."""
+        found: Int64Array = self._corrections[:, index - COUPLINGS].astype(np.int64) + self._coupling[index]
         return found
 
 
