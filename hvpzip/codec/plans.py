@@ -16,22 +16,22 @@ from hvpzip.errors import CorruptError
 
 __all__ = ["LATTICE_MARK", "Coding", "Transfer", "candidates", "parameter_bytes", "plans"]
 
-RUNS = (32, 128, 512)
-NO_RAMP = len(RUNS)  # all lanes from the start: 31 bits a lane, for groups that never fill a ramp
+NO_RAMP = 3  # all lanes from the start: 31 bits a lane, for groups that never fill a ramp
+RUNS = {0: 32, 1: 128, 2: 512, 4: 2048}  # vector pushes before lanes double, by number
 MAX_LOG2_LANES = 10
 # First byte of a payload whose last colour is reweighted; the number of the matrix and the coding parameters follow.
 LATTICE_MARK = 255
 
 
 class Coding(NamedTuple):
-    """The parameter byte of a group, ``path + 4 * (log2_lanes + 11 * run)``: path 0..3, log2_lanes 0..10, run into ``RUNS`` or NO_RAMP."""
+    """The parameter byte of a group, ``path + 4 * (log2_lanes + 11 * run)``: path 0..3, log2_lanes 0..10, run in ``RUNS`` or NO_RAMP."""
 
     path: int
     log2_lanes: int
     run: int
 
     def to_byte(self) -> int:
-        """0..175."""
+        """0..219."""
         return self.path + 4 * (self.log2_lanes + (MAX_LOG2_LANES + 1) * self.run)
 
     @classmethod
@@ -39,8 +39,8 @@ class Coding(NamedTuple):
         """Inverse of ``to_byte``. Raises CorruptError for a byte that names no path of the model or no run."""
         rest, path = value // 4, value % 4
         run, log2_lanes = divmod(rest, MAX_LOG2_LANES + 1)
-        if path >= paths or run > NO_RAMP:
-            raise CorruptError(f"group parameters {value} name path {path} of {paths} and run {run} of {NO_RAMP + 1}")
+        if path >= paths or (run not in RUNS and run != NO_RAMP):
+            raise CorruptError(f"group parameters {value} name path {path} of {paths} and run {run} of {len(RUNS) + 1}")
         return cls(path, log2_lanes, run)
 
     @property
@@ -77,10 +77,12 @@ def plans(transfers: Sequence[Transfer], coding: Coding) -> list[Plan]:
 def candidates(path: int, symbols: int) -> list[Coding]:
     """Parameters to try in turn until the stack carries them: many lanes and short runs first, no ramp last.
 
-    A flat group has too few bits for any ramp. Without one it pays 31 bits a lane, so it gets few: one in 2,048 symbols, which keeps
-    both the file and the number of vector operations small.
+    What is pushed first, the last colour of the finest unit, may cost next to nothing where colours are learnt: the longest run suffices
+    from a fortieth of a bit a symbol on. A flat group has too few bits for any ramp. Without one it pays 31 bits a lane, so it gets few:
+    one in 2,048 symbols and at most 32, which keeps the file small, and the number of vector operations without compiled loops too.
     """
     most = min(MAX_LOG2_LANES, max(0, (symbols // 64).bit_length() - 1))
     found = [Coding(path, most, 0), Coding(path, most, 1), Coding(path, max(0, most - 3), 2)]
-    found.append(Coding(path, min(8, max(0, (symbols // 2048).bit_length() - 1)), NO_RAMP))
+    found.append(Coding(path, max(0, most - 3), 4))
+    found.append(Coding(path, min(5, max(0, (symbols // 2048).bit_length() - 1)), NO_RAMP))
     return list(dict.fromkeys(found))

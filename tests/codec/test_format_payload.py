@@ -178,7 +178,7 @@ def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.nd
     channels, height, width = shape
     k = network["components"]
     path, rest = payload[0] % 4, payload[0] // 4
-    most, run = 1 << rest % 11, (32, 128, 512, None)[rest // 11]
+    most, run = 1 << rest % 11, (32, 128, 512, None, 2048)[rest // 11]
     name = list(schedule["levels"][0]["paths"])[path]
     grids = [(height, width)]
     while max(grids[-1]) > 2:
