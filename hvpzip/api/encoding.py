@@ -223,10 +223,6 @@ def _level_bits(reports: "Sequence[GroupReport]") -> tuple[tuple[int, float], ..
     """(level, growth of the messages in bits), the base first, then the levels from coarse to fine."""
     sums: dict[int, float] = {}
     for report in reports:
-        before = 0.0
-        for label, bits in report.stack_curve:
-            level = label.partition(":")[0]  # "start", then "level:unit:step"
-            if level.isdecimal():
-                sums[int(level)] = sums.get(int(level), 0.0) + bits - before
-            before = bits
+        for level, bits in report.level_bits().items():
+            sums[level] = sums.get(level, 0.0) + bits
     return tuple(sorted(sums.items(), key=lambda item: (item[0] != 0, -item[0])))

@@ -59,6 +59,8 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
     coded = by_model(samples, model, effort)
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report,), 0)
+    if not fallback.may_beat_a_model(samples):
+        return alone, None
     found = _smallest(samples, bit_depth, model, effort, coded)
     return alone, None if found.payload == as_part(alone).payload else found
 
