@@ -74,7 +74,7 @@ def fill_window(params: Parameters, i: int, first: int, precision: int, edges: I
         z = (distance + 64 * begin) * rate
         for j in range(begin, end):
             u = (z >> Z_SHIFT) + Z_OFFSET
-            cell = u >> CELL_BITS
+            cell = np.uint64(u >> CELL_BITS)  # unsigned: no check for an index from the end
             edges[j] += share * (phi[cell] + ((slope[cell] * (u & CELL_MASK)) >> CELL_BITS))
             z += 64 * rate
         for j in range(end, length):

@@ -31,19 +31,19 @@ from numpy.typing import NDArray
 from hvpzip.ans import PRECISION, Mixture
 from hvpzip.ans.backend import kernels
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, reweight, window_edges, window_starts
-from hvpzip.codec.matrices import colour_of, reachable
+from hvpzip.codec.matrices import KERNELS, cell_of, reachable
 
 __all__ = ["Factors", "Lattice", "cost"]
 
 Int64Array = NDArray[np.int64]
 
-_KERNELS = "hvpzip.codec.lattice_kernels"
 _REACH = 8  # neighbours on either side on the line of Cg
 _SEEN, _AROUND, _PAIRS = 6, 10, 8
 _PRIOR = 3  # c, in symbols
 _CO_SPAN, _CG_SPAN = 32, 16  # symbols of Co that are weighed, in the middle of their window, and of Cg that each is weighed with
 _SCORES = 40
 _ENOUGH_PAIRS = 32
+_PAIR = (1 << 18) - 1  # of a cell
 _PAIR_LIMIT = 1 << 20
 
 
@@ -77,8 +77,8 @@ class Lattice:
         contexts = _SEEN * _AROUND * _PAIRS * 2
         start = Factors(np.full(contexts, UNIT, np.int64), np.full(_SCORES, UNIT, np.int64)) if factors is None else factors
         self.factors, self.second_factors = start
-        self._colours = np.zeros(1 << 24, np.uint8)  # times seen, at most 255, by R << 16 | G << 8 | B
-        self._pairs = np.zeros(1 << 18, np.int32)  # times seen, by (Co & 511) << 9 | Cg & 511
+        self._colours = np.zeros(1 << 26, np.uint8)  # times seen, at most 255, by ``cell_of``; most of it is never touched
+        self._pairs = np.zeros(1 << 18, np.int32)  # times seen, by the lower bits of ``cell_of``
         self._reachable = reachable(matrix) if matrix else None
         self._seen, self._around = _seen_class() * (_AROUND * _PAIRS), _around_class() * _PAIRS
         self._expected = np.zeros(contexts, np.int64)
@@ -87,13 +87,13 @@ class Lattice:
     def add(self, pixels: NDArray[np.integer]) -> None:
         """Count pixels (Y, Co, Cg), integers ``(3, n)``. Damaged files may hold colours outside the cube: they are not counted."""
         y, co, cg = (np.ascontiguousarray(channel, np.int32) for channel in pixels)
-        if compiled := kernels(y.size, _KERNELS):
+        if compiled := kernels(y.size, KERNELS):
             compiled.count(y, co, cg, self._colours, self._pairs, _PAIR_LIMIT)
             return
-        colour, inside = colour_of(y, co, cg)
-        found, times = np.unique(colour[inside], return_counts=True)
+        cell, inside = cell_of(y, co, cg)
+        found, times = np.unique(cell[inside], return_counts=True)
         self._colours[found] = np.minimum(self._colours[found] + times, 255)
-        found, times = np.unique(_pair(co, cg)[inside], return_counts=True)
+        found, times = np.unique(cell[inside] & _PAIR, return_counts=True)
         self._pairs[found] = np.minimum(self._pairs[found] + times, _PAIR_LIMIT)
 
     def reweight(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
@@ -106,7 +106,7 @@ class Lattice:
         # Context -1 stands for a colour outside the cube.
         padded = np.append(self.factors, 0)
         expected = np.zeros(padded.size, np.int64)
-        if compiled := kernels(first.size * WINDOW, _KERNELS):
+        if compiled := kernels(first.size * WINDOW, KERNELS):
             result = empty_windows(mixture, lo, hi, first)
             columns = (np.ascontiguousarray(column, np.int64) for column in (y, co))
             compiled.reweight_last(
@@ -150,7 +150,7 @@ class Lattice:
         inner = (WINDOW - _CO_SPAN) // 2
         kinds = np.empty((y.size, _CO_SPAN), np.uint8)
         self._second = (first + inner, kinds, expected)
-        if compiled := kernels(first.size * WINDOW, _KERNELS):
+        if compiled := kernels(first.size * WINDOW, KERNELS):
             result, of_context = empty_windows(mixture, lo, hi, first), np.append(self.factors, 0).astype(np.uint16)
             columns = (np.ascontiguousarray(column, np.int64) for column in (y, first_cg, slope))
             compiled.reweight_second(
@@ -198,7 +198,7 @@ class Lattice:
         self.second_factors = _adapted(self.second_factors, came[:_SCORES], expected[:_SCORES])
 
     def _factors_by_colour(self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array) -> NDArray[np.uint16]:
-        """Factors of all colours that may be asked for, by R << 16 | G << 8 | B; others are 0: uint16 (2**24,)."""
+        """Factors of all colours that may be asked for, by cell; others are 0: uint16 (2**26,)."""
         reach = (np.abs(slope) * (_CO_SPAN // 2) >> 6) + 1
         begin = np.clip(first + (WINDOW - _CO_SPAN) // 2 + 256, 0, 511 - _CO_SPAN)
         # A row asks for the lines (Y, Co) of its own span of Co, and there for its own span of Cg; 16 lines of Co share their span.
@@ -211,7 +211,7 @@ class Lattice:
         lines_y, lines_bin = np.nonzero(low <= high)
         lengths = (high - low)[lines_y, lines_bin] + 1
         order = np.argsort(lengths, kind="stable")  # lines of a block are as long as its longest
-        found = np.zeros(1 << 24, np.uint16)
+        found = np.zeros(1 << 26, np.uint16)
         padded = np.append(self.factors, 0).astype(np.uint16)
         for start in range(0, order.size, 1 << 8):
             part = order[start : start + (1 << 8)]
@@ -220,8 +220,8 @@ class Lattice:
             line_low = low[line_y, line_bin]
             context = self._contexts(line_y, line_co, line_low, length)
             cg = (line_low[:, None] + np.arange(length)).astype(np.int32)
-            colour, inside = colour_of(line_y.astype(np.int32)[:, None], line_co.astype(np.int32)[:, None], cg)
-            found[colour[inside]] = padded[context[inside]]
+            cell, inside = cell_of(line_y.astype(np.int32)[:, None], line_co.astype(np.int32)[:, None], cg)
+            found[cell[inside]] = padded[context[inside]]
         return found
 
     def _scores(
@@ -233,22 +233,21 @@ class Lattice:
         shifted = first_cg[:, None] + ((slope[:, None] * (steps - reference) + 32) >> 6)
         cg = (shifted[:, :, None] + np.arange(_CG_SPAN)).astype(np.int32)
         co = (first[:, None] + steps).astype(np.int32)[:, :, None]
-        colour, inside = colour_of(y.astype(np.int32)[:, None, None], co, cg)
-        weights = factors[colour & 0xFFFFFF] * inside
+        cell, inside = cell_of(y.astype(np.int32)[:, None, None], co, cg)
+        weights = factors[cell] * inside
         result: Int64Array = (weights * freqs[:, None, :]).sum(axis=2)
         return result
 
     def _contexts(self, y: Int64Array, co: Int64Array, first: Int64Array, length: int = WINDOW) -> NDArray[np.int16]:
         """Contexts of the symbols first, ..., first + length - 1: int16 (n, length), -1 outside the cube."""
-        if compiled := kernels(first.size * length, _KERNELS):
+        if compiled := kernels(first.size * length, KERNELS):
             context = np.empty((first.size, length), np.int16)
             compiled.contexts(self._counts(compiled), *(np.ascontiguousarray(array, np.int64) for array in (y, co, first)), context)
             return context
         cg: NDArray[np.int32] = first.astype(np.int32)[:, None] + np.arange(-_REACH, length + _REACH).astype(np.int32)
-        colour, inside = colour_of(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
-        colour &= 0xFFFFFF
-        counts = self._colours[colour] * inside
-        pairs = self._pairs[_pair(co.astype(np.int32)[:, None], cg)] * inside
+        cell, inside = cell_of(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
+        counts = self._colours[cell] * inside
+        pairs = self._pairs[cell & _PAIR] * inside
         middle = slice(_REACH, _REACH + length)
         context = self._seen[counts[:, middle]]
         context += self._around[_around(counts)]
@@ -260,13 +259,14 @@ class Lattice:
         ratio *= beside >= _ENOUGH_PAIRS
         context += ratio
         if self._reachable is not None:
-            context += self._reachable[colour[:, middle]] * np.int16(_SEEN * _AROUND * _PAIRS)
+            asked = cell[:, middle]
+            context += (self._reachable[asked >> 3] >> (asked & 7) & 1) * np.int16(_SEEN * _AROUND * _PAIRS)
         context[~inside[:, middle]] = -1
         return context
 
     def _counts(self, compiled: ModuleType) -> Any:
         """``lattice_kernels.Counts``."""
-        reach = np.zeros(1, np.bool_) if self._reachable is None else self._reachable
+        reach = np.zeros(1, np.uint8) if self._reachable is None else self._reachable
         return compiled.Counts(self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS)
 
 
@@ -293,10 +293,6 @@ def _bit_length(values: Int64Array) -> Int64Array:
     return np.minimum(np.searchsorted(thresholds, values.ravel(), side="right").reshape(values.shape), _SCORES - 1)
 
 
-def _pair(co: NDArray[np.int32], cg: NDArray[np.int32]) -> NDArray[np.int32]:
-    return ((co & 511) << 9) | (cg & 511)
-
-
 def _around(counts: NDArray[np.integer]) -> NDArray[np.int32]:
     """Sums of the ``_REACH`` neighbours on both sides along the last axis, without the middle."""
     sums = np.zeros((counts.shape[0], counts.shape[1] + 1), np.int32)
@@ -308,7 +304,7 @@ def _around(counts: NDArray[np.integer]) -> NDArray[np.int32]:
 
 def cost(freqs: NDArray[np.integer], precision: int) -> int:
     """Bits that symbols of these frequencies cost, in 1/256, rounded up a little: exact integers, so that every encoder decides alike."""
-    if compiled := kernels(freqs.size, _KERNELS):
+    if compiled := kernels(freqs.size, KERNELS):
         return (precision << 8) * freqs.size - int(compiled.bits(np.ascontiguousarray(freqs, np.int64)))
     values = freqs.astype(np.uint64)
     whole = np.zeros(values.shape, np.int64)

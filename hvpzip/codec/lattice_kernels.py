@@ -31,13 +31,13 @@ _AHEAD = 16  # a line is filled so far beyond what is asked for, as the next row
 class Counts(NamedTuple):
     """What a ``Lattice`` has counted, and how counts become contexts.
 
-    reachable: bool (2**24,), or (1,) where there is no matrix. seen, around: the tables of classes, in units of contexts. reach: neighbours
-    on either side. enough: pairs beside a symbol for their ratio to count.
+    colours, pairs, reachable: see ``Lattice``; reachable is (1,) where there is no matrix. seen, around: the tables of classes, in units of
+    contexts. reach: neighbours on either side. enough: pairs beside a symbol for their ratio to count.
     """
 
     colours: NDArray[np.uint8]
     pairs: NDArray[np.int32]
-    reachable: NDArray[np.bool_]
+    reachable: NDArray[np.uint8]
     seen: Int16Array
     around: Int16Array
     reach: int
@@ -55,10 +55,10 @@ def count(
         blue = middle - (co[i] >> 1)
         red = blue + co[i]
         if (red | green | blue) & ~255 == 0:
-            colour = (red << 16) | (green << 8) | blue
-            if colours[colour] < 255:
-                colours[colour] += 1
-            pair = ((co[i] & 511) << 9) | (cg[i] & 511)
+            pair = ((co[i] + 256) << 9) + cg[i] + 256
+            cell = (y[i] << 18) + pair
+            if colours[cell] < 255:
+                colours[cell] += 1
             if pairs[pair] < most:
                 pairs[pair] += 1
 
@@ -67,49 +67,46 @@ def count(
 def _line(counts: Counts, y: int, co: int, first: int, out: Int16Array) -> None:
     """Write the contexts of the symbols first, first + 1, ... of one line into ``out``: mirrors ``Lattice._contexts``."""
     colours, pairs, reachable, seen, around, reach, enough = counts
-    span = out.size + 2 * reach
-    seen_times, pair_times, colour = np.zeros(span, np.int64), np.zeros(span, np.int64), np.zeros(span, np.int64)
-    matrix = np.int64(reachable.size > 1)
+    out[:] = -1
+    # The cube holds one stretch of the line: blue and red fall with Cg >> 1, green rises with Cg + 1 >> 1.
+    rest = y - (co >> 1)
+    low = max(2 * (rest - min(255, 255 - co)), -2 * y - 1)
+    high = min(2 * (rest - max(0, -co)) + 1, 510 - 2 * y) + 1
+    begin, end = max(first, low), min(first + out.size, high)
+    if begin >= end:
+        return
+    pair_line = ((co + 256) << 9) + 256
+    line = (y << 18) + pair_line
+    counted, timed = 0, 0  # over begin - reach to begin + reach
+    for cg in range(max(begin - reach, low), min(begin + reach, high)):
+        counted += colours[line + cg]
+        timed += pairs[pair_line + cg]
+    matrix = reachable.size > 1
     last = np.int64(seen[255] + around[-1] + 8)  # one past all contexts of the unreachable colours
-    counted, timed = 0, 0
-    for j in range(span):
-        cg = first + j - reach
-        middle = y - (cg >> 1)
-        green = cg + middle
-        blue = middle - (co >> 1)
-        red = blue + co
-        if (red | green | blue) & ~255 == 0:
-            colour[j] = (red << 16) | (green << 8) | blue
-            seen_times[j] = colours[colour[j]]
-            pair_times[j] = pairs[((co & 511) << 9) | (cg & 511)]
-        else:
-            colour[j], seen_times[j], pair_times[j] = -1, 0, 0
-        counted += seen_times[j]
-        timed += pair_times[j]
-        if j < 2 * reach:
-            continue
-        k = j - 2 * reach  # the symbol whose neighbours are k..j
-        place = k + reach
-        if colour[place] < 0:
-            out[k] = -1
-        else:
-            mine, beside, ratio = pair_times[place] << 4, timed - pair_times[place], np.int64(0)
-            if beside >= enough:
-                ratio = (
-                    1
-                    + np.int64((mine << 3) >= beside)
-                    + np.int64((mine << 2) >= beside)
-                    + np.int64((mine << 1) >= beside)
-                    + np.int64(mine >= beside)
-                    + np.int64(mine >= beside << 1)
-                    + np.int64(mine >= beside << 2)
-                )
-            found = np.int64(seen[seen_times[place]]) + np.int64(around[counted - seen_times[place]]) + ratio
-            if matrix and reachable[colour[place]]:
-                found += last
-            out[k] = found
-        counted -= seen_times[k]
-        timed -= pair_times[k]
+    for cg in range(begin, end):
+        if cg + reach < high:
+            counted += colours[line + cg + reach]
+            timed += pairs[pair_line + cg + reach]
+        times, mine = np.int64(colours[line + cg]), np.int64(pairs[pair_line + cg])
+        beside, ratio = timed - mine, np.int64(0)
+        mine <<= 4
+        if beside >= enough:
+            ratio = (
+                1
+                + np.int64((mine << 3) >= beside)
+                + np.int64((mine << 2) >= beside)
+                + np.int64((mine << 1) >= beside)
+                + np.int64(mine >= beside)
+                + np.int64(mine >= beside << 1)
+                + np.int64(mine >= beside << 2)
+            )
+        found = np.int64(seen[times]) + np.int64(around[counted - times]) + ratio
+        if matrix and (reachable[(line + cg) >> 3] >> ((line + cg) & 7)) & 1:
+            found += last
+        out[cg - first] = found
+        if cg - reach >= low:
+            counted -= colours[line + cg - reach]
+            timed -= pairs[pair_line + cg - reach]
 
 
 @jit
@@ -172,7 +169,7 @@ def reweight_last(
     tables = Tables(np.zeros((_COS, _CGS), np.uint16), np.zeros(_COS, np.int64), np.zeros(_COS, np.int64))
     of_context = np.arange(factors.size).astype(np.uint16)
     length = windows.edges.shape[1] - 1
-    base, factor, context = np.empty(length + 1, np.int64), np.empty(length, np.int64), np.empty(length, np.int64)
+    base, factor, context = np.empty(length + 1, np.int64), np.empty(length, np.int64), np.empty(length, np.uint16)
     luma = np.int64(-1)
     for i in order:
         if y[i] != luma:
@@ -217,7 +214,7 @@ def reweight_second(
     tables = Tables(np.zeros((_COS, _CGS), np.uint16), np.zeros(_COS, np.int64), np.zeros(_COS, np.int64))
     length, weighed, most = windows.edges.shape[1] - 1, kinds.shape[1], factors.size - 2
     base, factor, last = np.empty(length + 1, np.int64), np.full(length, factors[-1]), np.empty(last_length + 1, np.int64)
-    freqs = np.empty(last_length, np.int64)
+    freqs = np.empty(last_length, np.uint32)  # with factors of 16 bits, products of 32 x 32 bits
     luma, kind = np.int64(-1), 0
     for i in order:
         if y[i] != luma:
@@ -231,14 +228,14 @@ def reweight_second(
             co = windows.first[i] + inner + a
             cg = first_cg[i] + ((slope[i] * (a - weighed // 2) + 32) >> 6)
             begin, end, place = max(cg, -255), min(cg + last_length, 256), co + 256
-            score = 0
+            score = np.uint64(0)
             if begin < end:
                 if tables.low[place] == tables.high[place] or begin < tables.low[place] or end > tables.high[place]:
                     _extend(counts, tables, of_context, y[i], co, begin, end)
                 line = tables.values[place, cg + _ORIGIN : cg + _ORIGIN + last_length]
                 for j in range(last_length):
-                    score += freqs[j] * np.int64(line[j])
-            ratio = (score << 4) // whole  # the mean factor of Co, unit being 2**14
+                    score += np.uint64(freqs[j]) * np.uint64(line[j])
+            ratio = (np.int64(score) << 4) // whole  # the mean factor of Co, unit being 2**14
             ratio *= ratio
             while kind < most and ratio >> kind:  # the bit length
                 kind += 1
@@ -268,3 +265,59 @@ def bits(freqs: Int64Array) -> Any:
             total += np.int64(over) << bit
             mantissa >>= over
     return total
+
+
+@jit
+def fill_reachable(
+    luma: int,
+    red: int,
+    green_blue: int,
+    green_red: int,
+    blue: int,
+    red_offset: int,
+    green_offset: int,
+    blue_offset: int,
+    out: NDArray[np.uint8],
+) -> None:
+    """Set the bits of the colours that a matrix reaches: mirrors ``matrices.reachable``."""
+    for y in range(256):
+        for cr in range(-256, 257):
+            r = (luma * y + red * cr + red_offset) >> 16
+            if r & ~255:
+                continue
+            for cb in range(-256, 257):
+                b = (luma * y + blue * cb + blue_offset) >> 16
+                g = (luma * y - green_blue * cb - green_red * cr + green_offset) >> 16
+                if (b | g) & ~255:
+                    continue
+                middle = b + ((r - b) >> 1)
+                cell = ((middle + ((g - middle) >> 1)) << 18) + ((r - b + 256) << 9) + g - middle + 256
+                out[cell >> 3] |= np.uint8(1 << (cell & 7))
+
+
+@jit
+def find_reached(
+    luma: int,
+    red: int,
+    green_blue: int,
+    green_red: int,
+    blue: int,
+    red_offset: int,
+    green_offset: int,
+    blue_offset: int,
+    rgb: Int64Array,
+    out: NDArray[np.bool_],
+) -> None:
+    """Write whether a matrix reaches each colour (3, n): mirrors ``matrices._reached``."""
+    for i in range(out.size):
+        r, g, b = rgb[0, i], rgb[1, i], rgb[2, i]
+        out[i] = False
+        for y in range(256):
+            light = luma * y
+            cr = -((light + red_offset - (r << 16)) // red)
+            if (light + red * cr + red_offset) >> 16 != r:
+                continue
+            cb = -((light + blue_offset - (b << 16)) // blue)
+            if (light + blue * cb + blue_offset) >> 16 == b and (light - green_blue * cb - green_red * cr + green_offset) >> 16 == g:
+                out[i] = True
+                break

@@ -6,12 +6,16 @@ Integer arithmetic only: this file reaches the bit stream.
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MATRICES", "Matrix", "choose_matrix", "colour_of", "reachable"]
+from hvpzip.ans.backend import kernels
+
+__all__ = ["KERNELS", "MATRICES", "Matrix", "cell_of", "choose_matrix", "reachable"]
+
+KERNELS = "hvpzip.codec.lattice_kernels"
 
 Int64Array = NDArray[np.int64]
 
@@ -43,30 +47,44 @@ MATRICES: tuple[Matrix | None, ...] = (
 )
 
 
-def colour_of(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """R << 16 | G << 8 | B, and whether all three are in 0..255 (else the first is without meaning)."""
+def rgb_of(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[Any, ...]:
+    """Red, green and blue of colours, int32 each, and whether all three are in 0..255."""
     middle = y - (cg >> 1)
     green = cg + middle
     blue = middle - (co >> 1)
     red = blue + co
-    inside = ((red | green | blue) & ~255) == 0
-    return (red << 16) | (green << 8) | blue, inside
+    return red, green, blue, ((red | green | blue) & ~255) == 0
+
+
+def cell_of(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Y << 18 | Co + 256 << 9 | Cg + 256 of colours inside the RGB cube, else 0, and whether they are: a line of Cg lies side by side."""
+    *_, inside = rgb_of(y, co, cg)
+    cell: NDArray[np.int32] = (y << 18) + ((co + 256) << 9) + cg + 256
+    return cell * inside, inside
 
 
 @cache
-def reachable(matrix: int) -> NDArray[np.bool_]:
-    """Which colours a matrix reaches, by R << 16 | G << 8 | B: bool (2**24,), read-only. ``matrix``: 1.. up to the end of ``MATRICES``."""
+def reachable(matrix: int) -> NDArray[np.uint8]:
+    """Which colours a matrix reaches: bit cell % 8 of byte cell // 8, see ``cell_of``; uint8 (2**23,), read-only. ``matrix``: 1.. up to the
+    end of ``MATRICES``.
+    """
     entry = MATRICES[matrix]
     assert entry is not None
-    found = np.zeros(1 << 24, np.bool_)
-    chroma = np.arange(-256, 257, dtype=np.int64)
-    for y in range(256):
-        luma = entry.luma * y
-        red, blue = ((luma + gain * chroma + entry.offset[i]) >> 16 for gain, i in ((entry.red, 0), (entry.blue, 2)))
-        cr, cb = (np.flatnonzero((channel >= 0) & (channel < 256)) for channel in (red, blue))
-        green = (luma - entry.green_blue * chroma[cb] - entry.green_red * chroma[cr][:, None] + entry.offset[1]) >> 16
-        index = (red[cr][:, None] << 16) | (green << 8) | blue[cb]
-        found[index[(green >= 0) & (green < 256)]] = True
+    found = np.zeros(1 << 23, np.uint8)
+    if compiled := kernels(1 << 24, KERNELS):
+        compiled.fill_reachable(*entry[1:6], *entry.offset, found)
+    else:
+        chroma = np.arange(-256, 257, dtype=np.int64)
+        for y in range(256):
+            luma = entry.luma * y
+            red, blue = ((luma + gain * chroma + entry.offset[i]) >> 16 for gain, i in ((entry.red, 0), (entry.blue, 2)))
+            cr, cb = (np.flatnonzero((channel >= 0) & (channel < 256)) for channel in (red, blue))
+            green = (luma - entry.green_blue * chroma[cb] - entry.green_red * chroma[cr][:, None] + entry.offset[1]) >> 16
+            co = red[cr][:, None] - blue[cb]
+            middle = blue[cb] + (co >> 1)
+            cg = green - middle
+            cell = ((middle + (cg >> 1) << 18) + (co + 256 << 9) + cg + 256)[(green >= 0) & (green < 256)]
+            np.bitwise_or.at(found, cell >> 3, (1 << (cell & 7)).astype(np.uint8))
     found.flags.writeable = False
     return found
 
@@ -74,9 +92,8 @@ def reachable(matrix: int) -> NDArray[np.bool_]:
 def choose_matrix(pixels: NDArray[np.integer]) -> int:
     """Id of the matrix that reaches clearly more of the pixels (Y, Co, Cg) ``(3, n)`` than chance, or 0: the encoder's choice."""
     y, co, cg = (channel[:: max(1, pixels.shape[1] >> 11)].astype(np.int32) for channel in pixels)
-    colour, inside = colour_of(y, co, cg)
-    colour = colour[inside].astype(np.int64)
-    rgb = np.stack((colour >> 16, (colour >> 8) & 255, colour & 255))
+    *rgb_planes, inside = rgb_of(y, co, cg)
+    rgb = np.stack(rgb_planes)[:, inside].astype(np.int64)
     rgb = rgb[:, ((rgb > 0) & (rgb < 255)).all(0)]  # clipped colours say nothing
     best, best_lift = 0, 95  # in 64ths: half as many again as chance, at least
     for number, entry in enumerate(MATRICES):
@@ -92,6 +109,10 @@ def choose_matrix(pixels: NDArray[np.integer]) -> int:
 
 def _reached(matrix: Matrix, rgb: Int64Array) -> NDArray[np.bool_]:
     """Whether the matrix reaches each of the colours ``(3, n)``: every luma leaves at most one chroma for red, and one for blue."""
+    if compiled := kernels(256 * rgb.shape[1], KERNELS):
+        result = np.empty(rgb.shape[1], np.bool_)
+        compiled.find_reached(*matrix[1:6], *matrix.offset, np.ascontiguousarray(rgb), result)
+        return result
     luma = matrix.luma * np.arange(256, dtype=np.int64)
     red, green, blue = rgb[:, :, None]
     cr = -((luma + matrix.offset[0] - (red << 16)) // matrix.red)  # the least with red reached

@@ -14,7 +14,7 @@ from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight
 from hvpzip.codec import image_codec, matrices, reweighting
 from hvpzip.codec.image_codec import LATTICE_MARK, SECOND, decode_group, encode_group, inspect_group
 from hvpzip.codec.lattice import Lattice, cost
-from hvpzip.codec.matrices import MATRICES, choose_matrix, reachable
+from hvpzip.codec.matrices import MATRICES, cell_of, choose_matrix, reachable
 from hvpzip.errors import CorruptError
 from hvpzip.transform import colour
 
@@ -106,9 +106,11 @@ def test_the_matrix_that_made_the_photo_is_found(kind, matrix):
 def test_reached_colours_agree_with_the_table_of_all():
     rng = np.random.default_rng(0)
     rgb = rng.integers(1, 255, (3, 2000))
+    cells, inside = cell_of(*colour.forward(rgb.astype(np.uint8)[:, None], colour.YCOCG_R)[:, 0])
+    assert inside.all()
     for number, matrix in enumerate(MATRICES):
         if matrix is not None:
-            expected = reachable(number)[(rgb[0] << 16) | (rgb[1] << 8) | rgb[2]]
+            expected = (reachable(number)[cells >> 3] >> (cells & 7)) & 1
             assert np.array_equal(matrices._reached(matrix, rgb), expected), matrix.name
 
 
@@ -197,4 +199,16 @@ def test_numba_and_numpy_learn_the_same_factors_and_write_the_same_intervals():
             assert (known.second_factors != UNIT).sum() > 3
             results.append((found.edges, found.total, found.excess, known.factors, second.edges, second.total, known.second_factors))
     for one, other in zip(*results, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("number", [1, 2, 8])
+def test_numba_and_numpy_find_the_same_colours_reachable(number):
+    pytest.importorskip("numba")
+    rgb = np.random.default_rng(number).integers(0, 256, (3, 500))
+    found = []
+    for backend in ("numpy", "numba"):
+        with mock.patch.dict(os.environ, HVPZIP_KERNELS=backend):
+            found.append((reachable.__wrapped__(number), matrices._reached(MATRICES[number], rgb)))
+    for one, other in zip(*found, strict=True):
         assert np.array_equal(one, other)
