@@ -33,7 +33,12 @@ Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 
 _LZMA: Final = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 22, "lc": 3, "lp": 0, "pb": 0}]
 _WEBP_SIDE: Final = 16383
-_SLOW_PIXELS: Final = 1 << 14  # beyond, WebP searches less, as its effort would cost more than it gains
+# WebP searches most in small pictures, and in larger ones of few bits or that are graphics: of these the quicker search makes less than
+# this share of the bytes.
+_SMALL_PIXELS: Final = 1 << 14
+_LARGER_PIXELS: Final = 1 << 19
+_GRAPHICS: Final = 8
+_MOST, _LESS = 6, 4
 _LESS_GREEN: Final = 4  # a bit of the filter byte
 
 
@@ -91,7 +96,10 @@ def _candidates(samples: Samples, bit_depth: int) -> Iterator[bytes]:
         yield bytes((DEFLATE,)) + stream[:1] + deflate.compress(stream[1:]) + deflate.flush()
         yield bytes((LZMA,)) + stream[:1] + lzma.compress(stream[1:], lzma.FORMAT_RAW, filters=_LZMA)
     if bit_depth <= 8 and max(samples.shape[:2]) <= _WEBP_SIDE:
-        found = _webp(samples)
+        pixels = samples[:, :, 0].size
+        found = _webp(samples, _MOST if pixels <= _SMALL_PIXELS else _LESS)
+        if _SMALL_PIXELS < pixels <= _LARGER_PIXELS and found is not None and (bit_depth < 8 or _GRAPHICS * len(found) < samples.size):
+            found = _webp(samples, _MOST)
         if found is not None:
             yield bytes((WEBP,)) + found
     if bit_depth in (1, 2, 4, 8, 16) and (samples.shape[2] == 1 or bit_depth >= 8):
@@ -182,12 +190,11 @@ def _constant(body: bytes, shape: tuple[int, int, int], bit_depth: int) -> Sampl
     return np.broadcast_to(value.astype(np.uint8 if bit_depth <= 8 else np.uint16), shape).copy()
 
 
-def _webp(samples: Samples) -> bytes | None:
-    """The contents of the VP8L chunk, whose frame follows from them; gray becomes three equal channels."""
+def _webp(samples: Samples, method: int) -> bytes | None:
+    """The contents of the VP8L chunk, whose frame follows from them; gray becomes three equal channels. ``method``: how much to search."""
     channels = samples.shape[2]
     planes = {1: [0, 0, 0], 2: [0, 0, 0, 1], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]
     buffer = io.BytesIO()
-    method = 6 if samples[:, :, 0].size <= _SLOW_PIXELS else 4
     picture = Image.fromarray(np.ascontiguousarray(samples[:, :, planes]))
     picture.save(buffer, format="WEBP", lossless=True, exact=True, quality=100, method=method)
     data = buffer.getvalue()

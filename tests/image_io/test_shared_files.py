@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hvpzip import compress_file, decompress_file
 from hvpzip.errors import HvpzipError
 from hvpzip.image_io import Kind, read_image, write_image
 
@@ -119,3 +120,30 @@ def test_16_bit_samples_are_those_that_another_library_reads(path):
     samples = samples.reshape(*samples.shape[:2], -1)
     expected = imagecodecs.png_decode(path.read_bytes()).reshape(*samples.shape[:2], -1)
     np.testing.assert_array_equal(samples, expected[:, :, : samples.shape[2]])  # libpng makes alpha of a transparent colour
+
+
+def by_size() -> list[object]:
+    """All pictures, the smallest file first; every 40th of those under 4,096 bytes is quick, the others are marked as slow."""
+    paths = sorted(pictures(), key=lambda path: (path.stat().st_size, path.name))
+    quick = {path for path in paths[::40] if path.stat().st_size < 4096}
+    return [pytest.param(path, id=f"{path.parent.name}/{path.name}", marks=[] if path in quick else [pytest.mark.slow]) for path in paths]
+
+
+@pytest.mark.parametrize("path", by_size())
+def test_whole_files_come_back_or_are_refused_with_nothing_left(tmp_path, path):
+    """Through ``.hvz`` and the default output format, with the metadata."""
+    coded = tmp_path / "x.hvz"
+    try:
+        picture = read_image(path)
+    except HvpzipError as error:
+        with pytest.raises(type(error)):
+            compress_file(path, coded)
+        assert list(tmp_path.iterdir()) == []
+        return
+    compress_file(path, coded, verify=False)
+    restored = decompress_file(coded).output
+    assert restored is not None
+    again = read_image(restored)
+    np.testing.assert_array_equal(again.samples, picture.samples, strict=True)
+    assert again.form._replace(chunks=()) == picture.form._replace(chunks=())
+    compare_as_pillow_sees_them(path, io.BytesIO(Path(restored).read_bytes()))
