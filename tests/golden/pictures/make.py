@@ -1,15 +1,17 @@
 """Writes the golden files of this folder and their manifest: one small picture of every form, none of which needs a model.
 
-Run it from the repository's root only to add files: those that are here stay as they are, and must decode for ever.
+Run ``python -m tests.golden.pictures.make`` from the root only to add files: those that are here stay as they are, and must decode for ever.
 """
 
 import csv
 import hashlib
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.damage import cut, seal
 from hvpzip import container, fallback, predictive
 from hvpzip.api.pictures import sections_of
 from hvpzip.codec import rewrites
@@ -115,6 +117,70 @@ def rewritten() -> Iterator[tuple[str, str, bytes, str]]:
         yield f"good-rewritten-{name}.hvz", f"{form.words}, rewritten: {name}", file_of(form, payload, samples, sections_of(form)), digest
 
 
+def features() -> Iterator[tuple[str, str, bytes, str]]:
+    """What forms and methods do not show: groups, sides, filters, splits, what a reader skips."""
+    from hvpzip.fallback.methods import _filtered
+
+    def row(name: str, shows: str, data: bytes, samples: np.ndarray) -> tuple[str, str, bytes, str]:
+        return f"good-{name}.hvz", shows, data, hashlib.sha256(little_endian(samples)).hexdigest()
+
+    def grouped(samples: np.ndarray, payload_of: Callable[[int, np.ndarray], bytes]) -> bytes:
+        """Groups of 16 x 16."""
+        tiles = [samples[y : y + 16, x : x + 16] for y in range(0, samples.shape[0], 16) for x in range(0, samples.shape[1], 16)]
+        groups = [
+            container.Group(payload_of(number, tile), container.crc32(little_endian(np.ascontiguousarray(tile))))
+            for number, tile in enumerate(tiles)
+        ]
+        height, width, channels = samples.shape
+        header = container.Header(
+            width=width, height=height, channels=channels, bit_depth=8 * samples.itemsize, colour_lift=0, map=0, levels=0,
+            model_id=bytes(8), effort=1, parts=True, group_size_log2=4,
+        )  # fmt: skip
+        return container.write(header, groups)
+
+    y, x, c = np.indices((37, 40, 3))
+    samples = ((x * 3 + y * 5 + c * 40 + x * y % 5) & 255).astype(np.uint8)
+    for name, picture in (("gray8", samples[..., :1]), ("one-pixel", samples[:1, :1]), ("row", samples[:1]), ("column", samples[:, :1])):
+        picture = np.ascontiguousarray(picture)
+        shows = f"{picture.shape[1]} x {picture.shape[0]}, {picture.shape[2]} channels of 8 bits"
+        yield row(name, shows, file_of(Form(Kind.RGB, 8), b"\0" + fallback.encode(picture, 8), picture, ()), picture)
+    yield row(
+        "groups", "nine groups, those at the edges smaller", grouped(samples, lambda _, tile: b"\0" + fallback.encode(tile, 8)), samples
+    )
+
+    def filtered(number: int, tile: np.ndarray) -> bytes:
+        stream = list(_filtered(np.ascontiguousarray(tile), 8 * tile.itemsize))[number]
+        deflate = zlib.compressobj(9, wbits=-15)
+        return b"\0\2" + stream[:1] + deflate.compress(stream[1:]) + deflate.flush()
+
+    for depth in (8, 16):
+        strip = np.tile(samples[:16, :16], (8, 1, 1)).astype(np.uint8 if depth == 8 else np.uint16)
+        if depth == 16:
+            strip = strip * np.uint16(251)
+        yield row(f"filters{depth}", f"eight groups, each with another filter, {depth} bits", grouped(strip, filtered), strip)
+    flat = np.full((5, 4, 3), (1, 2, 250), np.uint8)
+    yield row("method-constant", "the method constant", file_of(Form(Kind.RGB, 8), b"\0\1\1\2\xfa", flat, ()), flat)
+    form = Form(Kind.RGB_ALPHA, 8)
+    picture = samples_of(form)
+    colour, alpha = fallback.encode(picture[..., :3], 8), fallback.encode(picture[..., 3:], 8)
+    yield row(
+        "split-alpha", "alpha in a part of its own", file_of(form, b"\1" + encode(len(colour)) + colour + alpha, picture, ()), picture
+    )
+    form = Form(Kind.GRAY, 16)
+    doubled = samples_of(Form(Kind.GRAY, 8)).astype(np.uint16) * np.uint16(257)
+    high, low = fallback.encode((doubled >> 8).astype(np.uint8), 8), fallback.encode(np.zeros(doubled.shape, np.uint8), 8)
+    yield row("split-difference", "low bytes less high bytes", file_of(form, b"\6" + encode(len(high)) + high + low, doubled, ()), doubled)
+    form = Form(Kind.PALETTE, 2, bytes(range(12)))
+    picture = samples_of(form)
+    plain = container.Section(container.FORM_SECTION, b"\4\x0c" + form.palette)
+    data = file_of(form, b"\0" + fallback.encode(picture, 2), picture, (plain,))
+    yield row("palette2", "2-bit palette, not packed", data, picture)
+    strange = (plain, container.Section(6, b"of a later version"), container.Section(container.METADATA_SECTION, b"\0newR\3abc"))
+    pieces = cut(file_of(form, b"\0" + fallback.encode(picture, 2), picture, strange))
+    data = seal(pieces._replace(header=pieces.header[:10] + b"\x7f" + pieces.header[11:]))
+    yield row("skipped", "hints, a section and a record of a later version, which are skipped", data, picture)
+
+
 def refused() -> Iterator[tuple[str, str, bytes, str]]:
     form = Form(Kind.GRAY, 8)
     samples = samples_of(form)
@@ -143,7 +209,7 @@ def refused() -> Iterator[tuple[str, str, bytes, str]]:
 
 if __name__ == "__main__":
     rows = []
-    for name, shows, data, digest in (*good(), *refused()):
+    for name, shows, data, digest in (*good(), *features(), *refused()):
         if not (HERE / name).exists():
             (HERE / name).write_bytes(data)
         rows.append((name, shows, digest))
