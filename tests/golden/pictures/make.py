@@ -1,6 +1,7 @@
 """Writes the golden files of this folder and their manifest: one small picture of every form, none of which needs a model.
 
-Run ``python -m tests.golden.pictures.make`` from the root only to add files: those that are here stay as they are, and must decode for ever.
+``python -m tests.golden.pictures.make``, from the repository's root, only adds files: those that are here stay as they are, and must decode
+for ever.
 """
 
 import csv
