@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hvpzip import fallback, varint
 from hvpzip.codec import image_codec, parts
 from hvpzip.codec.decoder import Decoder
 from hvpzip.codec.plans import parameter_bytes
@@ -49,13 +50,26 @@ def test_the_end_of_the_message_is_checked_only_where_it_is_reached(tiny_model, 
     np.testing.assert_array_equal(image_codec.decode_group(longer, group.shape, 8, tiny_model, step=4), group[:, ::4, ::4])
 
 
+def split_payload(group, depth, split):
+    """The group in parts by plain methods, divided as the split says."""
+    payload, places = bytes((split,)), list(parts._places(group.shape[2], depth, split))
+    for number, (channels, shift, part_depth) in enumerate(places):
+        part = group[:, :, channels] >> shift
+        if split & 4 and not shift:
+            part = part - (group[:, :, channels] >> 8)
+        data = fallback.encode((part & 255).astype(np.uint8) if split & 2 else part, part_depth)
+        payload += (varint.encode(len(data)) if number + 1 < len(places) else b"") + data
+    return payload
+
+
 @pytest.mark.parametrize("step", [2, 8])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("depth", [2, 8, 16])
 def test_parts_by_whichever_method_have_previews(tiny_model, crop, step, channels, depth):
     planes = np.concatenate([crop(20, 10, 37, 26), crop(40, 10, 37, 26, True)])[:channels].transpose(1, 2, 0)
     group = planes >> (8 - depth) if depth <= 8 else planes.astype(np.uint16) * 255 + planes[::-1]
-    for split in parts._splits(group, depth):
-        payload = parts._encode_split(group, depth, split, tiny_model, 1).payload
+    splits = [split for split in range(8) if not split & ~parts._allowed(channels, depth) and split & 6 != 4]
+    payloads = [split_payload(group, depth, split) for split in splits]
+    for payload in (*payloads, parts.encode_parts(group, depth, tiny_model, 1).payload):
         found = parts.decode_parts(payload, group.shape, depth, tiny_model, step=step)
         np.testing.assert_array_equal(found, group[::step, ::step], strict=True)
