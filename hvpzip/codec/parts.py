@@ -27,6 +27,8 @@ AS_PART_BYTES: Final = 2  # what ``as_part`` adds to the payload
 _LAST_APART: Final = 1  # the last channel of 2 or 4 is a part of its own
 _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
 _LOW_LESS_HIGH: Final = 4  # the low byte is stored as its difference to the high one
+# A model that needs at most so many quarters of the quickest plain method suits a picture in which nothing repeats: no other way is tried.
+_QUARTERS: Final = 3
 
 
 class Parts(NamedTuple):
@@ -59,7 +61,7 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
     coded = by_model(samples, model, effort)
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report,), 0)
-    if not fallback.may_beat_a_model(samples):
+    if 4 * len(alone.payload) < _QUARTERS * fallback.quick_bytes(samples) and not fallback.may_beat_a_model(samples):
         return alone, None
     found = _smallest(samples, bit_depth, model, effort, coded)
     return alone, None if found.payload == as_part(alone).payload else found

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hvpzip.fallback import may_beat_a_model
+from hvpzip.fallback import encode, may_beat_a_model, quick_bytes
 
 
 def photo(side: int, channels: int = 3) -> np.ndarray:
@@ -47,3 +47,9 @@ def shifted_rows() -> np.ndarray:
 )
 def test_small_pictures_few_values_repeats_and_ramps_are_tried(samples):
     assert may_beat_a_model(samples)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_the_quick_size_is_no_smaller_than_the_smallest(channels):
+    samples = photo(140, channels)
+    assert len(encode(samples, 8)) <= quick_bytes(samples) <= samples.size
