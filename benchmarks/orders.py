@@ -167,7 +167,7 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
     split = pyramid.split(lifted, model.config.transform, len(geometry.levels))
     levels = list(zip(geometry.levels, reversed(split.levels), coarse_images(split, model), strict=True))
     make = _Encoder if order == "self-seeded" else _EarlyEncoder
-    encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size), 1, None)
+    encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size), 1, None, {})
     encoder.begin_with(message)
     scout = Scout(model, channels)
     with exact_arithmetic():

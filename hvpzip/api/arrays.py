@@ -1,7 +1,8 @@
 """Arrays to ``.hvz`` bytes and back. Layer rank 4.
 
-The invariant: ``decompress(compress(a))`` equals ``a`` sample for sample, or raises; the bytes depend on the array, the model and the
-effort only.
+The invariant: ``decompress(compress(a))`` equals ``a`` sample for sample, or raises. The bytes depend on the array, the model and the
+effort, not on threads or device; from effort 2 on the encoder searches in floating point, so another processor may write another file,
+which every processor reads.
 """
 
 import io
@@ -22,7 +23,7 @@ def compress(array: "Samples", *, effort: int | None = None, model: str | None =
 
     array: uint8 or uint16, (H, W) for gray, (H, W, 3) for RGB, (H, W, 2) or (H, W, 4) for the same with alpha, both sides at least 1; any
     strides; it is not changed. uint16 is coded by plain methods for the most part, as models so far are for 8 bits.
-    effort: how much to spend; models so far have one effort, 1, which None means. model: the name of a bundled model, None for the default.
+    effort: how much to spend: 1 (quickest), 2 (None means this) or 3 (smallest). model: the name of a bundled model, None for the default.
     threads: cores for the network, 0 for all, None to leave torch's setting; the bytes do not depend on it.
     Raises: TypeError or ValueError if the array is of another kind or ``threads`` is negative, ModelError if model or effort is unknown.
     """

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["NO_MODEL", "Coded", "CompressReport", "GroupProgress", "TermBits", "checked_shape", "encode", "map_fields", "samples_crc"]
 
 NO_MODEL = bytes(8)  # in the header of a file in which the model codes nothing
-EFFORTS = (1,)  # what the codec can tell apart so far; the first is the default
 
 GroupProgress = Callable[[int, int], None]  # (groups done, groups in all)
 
@@ -182,8 +181,10 @@ def checked_shape(array: "Samples") -> tuple[int, int, int]:
 
 def _checked_effort(effort: int | None, weights: "Model") -> int:
     """The effort as the header stores it. Raises: ModelError if the model has no such effort."""
+    from hvpzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
+
     if effort is None:
-        return EFFORTS[0]
+        return DEFAULT_EFFORT
     if effort not in EFFORTS:
         raise ModelError(f"model {weights.name} has no effort {effort}, only {', '.join(map(str, EFFORTS))}")
     return effort

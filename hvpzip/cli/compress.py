@@ -14,7 +14,7 @@ __all__ = ["command"]
 @input_argument
 @transfer_options
 @click.option("--no-verify", is_flag=True, help="Do not decode what was written before it gets its name.")
-@click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend. Models so far have one effort, 1.")
+@click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend: 1 is quickest, 2 the default, 3 smallest.")
 @click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")
 @click.option("--strip", is_flag=True, help="Leave out the metadata (EXIF, XMP, ICC profile, texts and the like).")
 @click.option("--model", metavar="NAME", help="The bundled model to use; the default is the best one.")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import Mixture, Plan
+from hvpzip.codec.adaptation import Adaptation, adapted_heads
 from hvpzip.codec.geometry import Int32Array, Int64Array, Level, Range, base_precision, kernel_of, support
 from hvpzip.codec.lattice import Lattice
 from hvpzip.codec.report import TermBits
@@ -28,6 +29,13 @@ class Decoder(Walker):
         super().__init__(model, channels, measured=measured)
         self.message, self.lanes, self.known = message, message.head.size, known
         self.plans = reversed(plan)
+
+    def changes(self, adaptation: Adaptation, path: str) -> None:
+        """Pop the changes of the heads, and change them."""
+        before = self.message
+        self.message, changes, bits = adaptation.pop(self.message, self.model.cascade, path, self.plans)
+        self.heads = adapted_heads(self.model.cascade, changes)
+        self.note(TermBits(0, "heads", 0, "rate", bits), before)
 
     def base(self, shape: tuple[int, int], ranges: list[Range]) -> Int32Array:
         base = np.empty((self.channels, *shape), np.int32)

@@ -6,6 +6,7 @@ import numpy as np
 
 from hvpzip import ans
 from hvpzip.ans import Plan
+from hvpzip.codec.adaptation import Adaptation, HeadChanges, Heads
 from hvpzip.codec.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
 from hvpzip.codec.lattice import Lattice
 from hvpzip.codec.report import TermBits
@@ -18,8 +19,8 @@ __all__ = ["Encoder"]
 
 
 class Encoder(Walker):
-    def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int, reweighting: Reweighting | None) -> None:
-        super().__init__(model, channels, measured=True)
+    def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int, reweighting: Reweighting | None, heads: Heads) -> None:
+        super().__init__(model, channels, heads, measured=True)
         self.message = ans.base_message(lanes)
         self.plans = iter(plan)
         self.reweighting = reweighting
@@ -105,3 +106,8 @@ class Encoder(Walker):
             self.message = ans.push_planned(self.message, symbols, ones, precision, next(self.plans))
             total += ans.bits_of(ones, precision)
         self.note(TermBits(0, "base", 0, "rate", total), self.message)
+
+    def changes(self, adaptation: Adaptation, changes: HeadChanges, path: str) -> None:
+        """What the decoder must know before all else: the changes of the heads."""
+        self.message, bits = adaptation.push(self.message, changes, self.model.cascade, path, self.plans)
+        self.note(TermBits(0, "heads", 0, "rate", bits), self.message)

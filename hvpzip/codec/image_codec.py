@@ -1,7 +1,7 @@
 """A group of samples to a payload and back.
 
-    payload = [255, matrix, where the colours' lattice is used (lattice.py)] + 1 byte of coding parameters (plans.py)
-              + the message of one lane (ans.to_bytes)
+    payload = [254, ..., where heads are adapted to the group (adaptation.py)] + [255, matrix, where the colours' lattice is used
+              (lattice.py)] + 1 byte of coding parameters (plans.py) + the message of one lane (ans.to_bytes)
 
 The decoder goes coarse to fine along the schedule's path: it pops a latent with p, pops the unit given it, and pushes the latent back
 with q. The encoder does the inverse of every move in the reverse order, fine to coarse (Bit-Swap order): so it pops latents from what it
@@ -13,6 +13,7 @@ All arithmetic that reaches the payload is in ``plans``, ``geometry``, ``lattice
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,21 +21,24 @@ from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import StackUnderflow
+from hvpzip.codec.adaptation import Adaptation, HeadChanges, Heads, adapted_heads
 from hvpzip.codec.decoder import Decoder
+from hvpzip.codec.efforts import EFFORTS, Effort
 from hvpzip.codec.encoder import Encoder
+from hvpzip.codec.fitting import FitSettings, fit_heads
 from hvpzip.codec.geometry import coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.lattice import Lattice
 from hvpzip.codec.matrices import MATRICES, choose_matrix
 from hvpzip.codec.plans import LATTICE_MARK, Coding, candidates, plans
 from hvpzip.codec.report import GroupReport, TermBits, bound_of
-from hvpzip.codec.reweighting import can_reweight, plan_reweighting
-from hvpzip.codec.walker import Scout
+from hvpzip.codec.reweighting import Reweighting, can_reweight, plan_reweighting
+from hvpzip.codec.walker import Scout, Sight
 from hvpzip.errors import CorruptError
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.nn.weights import Model
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_group", "inspect_group"]
+__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_along", "encode_group", "inspect_group"]
 
 GROUP_SIZE = 1024
 # Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
@@ -48,9 +52,9 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
 
     Args:
         samples: uint8 ``(C, h, w)``, C 1 or 3, sides at least 1.
-        model: Its schedule's first path is the default; where the stack cannot carry its latents, or the group is small, the others are
+        model: The effort names the path of its schedule; where the stack cannot carry its latents, or the group is small, the others are
             tried.
-        effort: Reserved for schedules to choose among; the bytes do not depend on it yet.
+        effort: One of ``EFFORTS``.
 
     Raises:
         ValueError: other shapes or types.
@@ -58,8 +62,9 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
     if samples.dtype != np.uint8 or samples.ndim != 3 or samples.shape[0] not in (1, 3) or 0 in samples.shape:
         raise ValueError(f"a group is uint8 (1 or 3, h, w), not {samples.dtype} {samples.shape}")
     best: tuple[bytes, GroupReport] | None = None
-    for path in range(len(model.schedule.path_names)):
-        found = _encode_along(samples, model, path, learn_colours=True)
+    group, spent = _Group(samples, model), EFFORTS[effort]
+    for scouted in _promising(group, spent):
+        found = _encoded(group, scouted)
         if found is not None and (best is None or len(found[0]) < len(best[0])):
             best = found
         if best is not None and samples[0].size > TRY_ALL_PIXELS:
@@ -68,30 +73,61 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
     return best
 
 
-def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_colours: bool = False) -> tuple[bytes, GroupReport] | None:
-    """Payload along one path, or None where the stack runs dry on any number of lanes. With ``learn_colours`` it uses the lattice if that
-    pays.
+class _Group:
+    """A group's samples on their map: all that does not depend on the path.
+
+    Attributes:
+        bands, coarse: Units and coarse image of every level, finest first.
     """
-    channels = samples.shape[0]
-    geometry = geometry_of(samples.shape, 8, model)
-    name = model.schedule.path_names[path]
-    split = pyramid.split(colour.forward(samples, lift_of(channels, model)), model.config.transform, len(geometry.levels))
-    bands, coarse = list(reversed(split.levels)), coarse_images(split, model)
-    scout, sights = Scout(model, channels), []
+
+    def __init__(self, samples: NDArray[np.uint8], model: Model) -> None:
+        self.model, self.channels, self.size = model, samples.shape[0], samples.size
+        self.geometry = geometry_of(samples.shape, 8, model)
+        split = pyramid.split(colour.forward(samples, lift_of(self.channels, model)), model.config.transform, len(self.geometry.levels))
+        self.base, self.bands, self.coarse = split.base, list(reversed(split.levels)), coarse_images(split, model)
+
+
+class _Scouted(NamedTuple):
+    """What is settled about a path before anything is pushed."""
+
+    path: int
+    sights: list[Sight]
+    reweighting: Reweighting | None
+    adapted: tuple[Adaptation, HeadChanges] | None
+    heads: Heads
+
+
+def _scouted(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True) -> _Scouted:
+    model, geometry, name = group.model, group.geometry, group.model.schedule.path_names[path]
+    adapted = fit_heads(model, name, geometry.levels, group.coarse, group.bands, fit) if fit else None
+    heads = adapted_heads(model.cascade, adapted[1]) if adapted else {}
+    scout, sights = Scout(model, group.channels, heads), []
     with exact_arithmetic():
-        for level, units, image in zip(geometry.levels, bands, coarse, strict=True):
+        for level, units, image in zip(geometry.levels, group.bands, group.coarse, strict=True):
             sights.append(scout.level(level, name, image, units))
     reweighting = None
-    if learn_colours and can_reweight(channels, model) and bands:
-        reweighting = plan_reweighting(geometry, name, split.base, bands, sights, choose_matrix(coarse[0].reshape(3, -1)))
-    prefix = b"" if reweighting is None else bytes([LATTICE_MARK, reweighting.matrix + SECOND * reweighting.second])
-    for coding in candidates(path, samples.size):
-        encoder = Encoder(model, channels, plans(transfers(geometry, channels, name), coding), coding.first_lanes, reweighting)
+    if learn_colours and can_reweight(group.channels, model) and group.bands:
+        matrix = choose_matrix(group.coarse[0].reshape(3, -1))
+        reweighting = plan_reweighting(geometry, name, group.base, group.bands, sights, matrix)
+    return _Scouted(path, sights, reweighting, adapted, heads)
+
+
+def _encoded(group: _Group, scouted: _Scouted) -> tuple[bytes, GroupReport] | None:
+    """The payload, or None where the stack runs dry on any number of lanes."""
+    model, geometry, path, reweighting, adapted = group.model, group.geometry, scouted.path, scouted.reweighting, scouted.adapted
+    name = model.schedule.path_names[path]
+    prefix = adapted[0].prefix() if adapted else b""
+    prefix += b"" if reweighting is None else bytes([LATTICE_MARK, reweighting.matrix + SECOND * reweighting.second])
+    moves = transfers(geometry, group.channels, name) + (adapted[0].transfers(model.cascade, name) if adapted else [])
+    for coding in candidates(path, group.size):
+        encoder = Encoder(model, group.channels, plans(moves, coding), coding.first_lanes, reweighting, scouted.heads)
         try:
             with exact_arithmetic():
-                for level, sight, image, units in zip(geometry.levels, sights, coarse, bands, strict=True):
+                for level, sight, image, units in zip(geometry.levels, scouted.sights, group.coarse, group.bands, strict=True):
                     encoder.level(level, name, sight, image, units)
-                encoder.base(split.base, geometry.base_ranges)
+                encoder.base(group.base, geometry.base_ranges)
+                if adapted:
+                    encoder.changes(*adapted, name)
             lanes = encoder.message.head.size
             payload = prefix + bytes([coding.to_byte()]) + ans.to_bytes(ans.resize(encoder.message, 1))
         except StackUnderflow:
@@ -99,6 +135,41 @@ def _encode_along(samples: NDArray[np.uint8], model: Model, path: int, learn_col
         matrix = None if reweighting is None else reweighting.matrix
         return payload, GroupReport(8 * len(payload), bound_of(encoder.terms), encoder.terms, encoder.stack, name, lanes, matrix)
     return None
+
+
+def _promising(group: _Group, effort: Effort) -> Iterator[_Scouted]:
+    """Paths to try, the most promising first; the one without latents is among them.
+
+    Learnt colours reweight samples, not latents, so a noise level loses by them more than it gains (docs/experiments.md, 61): where they
+    pay, the path without latents is smaller, and quicker.
+    """
+    schedule = group.model.schedule
+    plain = schedule.plain_path
+    quick = _scouted(group, plain, effort.fit) if not effort.latents or can_reweight(group.channels, group.model) else None
+    first = quick is not None and (not effort.latents or quick.reweighting is not None)
+    if quick is not None and first:
+        yield quick
+    if effort.latents:
+        for path in range(len(schedule.path_names)):
+            if path != plain:
+                yield _scouted(group, path, effort.fit)
+            elif not first:
+                yield quick or _scouted(group, plain, effort.fit)
+
+
+def encode_along(
+    samples: NDArray[np.uint8], model: Model, path: int, learn_colours: bool = False, fit: FitSettings | None = None
+) -> tuple[bytes, GroupReport] | None:
+    """As ``encode_group`` along one path, whatever it costs, for measurements; None where the stack cannot carry it.
+
+    Args:
+        samples, model: As there.
+        path: Place among the schedule's ``path_names``.
+        learn_colours: Whether the colours' lattice is used where it pays.
+        fit: How heads are adapted, None for not at all.
+    """
+    group = _Group(samples, model)
+    return _encoded(group, _scouted(group, path, fit, learn_colours))
 
 
 def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model, *, step: int = 1) -> NDArray[np.uint8]:
@@ -137,21 +208,27 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
     if not payload:
         raise CorruptError("the payload is empty")
     known, matrix = None, None
-    if payload[0] == LATTICE_MARK:
+    adaptation, payload = Adaptation.from_prefix(payload, model.config.networks)
+    if payload[:1] == bytes([LATTICE_MARK]):
         known_matrix = len(payload) > 2 and payload[1] < 2 * SECOND and payload[1] % SECOND < len(MATRICES)
         if not known_matrix or not can_reweight(channels, model):
             raise CorruptError("the payload's colour lattice is damaged, or its model cannot have one")
         matrix, second, payload = payload[1] % SECOND, payload[1] >= SECOND, payload[2:]
         known = Lattice(matrix, second)
+    if not payload:
+        raise CorruptError("the payload ends inside its parameters")
     coding = Coding.from_byte(payload[0], len(model.schedule.path_names))
     name = model.schedule.path_names[coding.path]
     geometry = geometry_of(shape, bit_depth, model)
-    plan = plans(transfers(geometry, channels, name), coding)
+    moves = transfers(geometry, channels, name) + (adaptation.transfers(model.cascade, name) if adaptation else [])
+    plan = plans(moves, coding)
     message = ans.resize(ans.from_bytes(payload[1:]), plan[-1][0].lanes)
     decoder = Decoder(model, channels, plan, message, known, measured=measured)
     # Only with plain subsampling is the low band of a level what the picture has in every second row and column.
     left_out = step.bit_length() - 1 if model.config.transform == lifting.SUBSAMPLE else 0
     with exact_arithmetic():
+        if adaptation:
+            decoder.changes(adaptation, name)
         image = decoder.base(geometry.base_shape, geometry.base_ranges)
         for level in reversed(geometry.levels[left_out:]):
             image = lifting.merge2d(image, decoder.level(level, name, image), model.config.transform)

@@ -14,13 +14,17 @@ from typing import NamedTuple
 from hvpzip.ans import Plan, flat_plan, ramp_plan
 from hvpzip.errors import CorruptError
 
-__all__ = ["LATTICE_MARK", "Coding", "Transfer", "candidates", "parameter_bytes", "plans"]
+__all__ = ["ADAPTED_MARK", "HIDDEN", "LATTICE_MARK", "LAWS", "Coding", "Transfer", "candidates", "parameter_bytes", "plans"]
 
 NO_RAMP = 3  # all lanes from the start: 31 bits a lane, for groups that never fill a ramp
 RUNS = {0: 32, 1: 128, 2: 512, 4: 2048}  # vector pushes before lanes double, by number
 MAX_LOG2_LANES = 10
 # First byte of a payload whose last colour is reweighted; the number of the matrix and the coding parameters follow.
 LATTICE_MARK = 255
+# First byte of a payload whose heads are changed (adaptation.py); what follows it begins like any other payload.
+ADAPTED_MARK = 254
+LAWS = 3  # bytes of laws for each changed network and layer
+HIDDEN = 1 << 7  # in the byte after the mark: hidden layers are changed too
 
 
 class Coding(NamedTuple):
@@ -50,8 +54,13 @@ class Coding(NamedTuple):
 
 
 def parameter_bytes(payload: bytes) -> int:
-    """How many bytes of a payload come before its message: 1, or 3 with ``LATTICE_MARK``; fewer only where the payload is shorter."""
-    return min(3 if payload[:1] == bytes([LATTICE_MARK]) else 1, len(payload))
+    """How many bytes of a payload come before its message: 1, 2 more with ``LATTICE_MARK``, and those of ``adaptation.py``; fewer only
+    where the payload is shorter.
+    """
+    size = 0
+    if payload[:1] == bytes([ADAPTED_MARK]) and len(payload) > 1:
+        size = 2 + LAWS * (payload[1] & ~HIDDEN).bit_count() * (2 if payload[1] & HIDDEN else 1)
+    return min(size + (3 if payload[size : size + 1] == bytes([LATTICE_MARK]) else 1), len(payload))
 
 
 class Transfer(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from hvpzip import ans
 from hvpzip.codec.geometry import Int32Array, Level, exact_steps
 from hvpzip.codec.report import TermBits
 from hvpzip.nn import features
-from hvpzip.nn.network import LevelNetwork, State
+from hvpzip.nn.network import Head, LevelNetwork, State
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 
@@ -23,8 +24,9 @@ __all__ = ["Scout", "Sight", "Walker"]
 class Walker:
     """What encoder and decoder share: the network's states of a level, units laid onto its grid, and the account of the stack."""
 
-    def __init__(self, model: Model, channels: int, *, measured: bool = False) -> None:
+    def __init__(self, model: Model, channels: int, heads: Mapping[tuple[int, int], Head] | None = None, *, measured: bool = False) -> None:
         self.model, self.channels, self.ops = model, channels, model.ops
+        self.heads = heads or {}  # those adapted to the group, by network and step
         self.measured = measured
         self.terms: list[TermBits] = []
         self.stack: list[tuple[str, ans.Message]] = []
@@ -63,7 +65,8 @@ class Walker:
         return network.reveal(self.ops, state, index, full)
 
     def predict(self, level: Level, state: State, index: int) -> Parameters:
-        prediction = self.network(level).predict(self.ops, state, index)
+        head = self.heads.get((min(level.number, self.model.config.networks), index))
+        prediction = self.network(level).predict(self.ops, state, index, head)
         return Parameters(prediction, 0, level.sizes[level.schedule.steps[index].unit], self.model.config.components)
 
 

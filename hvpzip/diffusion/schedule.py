@@ -132,6 +132,12 @@ class Schedule:
         """Names of the paths, in the order in which files number them."""
         return tuple(self.levels[0].paths)
 
+    @property
+    def plain_path(self) -> int:
+        """Place of the first path that takes no latents at any level, the last one where there is none."""
+        latent = [any(level.steps[i].is_latent for level in self.levels for i in level.paths[name]) for name in self.path_names]
+        return latent.index(False) if False in latent else len(latent) - 1
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; ``from_dict`` is its inverse."""
         return {

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +50,8 @@ class Int8Ops:
     """
 
     def __init__(self) -> None:
-        self._packs: dict[tuple[Conv, int, bool], _Packed] = {}
+        # Heads adapted to a group go away with it, and so must their kernels.
+        self._packs: WeakKeyDictionary[Conv, dict[tuple[int, bool], _Packed]] = WeakKeyDictionary()
 
     def inputs(self, values: Tensor) -> Tensor:
         """int8 from integers -128..127."""
@@ -94,10 +96,10 @@ class Int8Ops:
 
     def _pack(self, conv: Conv, bits: int, dtype: torch.dtype) -> _Packed:
         signed = dtype == torch.int8
-        key = (conv, bits, signed)
-        if key not in self._packs:
-            self._packs[key] = _pack(conv, bits, SIGN if signed else 0)
-        return self._packs[key]
+        packs = self._packs.setdefault(conv, {})
+        if (bits, signed) not in packs:
+            packs[bits, signed] = _pack(conv, bits, SIGN if signed else 0)
+        return packs[bits, signed]
 
 
 def _bands(shape: torch.Size | tuple[int, ...]) -> Iterator[slice]:

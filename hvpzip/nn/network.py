@@ -159,11 +159,14 @@ class LevelNetwork(nn.Module):
         """Closed-form prediction of the step's unit: ``(B, 3, h, w)`` integers in 1/64."""
         return features.round_shift(state.means[step], features.MEAN_SHIFT)
 
-    def predict(self, ops: Ops, state: State, step: int) -> Prediction:
-        """Parameters of the step. ``state`` must come from the reveals that the schedule names before it."""
+    def predict(self, ops: Ops, state: State, step: int, head: Head | None = None) -> Prediction:
+        """Parameters of the step, by ``head`` instead of its own where one is given. ``state`` must come from the reveals that the schedule
+        names before it.
+        """
         log2_scale = features.round_shift(state.scales[step], features.ENERGY_SHIFT)
         coupling = self._forms([step])[step].coupling
-        return Prediction(self.linear_mean(state, step), log2_scale, coupling, self.heads[step](ops, state.carried), state.surprise)
+        corrections = (head or self.heads[step])(ops, state.carried)
+        return Prediction(self.linear_mean(state, step), log2_scale, coupling, corrections, state.surprise)
 
     def reveal(self, ops: Ops, state: State, step: int, values: Tensor) -> State:
         """State after the step's unit is known: a latent opens a side branch, an exact unit goes on with the carried features.

@@ -108,7 +108,8 @@ def test_unknown_model_or_effort_is_a_model_error(pictures: Mapping[str, Samples
         hvpzip.compress(pictures["dot"], model="no-such-model")
     with pytest.raises(errors.ModelError, match="effort 7"):
         hvpzip.compress(pictures["dot"], effort=7)
-    assert hvpzip.compress(pictures["dot"], effort=1) == packed["dot"]
+    assert hvpzip.compress(pictures["dot"], effort=2) == packed["dot"]
+    assert hvpzip.info(hvpzip.compress(pictures["dot"], effort=1)).effort == 1
 
 
 def test_levels_grow_by_what_was_coded_for_them(pictures: Mapping[str, Samples]) -> None:

@@ -94,7 +94,7 @@ def test_self_seeded_order_is_that_of_the_files(tiny_model: Any, crop: Crop, mon
 
     image, real = crop(10, 10, 48, 40), image_codec.candidates
     monkeypatch.setattr(image_codec, "candidates", lambda *arguments: real(*arguments)[1:2])
-    payload, report = image_codec._encode_along(image, tiny_model, 0, learn_colours=False)
+    payload, report = image_codec.encode_along(image, tiny_model, 0, learn_colours=False)
     chain = encode_chain([image], tiny_model, "self-seeded")
     assert chain.data == payload[1:]
     assert chain.bound_bits == report.bound_bits

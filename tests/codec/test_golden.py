@@ -14,6 +14,7 @@ import pytest
 import hvpzip
 from hvpzip import container
 from hvpzip.codec.image_codec import decode_group
+from hvpzip.codec.plans import ADAPTED_MARK
 from hvpzip.nn.weights import list_models, model_id
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -33,7 +34,7 @@ make = load_maker()
 def test_every_golden_file_has_a_digest_and_the_other_way_round():
     files = {path.name for path in GOLDEN.iterdir() if path.suffix in (".hvz", ".payload")}
     assert files == set(DIGESTS)
-    assert set(make.TINY) <= files
+    assert set(make.TINY | make.ADAPTED) <= files
 
 
 @pytest.mark.parametrize("name", make.TINY)
@@ -46,12 +47,22 @@ def test_the_tiny_model_writes_and_reads_the_same_bytes(name, tiny_models):
     assert np.array_equal(decoded, samples)
 
 
-@pytest.mark.parametrize("name", make.TINY)
+@pytest.mark.parametrize("name", make.TINY | make.ADAPTED)
 def test_8_bit_kernels_read_the_same_bytes(int8_ops, name, tiny_models):
-    transform, _, (_, _, width, height), gray = make.TINY[name]
+    transform, _, (_, _, width, height), gray = (make.TINY | make.ADAPTED)[name]
     model = replace(tiny_models(transform), ops=int8_ops)
     decoded = decode_group((GOLDEN / name).read_bytes(), (1 if gray else 3, height, width), 8, model)
     assert make.digest(decoded) == DIGESTS[name]
+
+
+@pytest.mark.parametrize("name", make.ADAPTED)
+def test_payloads_with_adapted_heads_are_read_again(name, tiny_models):
+    transform, _, box, gray = make.ADAPTED[name]
+    payload, samples = (GOLDEN / name).read_bytes(), make.helpers().photo_crop(*box, gray)
+    assert payload[0] == ADAPTED_MARK
+    decoded = decode_group(payload, samples.shape, 8, tiny_models(transform))
+    assert make.digest(decoded) == DIGESTS[name]
+    assert np.array_equal(decoded, samples)
 
 
 def test_the_tiny_model_is_the_one_of_the_golden_files(tiny_models):

@@ -32,7 +32,7 @@ def model(tiny_model_on):
 @pytest.mark.parametrize(("width", "height", "gray"), [(40, 33, False), (31, 40, True), (1, 2, False)])
 def test_a_group_along_a_chain_comes_back(model, crop, width, height, gray):
     samples = crop(20, 20, width, height, gray)
-    payload, report = image_codec._encode_along(samples, model, 0, learn_colours=True)
+    payload, report = image_codec.encode_along(samples, model, 0, learn_colours=True)
     assert np.array_equal(decode_group(payload, samples.shape, 8, model), samples)
     if width > 1:
         borrowed = {(term.unit, term.step) for term in report.terms if term.kind == "refund"}

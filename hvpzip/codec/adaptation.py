@@ -1,0 +1,205 @@
+"""Integer arithmetic only: this file reaches the bit stream.
+
+How a payload carries the changes of its heads (``nn/adaptation.py``).
+
+    [254, kinds, one byte for each array kind]   before the other parameters of the group
+    numbers                                      the first that the decoder pops, the last that the encoder pushes
+
+``kinds``: bit n - 1 says that the heads of network n (1 = finest level) are changed, bit 7 that their hidden layers are too. For each
+changed network, in this order, and each of its layers (``out``, then ``hidden`` where bit 7 is set) the prefix holds three bytes, the
+laws of its gains, biases and weights. A law's byte is ``8 * zero + ratio``: zero has probability 1 - 2^(-(zero + 1) / 3), and a size m from
+1 to 63 is proportional to ((2 ratio + 1) / 16)^m, both signs alike (``law``). Then come the numbers, step by step along the path, layer by
+layer, gains, biases, weights row by row.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip import ans
+from hvpzip.ans import Plan
+from hvpzip.codec.plans import ADAPTED_MARK, HIDDEN, LAWS, Transfer
+from hvpzip.diffusion.schedule import Schedule
+from hvpzip.errors import CorruptError, ModelError
+from hvpzip.nn.adaptation import Changes, adapted_head
+from hvpzip.nn.network import Cascade, Head, LevelNetwork
+from hvpzip.nn.ops import Conv
+
+__all__ = ["LARGEST", "Adaptation", "HeadChanges", "Heads", "adapted_heads", "law", "law_bits"]
+
+MAX_NETWORKS = 7
+LARGEST = 63
+LAW_PRECISION = 16
+ZEROS, RATIOS = 32, 8
+# 2^(16 - k / 3) for k = 0, 1, 2
+_THIRDS = (65536, 52016, 41285)
+
+Int64Array = NDArray[np.int64]
+IntArray = NDArray[np.integer[Any]]
+Intervals = Callable[[IntArray], tuple[IntArray, IntArray]]
+Search = Callable[[int, int, IntArray], tuple[IntArray, IntArray, IntArray]]
+# Changes by (number of the network, step): by the layer's name
+HeadChanges = Mapping[tuple[int, int], Mapping[str, Changes]]
+Heads = dict[tuple[int, int], Head]
+
+
+@functools.cache
+def law(byte: int) -> Int64Array:
+    """Frequencies of -63..63, of 2^16 together, each at least 1. Raises CorruptError for a byte that names no law."""
+    zero, ratio = divmod(byte, RATIOS)
+    if not 0 <= zero < ZEROS:
+        raise CorruptError(f"{byte} names no law of changes")
+    rest = _THIRDS[(zero + 1) % 3] >> ((zero + 1) // 3)
+    powers = [(2 * ratio + 1) ** m * 16 ** (LARGEST - m) for m in range(1, LARGEST + 1)]
+    total = 2 * sum(powers)
+    half = [max(1, rest * power // total) for power in powers]
+    return np.array([*half[::-1], (1 << LAW_PRECISION) - 2 * sum(half), *half], np.int64)
+
+
+@functools.cache
+def law_bits() -> NDArray[np.float64]:
+    """Bits of a size 0..63 under every law: float64 ``(256, 64)``. For the encoder's choice only."""
+    return np.stack([LAW_PRECISION - np.log2(law(byte)[LARGEST:].astype(np.float64)) for byte in range(ZEROS * RATIOS)])
+
+
+class Adaptation(NamedTuple):
+    """What a payload says of its heads.
+
+    Attributes:
+        networks: Numbers of the changed networks, rising.
+        layers: Layers changed, ``("out",)`` or ``("out", "hidden")``.
+        laws: A byte for each network, layer and kind of array, in this order.
+    """
+
+    networks: tuple[int, ...]
+    layers: tuple[str, ...]
+    laws: bytes
+
+    @classmethod
+    def choose(cls, changes: HeadChanges, layers: tuple[str, ...]) -> Adaptation:
+        """The cheapest laws for these changes, of at least one network."""
+        networks = tuple(sorted({network for network, _ in changes}))
+        laws = bytearray()
+        for network in networks:
+            for layer in layers:
+                parts = [heads[layer] for (number, _), heads in changes.items() if number == network]
+                for kind in range(len(Changes._fields)):
+                    sizes = np.concatenate([np.abs(part[kind]).ravel() for part in parts])
+                    laws.append(int(np.argmin(law_bits() @ np.bincount(sizes, minlength=LARGEST + 1))))
+        return cls(networks, layers, bytes(laws))
+
+    @classmethod
+    def from_prefix(cls, payload: bytes, networks: int) -> tuple[Adaptation | None, bytes]:
+        """What the start of a payload says, and the rest of it. Raises CorruptError.
+
+        Args:
+            payload: Any bytes.
+            networks: How many networks the model has.
+        """
+        if payload[:1] != bytes([ADAPTED_MARK]):
+            return None, payload
+        if len(payload) < 2:
+            raise CorruptError("the payload ends inside its parameters")
+        kinds = payload[1]
+        changed = tuple(number for number in range(1, MAX_NETWORKS + 1) if kinds >> (number - 1) & 1)
+        if not changed or changed[-1] > networks:
+            raise CorruptError(f"the payload changes networks {changed} of {networks}")
+        layers = ("out", "hidden") if kinds & HIDDEN else ("out",)
+        size = LAWS * len(changed) * len(layers)
+        if len(payload) < 2 + size:
+            raise CorruptError("the payload ends inside its parameters")
+        return cls(changed, layers, payload[2 : 2 + size]), payload[2 + size :]
+
+    def prefix(self) -> bytes:
+        """The bytes at the start of the payload."""
+        kinds = sum(1 << (number - 1) for number in self.networks) + (HIDDEN if "hidden" in self.layers else 0)
+        return bytes([ADAPTED_MARK, kinds]) + self.laws
+
+    def transfers(self, cascade: Cascade, path: str) -> list[Transfer]:
+        """The arrays of numbers, in the encoder's order."""
+        return [Transfer(True, size) for _, _, _, _, size in reversed(list(self._arrays(cascade, path)))]
+
+    def push(
+        self, message: ans.Message, changes: HeadChanges, cascade: Cascade, path: str, plans: Iterator[Plan]
+    ) -> tuple[ans.Message, float]:
+        """Push all changes; returns the message and their bits."""
+        bits = 0.0
+        for key, layer, kind, byte, _ in reversed(list(self._arrays(cascade, path))):
+            starts, freqs = _law_functions(byte)[0](changes[key][layer][kind].ravel() + LARGEST)
+            message = ans.push_planned(message, starts, freqs, LAW_PRECISION, next(plans))
+            bits += ans.bits_of(freqs, LAW_PRECISION)
+        return message, bits
+
+    def pop(self, message: ans.Message, cascade: Cascade, path: str, plans: Iterator[Plan]) -> tuple[ans.Message, HeadChanges, float]:
+        """The inverse of ``push``."""
+        found: dict[tuple[int, int], dict[str, list[Int64Array]]] = {}
+        bits = 0.0
+        for key, layer, _, byte, size in self._arrays(cascade, path):
+            codec = ans.chunked(*_law_functions(byte), size, LAW_PRECISION, next(plans))
+            message, symbols = codec.pop(message)
+            bits += ans.bits_of(law(byte)[symbols], LAW_PRECISION)
+            found.setdefault(key, {}).setdefault(layer, []).append(symbols.astype(np.int64) - LARGEST)
+        changes = {}
+        for key, layers in found.items():
+            head = _head(cascade, *key)
+            changes[key] = {name: _shaped(_layer(head, name), parts) for name, parts in layers.items()}
+        return message, changes, bits
+
+    def _arrays(self, cascade: Cascade, path: str) -> Iterator[tuple[tuple[int, int], str, int, int, int]]:
+        """(network and step, layer, kind of array, its law, its size), in the decoder's order."""
+        for place, network in enumerate(self.networks):
+            for step in _path(cascade.schedule, network, path):
+                head = _head(cascade, network, step)
+                for at, name in enumerate(self.layers):
+                    for kind, part in enumerate(Changes.none(_layer(head, name))):
+                        yield (network, step), name, kind, self.laws[(place * len(self.layers) + at) * LAWS + kind], part.size
+
+
+def _law_functions(byte: int) -> tuple[Intervals, Search]:
+    """What ``ans.chunked`` needs of a law: intervals, and the search."""
+    freqs = law(byte)
+    starts = np.cumsum(freqs) - freqs
+
+    def intervals(symbols: IntArray) -> tuple[IntArray, IntArray]:
+        return starts[symbols], freqs[symbols]
+
+    def search(begin: int, end: int, cf: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        symbols = np.searchsorted(starts, cf, side="right") - 1
+        return symbols, starts[symbols], freqs[symbols]
+
+    return intervals, search
+
+
+def adapted_heads(cascade: Cascade, changes: HeadChanges) -> Heads:
+    """The changed heads. Raises CorruptError where weights leave the proof of exactness."""
+    try:
+        return {key: adapted_head(_head(cascade, *key), layers) for key, layers in changes.items()}
+    except ModelError as error:
+        raise CorruptError(f"the payload's changes are damaged: {error}") from error
+
+
+def _path(schedule: Schedule, network: int, path: str) -> tuple[int, ...]:
+    return tuple(schedule.level(network).paths[path])
+
+
+def _head(cascade: Cascade, network: int, step: int) -> Head:
+    level = cascade.networks[network - 1]
+    assert isinstance(level, LevelNetwork)
+    head = level.heads[step]
+    assert isinstance(head, Head)
+    return head
+
+
+def _layer(head: Head, name: str) -> Conv:
+    conv = getattr(head, name)
+    assert isinstance(conv, Conv)
+    return conv
+
+
+def _shaped(conv: Conv, parts: list[Int64Array]) -> Changes:
+    return Changes(*(part.reshape(like.shape) for part, like in zip(parts, Changes.none(conv), strict=True)))
