@@ -35,7 +35,7 @@ __all__ = ["FitSettings", "fit_heads"]
 
 CROP, CROPS, MARGIN = 64, 12, 2  # of a level's grid; the margin's features lack their surroundings
 HELD_OUT = 4  # every fourth position judges the fit
-# A step of a number costs about so many bits (docs/experiments.md, 60 and after: 1, 4 and 8 tried), until it is far from zero.
+# A step of a number costs about so many bits (docs/experiments.md, 70: 1, 4 and 8 tried), until it is far from zero.
 PENALTY_BITS, PENALTY_UNITS = 4.0, 8.0
 RATE, WEIGHT_RATE = 0.03, 0.01  # the second: of a weight, relative to a bias
 DEAD_ZONE = 0.75  # in steps; less is sent as zero

@@ -140,7 +140,7 @@ def _encoded(group: _Group, scouted: _Scouted) -> tuple[bytes, GroupReport] | No
 def _promising(group: _Group, effort: Effort) -> Iterator[_Scouted]:
     """Paths to try, the most promising first; the one without latents is among them.
 
-    Learnt colours reweight samples, not latents, so a noise level loses by them more than it gains (docs/experiments.md, 61): where they
+    Learnt colours reweight samples, not latents, so a noise level loses by them more than it gains (docs/experiments.md, 73): where they
     pay, the path without latents is smaller, and quicker.
     """
     schedule = group.model.schedule
