@@ -72,7 +72,7 @@ def mosaic(photos: Sequence[Path], side: int) -> Samples:
     return picture
 
 
-def measure(picture: Samples, folder: Path, threads: int) -> list[Row]:
+def measure(picture: Samples, folder: Path, threads: int, scales: Sequence[int] = (2, 4, 8)) -> list[Row]:
     """All actions on the picture; files are made in the folder. Raises: RuntimeError if one of them fails."""
     source, packed = folder / "large.png", folder / "large.hvz"
     Image.fromarray(picture).save(source, compress_level=1)
@@ -82,14 +82,11 @@ def measure(picture: Samples, folder: Path, threads: int) -> list[Row]:
     crop = (side - corner, side - corner, corner, corner)
     actions: list[tuple[str, dict[str, Any], Samples]] = [
         ("decompress", {}, picture),
-        ("decompress 1/2", {"scale": 1 / 2}, picture[::2, ::2]),
-        ("decompress 1/4", {"scale": 1 / 4}, picture[::4, ::4]),
-        ("decompress 1/8", {"scale": 1 / 8}, picture[::8, ::8]),
+        *((f"decompress 1/{n}", {"scale": 1 / n}, picture[::n, ::n]) for n in scales),
         (f"decompress {corner} x {corner}", {"crop": crop}, picture[-corner:, -corner:]),
     ]
     for name, options, expected in actions:
         rows.append(_row(name, "decompress_file", packed, folder / "again.png", {"threads": threads, "force": True, **options}, expected))
-        say(f"{rows[-1].action}: {rows[-1].processor_s:.1f} s of the processor, peak {rows[-1].peak_bytes / 2**20:.0f} MiB")
     return rows
 
 
@@ -102,7 +99,9 @@ def _row(name: str, action: str, source: Path, target: Path, options: dict[str, 
     if done.returncode:
         raise RuntimeError(f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
     equal = expected is None or np.array_equal(_read(target), expected)
-    return Row(action=name, **json.loads(done.stdout), equal=equal)
+    row = Row(action=name, **json.loads(done.stdout), equal=equal)
+    say(f"{name}: {row.processor_s:.1f} s of the processor, peak {row.peak_bytes / 2**20:.0f} MiB")
+    return row
 
 
 def _read(path: Path) -> Samples:
