@@ -33,8 +33,10 @@ Samples = npt.NDArray[np.uint8]
 _ROOT = Path(__file__).resolve().parent.parent
 _CHILD = """
 import json, sys, time
+import numpy as np
 import hvpzip
 from benchmarks.worker import peak_memory_bytes
+hvpzip.decompress(hvpzip.compress(np.zeros((16, 16, 3), np.uint8)))
 action, source, target, options = sys.argv[1:]
 begin, used = time.perf_counter(), time.process_time()
 result = getattr(hvpzip, action)(source, target, **json.loads(options))
@@ -45,7 +47,7 @@ print(json.dumps({"seconds": times[0], "processor_s": times[1], "peak_bytes": pe
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One action: what it took, the file that it wrote, and whether that holds what it should."""
+    """One action: what it took once the model was loaded, the file that it wrote, and whether that holds what it should."""
 
     action: str
     seconds: float
