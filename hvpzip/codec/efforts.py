@@ -1,6 +1,6 @@
 """What an encoder spends at each effort. Files say their effort; the decoder does not need it.
 
-Figures behind the choices: docs/experiments.md and ``python -m benchmarks efforts``.
+Figures behind the choices: docs/experiments.md, 74.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ __all__ = ["DEFAULT_EFFORT", "EFFORTS", "Effort"]
 class Effort(NamedTuple):
     """Attributes:
     latents: Whether paths with noise levels are tried.
+    second: Whether the second colour is reweighted too where that pays.
     fit: How heads are adapted to the group, None for not at all.
     """
 
     latents: bool
+    second: bool
     fit: FitSettings | None
 
 
 EFFORTS = {
-    1: Effort(False, None),
-    2: Effort(True, FitSettings(steps=32, batch=4096)),
-    3: Effort(True, FitSettings(steps=160, batch=8192, layers=("out", "hidden"))),
+    1: Effort(False, False, None),
+    2: Effort(True, True, FitSettings(steps=96, batch=4096)),
+    3: Effort(True, True, FitSettings(steps=256, batch=8192, networks=(1, 2, 3))),
 }
 DEFAULT_EFFORT = 2

@@ -55,7 +55,7 @@ class FitSettings(NamedTuple):
     steps: int
     batch: int
     networks: tuple[int, ...] = (1, 2)
-    layers: tuple[str, ...] = ("out",)
+    layers: tuple[str, ...] = ("out", "hidden")
 
 
 class _Pool(NamedTuple):

@@ -97,7 +97,7 @@ class _Scouted(NamedTuple):
     heads: Heads
 
 
-def _scouted(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True) -> _Scouted:
+def _scouted(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, second: bool = True) -> _Scouted:
     model, geometry, name = group.model, group.geometry, group.model.schedule.path_names[path]
     adapted = fit_heads(model, name, geometry.levels, group.coarse, group.bands, fit) if fit else None
     heads = adapted_heads(model.cascade, adapted[1]) if adapted else {}
@@ -108,7 +108,7 @@ def _scouted(group: _Group, path: int, fit: FitSettings | None, learn_colours: b
     reweighting = None
     if learn_colours and can_reweight(group.channels, model) and group.bands:
         matrix = choose_matrix(group.coarse[0].reshape(3, -1))
-        reweighting = plan_reweighting(geometry, name, group.base, group.bands, sights, matrix)
+        reweighting = plan_reweighting(geometry, name, group.base, group.bands, sights, matrix, second)
     return _Scouted(path, sights, reweighting, adapted, heads)
 
 
@@ -145,16 +145,18 @@ def _promising(group: _Group, effort: Effort) -> Iterator[_Scouted]:
     """
     schedule = group.model.schedule
     plain = schedule.plain_path
-    quick = _scouted(group, plain, effort.fit) if not effort.latents or can_reweight(group.channels, group.model) else None
+    quick = None
+    if not effort.latents or can_reweight(group.channels, group.model):
+        quick = _scouted(group, plain, effort.fit, second=effort.second)
     first = quick is not None and (not effort.latents or quick.reweighting is not None)
     if quick is not None and first:
         yield quick
     if effort.latents:
         for path in range(len(schedule.path_names)):
             if path != plain:
-                yield _scouted(group, path, effort.fit)
+                yield _scouted(group, path, effort.fit, second=effort.second)
             elif not first:
-                yield quick or _scouted(group, plain, effort.fit)
+                yield quick or _scouted(group, plain, effort.fit, second=effort.second)
 
 
 def encode_along(

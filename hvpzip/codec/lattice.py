@@ -22,10 +22,12 @@ Only units that read no latent teach: the encoder meets latents fine to coarse, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hvpzip.ans import PRECISION, Mixture
@@ -108,10 +110,13 @@ class Lattice:
         expected = np.zeros(padded.size, np.int64)
         if compiled := kernels(first.size * WINDOW, KERNELS):
             result = empty_windows(mixture, lo, hi, first)
-            columns = (np.ascontiguousarray(column, np.int64) for column in (y, co))
-            compiled.reweight_last(
-                self._counts(compiled), result.parameters(), _by_luma(y), *columns, padded, PRECISION, UNIT, result.windows(), expected
-            )
+            columns = [np.ascontiguousarray(column, np.int64) for column in (y, co)]
+            inputs, windows = (self._counts(compiled), result.parameters()), result.windows()
+
+            def fill(rows: Int64Array, sums: Int64Array) -> None:
+                compiled.reweight_last(*inputs, rows, *columns, padded, PRECISION, UNIT, windows, sums)
+
+            _on_threads(fill, _by_luma(y), expected)
             self._expected = expected[:-1]
             return result
         block: list[NDArray[np.int16]] = []
@@ -152,23 +157,14 @@ class Lattice:
         self._second = (first + inner, kinds, expected)
         if compiled := kernels(first.size * WINDOW, KERNELS):
             result, of_context = empty_windows(mixture, lo, hi, first), np.append(self.factors, 0).astype(np.uint16)
-            columns = (np.ascontiguousarray(column, np.int64) for column in (y, first_cg, slope))
-            compiled.reweight_second(
-                self._counts(compiled),
-                result.parameters(),
-                result._replace(mixture=given).parameters(),
-                _by_luma(y),
-                *columns,
-                of_context,
-                padded,
-                inner,
-                _CG_SPAN,
-                PRECISION,
-                UNIT,
-                result.windows(),
-                kinds,
-                expected,
-            )
+            columns = [np.ascontiguousarray(column, np.int64) for column in (y, first_cg, slope)]
+            inputs = self._counts(compiled), result.parameters(), result._replace(mixture=given).parameters()
+            settings, windows = (of_context, padded, inner, _CG_SPAN, PRECISION, UNIT), result.windows()
+
+            def fill(rows: Int64Array, sums: Int64Array) -> None:
+                compiled.reweight_second(*inputs, rows, *columns, *settings, windows, kinds, sums)
+
+            _on_threads(fill, _by_luma(y), expected)
             return result
         factors = self._factors_by_colour(y, first, first_cg, slope)
 
@@ -268,6 +264,15 @@ class Lattice:
         """``lattice_kernels.Counts``."""
         reach = np.zeros(1, np.uint8) if self._reachable is None else self._reachable
         return compiled.Counts(self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS)
+
+
+def _on_threads(fill: Callable[[Int64Array, Int64Array], None], rows: Int64Array, expected: Int64Array) -> None:
+    """``fill`` all rows on as many threads as the network has, and add up what they expect: sums of integers do not depend on the order."""
+    parts = np.array_split(rows, torch.get_num_threads())
+    own = [np.zeros_like(expected) for _ in parts]
+    with ThreadPoolExecutor(len(parts)) as executor:
+        list(executor.map(fill, parts, own))
+    expected += np.sum(own, axis=0)
 
 
 def _by_luma(y: Int64Array) -> Int64Array:

@@ -54,10 +54,18 @@ def can_reweight(channels: int, model: Model) -> bool:
 
 
 def plan_reweighting(
-    geometry: Geometry, path: str, base: Int32Array, bands: list[dict[str, Int32Array]], sights: list[Sight], matrix: int
+    geometry: Geometry,
+    path: str,
+    base: Int32Array,
+    bands: list[dict[str, Int32Array]],
+    sights: list[Sight],
+    matrix: int,
+    second: bool = True,
 ) -> Reweighting | None:
-    """Learn the lattice in the decoder's order; None where it does not pay. ``bands`` and ``sights``: finest first, as the levels."""
-    known = Lattice(matrix, second=True)
+    """Learn the lattice in the decoder's order, of both colours if ``second``; None where it does not pay. ``bands`` and ``sights``: finest
+    first, as the levels.
+    """
+    known = Lattice(matrix, second)
     known.add(base.reshape(3, -1))
     saved, second_cost, second_saved = 0, 0, 0
     intervals: dict[tuple[int, int], Intervals] = {}

@@ -14,8 +14,8 @@ from hvpzip.codec.plans import ADAPTED_MARK, Coding, parameter_bytes, plans
 from hvpzip.errors import CorruptError
 from hvpzip.nn.adaptation import Changes
 
-FIT = FitSettings(steps=12, batch=512)
-BOTH = FIT._replace(layers=("out", "hidden"))
+FIT = FitSettings(steps=12, batch=512, layers=("out",))
+BOTH = FitSettings(steps=12, batch=512)
 
 
 def test_every_law_is_a_distribution_with_room_for_every_number():

@@ -62,7 +62,7 @@ def encode_tiny(name: str) -> tuple[bytes, np.ndarray]:
     from hvpzip.codec.fitting import FitSettings
 
     transform, path, box, gray = (TINY | ADAPTED)[name]
-    fit = FitSettings(steps=12, batch=512, layers=("out", "hidden")) if name in ADAPTED else None
+    fit = FitSettings(steps=12, batch=512) if name in ADAPTED else None
     tools = helpers()
     samples, model = tools.photo_crop(*box, gray), tools.make_tiny_model(transform)
     found = image_codec.encode_along(samples, model, model.schedule.path_names.index(path), learn_colours="lattice" in name, fit=fit)
