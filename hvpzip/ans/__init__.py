@@ -28,7 +28,7 @@ from hvpzip.ans.mixture import (
     softmax_weights,
 )
 from hvpzip.ans.rans import Message, StackUnderflow, base_message, check_base, flatten, message_equal, pop, push, unflatten
-from hvpzip.ans.report import bits_of, message_bits
+from hvpzip.ans.report import bits_each, bits_of, message_bits
 from hvpzip.ans.tables import scale_index
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "Uniform",
     "base_message",
     "bits_back",
+    "bits_each",
     "bits_of",
     "check_base",
     "chunked",

@@ -6,15 +6,22 @@ Layer rank 1: imports numpy and ``hvpzip.ans.rans``.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hvpzip.ans.rans import LOWER_BOUND, IntArray, Message, tail_words
 
-__all__ = ["bits_of", "message_bits"]
+__all__ = ["bits_each", "bits_of", "message_bits"]
 
 
 def bits_of(freqs: IntArray, precision: int) -> float:
     """The information of symbols with these frequencies, sum of precision - log2(freq), in bits. 0.0 for an empty array."""
     return float(precision * freqs.size - np.log2(freqs.astype(np.float64)).sum())
+
+
+def bits_each(freqs: IntArray, precision: int) -> NDArray[np.float64]:
+    """The information of each symbol, precision - log2(freq), in bits: float64, of the shape of ``freqs``."""
+    found: NDArray[np.float64] = precision - np.log2(freqs.astype(np.float64))
+    return found
 
 
 def message_bits(message: Message) -> float:

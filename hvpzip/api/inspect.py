@@ -1,6 +1,6 @@
 """What a ``.hvz`` file says about itself, and what this installation can read. Layer rank 4.
 
-Only ``account`` decodes: what was on the coder's stack after each step is not written in the file.
+Only ``account`` and ``bit_map`` decode: what was on the coder's stack after each step is not written in the file.
 """
 
 import os
@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode
 from hvpzip.api.records import FileInfo, GroupAccount, ScaleAccount, Section, StackPoint
+from hvpzip.errors import ImageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hvpzip.codec.image_codec import GroupReport
     from hvpzip.container import Container
 
-__all__ = ["Versions", "account", "describe", "describe_container", "info", "versions"]
+__all__ = ["Versions", "account", "bit_map", "describe", "describe_container", "info", "versions"]
 
 _COLOUR_NAMES = {0: "none", 1: "YCoCg-R"}
 _MAP_NAMES = {0: "subsampling", 1: "Haar", 2: "LeGall 5/3"}
@@ -88,6 +92,37 @@ def account(
 
     decode(data, max_pixels=max_pixels, threads=threads, on_report=add)
     return tuple(found)
+
+
+def bit_map(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None
+) -> "NDArray[np.float32]":
+    """Where the bits of a ``.hvz`` file went, by position and scale: float32 (H, W), bits of a position with all channels.
+
+    In every group (tiles of 1024 pixels a side) coarse scales are in the upper left corner, and beside each its finer bands; a position
+    that a latent helped has what it gave back taken off. The file is decoded for it.
+
+    Raises: FormatError, ModelError or LimitError as ``decompress``; ImageError where not the model alone coded the file.
+    """
+    import numpy as np
+
+    from hvpzip import container
+    from hvpzip.api.runtime import model_by_id, torch_threads
+    from hvpzip.codec.image_codec import map_group
+    from hvpzip.transform import tiling
+
+    data = source if isinstance(source, bytes | bytearray | memoryview) else Path(source).read_bytes()
+    parsed = container.read(data, container.Limits(max_pixels=max_pixels))
+    header = parsed.header
+    if header.parts:
+        raise ImageError("there is no map of this file: not the model alone coded it")
+    found = np.zeros((header.height, header.width), np.float32)
+    with torch_threads(threads):
+        model = model_by_id(header.model_id)
+        tiles = tiling.group_grid(header.height, header.width, 1 << header.group_size_log2)
+        for group, (y, x, h, w) in zip(parsed.groups, tiles, strict=True):
+            found[y : y + h, x : x + w] = map_group(group.payload, (header.channels, h, w), header.bit_depth, model)
+    return found
 
 
 def _group_account(group: int, report: "GroupReport") -> GroupAccount:

@@ -1,34 +1,47 @@
 """``hvpzip info``. Layer rank 5."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, picture_text, shown
 from hvpzip.cli.places import STREAM, input_argument, opened, received
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = ["command"]
 
 _BAR = 30  # characters of the longest bar
+_GRAY_LEVELS = 10  # for a bit
 
 
 @click.command("info", short_help="Show what .hvz files say about themselves.")
 @input_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
+@click.option("--map", "map_path", type=click.Path(dir_okay=False), metavar="PNG", help="Draw where the bits of one file went.")
 @output_options
-def command(inputs: tuple[str, ...], as_json: bool, quiet: int, verbose: int, no_progress: bool) -> int:
+def command(inputs: tuple[str, ...], as_json: bool, map_path: str | None, quiet: int, verbose: int, no_progress: bool) -> int:
     """Show what each .hvz file IN says about itself: sizes, model, bits per dimension.
 
     The checksums of the coded bytes are verified, nothing is decoded. -v also shows where its bytes go, and decodes the file to show what
-    the coder borrowed and returned. With no IN, or with -, standard input is read.
+    the coder borrowed and returned. --map decodes the file too, and draws the bits of each position and scale: coarse scales in the upper
+    left corner of each tile of 1024 pixels, ten gray levels for a bit. With no IN, or with -, standard input is read.
 
     \b
     Examples:
       hvpzip info photo.hvz
       hvpzip info -v photo.hvz
       hvpzip info --json *.hvz
+      hvpzip info --map bits.png photo.hvz
     """
     console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
-    for path in received(inputs):
+    paths = received(inputs)
+    if map_path is not None and len(paths) != 1:
+        raise click.UsageError("--map draws one file")
+    for path in paths:
         try:
             place = opened(path, writing=False)
             source = place if isinstance(place, str) else place.read()
@@ -41,6 +54,12 @@ def command(inputs: tuple[str, ...], as_json: bool, quiet: int, verbose: int, no
             console.record(api.as_record(facts))
             continue
         console.result(_text(facts, shown(path), sections=verbose > 0))
+        if map_path is not None:
+            try:
+                _draw(api.bit_map(source), map_path)
+            except Exception as error:
+                console.failure(path, error)
+                continue
         if verbose:
             try:
                 groups = api.account(source)
@@ -50,6 +69,17 @@ def command(inputs: tuple[str, ...], as_json: bool, quiet: int, verbose: int, no
             if groups:  # none where the model coded nothing
                 console.result("\n".join(line for group in groups for line in _account_lines(group)))
     return console.exit_code
+
+
+def _draw(bits: "NDArray[np.float32]", path: str) -> None:
+    """Write a map as a gray picture, never over another file."""
+    import numpy as np
+
+    from hvpzip.atomic import atomic_write
+    from hvpzip.image_io import write_image
+
+    with atomic_write(path) as out:
+        write_image(np.rint(_GRAY_LEVELS * bits).clip(0, 255).astype(np.uint8), out, "PNG")
 
 
 def _text(facts: api.FileInfo, name: str, *, sections: bool) -> str:
@@ -90,7 +120,7 @@ def _account_lines(group: api.GroupAccount) -> list[str]:
     most = max(point.stack_bits for point in group.stack) or 1.0
     for point in group.stack:
         borrowed = point.kind == "refund"
-        what = f"{_scale_name(point.level)} {point.unit}{' latent' * point.latent}" if point.level else "base"
+        what = f"{_scale_name(point.level)} {point.unit}{' latent' * point.latent}" if point.level else point.unit
         moved = -point.moved_bits if borrowed else point.moved_bits
         bar = "#" * round(_BAR * point.stack_bits / most)
         lines.append(f"    {'pop ' if borrowed else 'push'} {what:<21} {moved:>12,.1f} {point.stack_bits:>12,.1f}  {bar}".rstrip())

@@ -47,7 +47,7 @@ class Decoder(Walker):
             if (symbols > hi - lo).any():
                 raise CorruptError(f"the base has a value outside {lo}..{hi}")
             base[channel] = (symbols + lo).reshape(shape)
-            bits += ans.bits_of(np.ones(count, np.int64), base_precision(ranges[channel]))
+            bits += self.charge(0, "base", np.ones(count, np.int64), base_precision(ranges[channel]))
         if self.known is not None:
             self.known.add(base.reshape(self.channels, -1))
         self.note(TermBits(0, "base", 0, "rate", bits), before)
@@ -88,7 +88,7 @@ class Decoder(Walker):
             else:
                 self.message, symbols, freqs = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
                 values[channel] = symbols * delta
-            bits += ans.bits_of(freqs, ans.PRECISION)
+            bits += self.charge(level.number, step.unit, freqs, ans.PRECISION)
         self.note(TermBits(level.number, step.unit, index, "rate", bits), before)
         return values
 
@@ -119,7 +119,7 @@ class Decoder(Walker):
             self.message, freqs = ans.push_mixture(
                 self.message, kernel.mixture, symbols, kernel.lo, kernel.hi, kernel.delta, plan=next(self.plans)
             )
-            bits += ans.bits_of(freqs, ans.PRECISION)
+            bits += self.charge(level.number, step.unit, freqs, ans.PRECISION, -1)
         self.note(TermBits(level.number, step.unit, index, "refund", bits), before)
 
 

@@ -16,17 +16,19 @@ class Effort(NamedTuple):
     """Attributes:
     latents: Whether paths with noise levels are tried.
     second: Whether the second colour is reweighted too where that pays.
+    predictive: Whether the predictive coder is tried on what the model codes too.
     fit: How heads are adapted to the group, None for not at all.
     """
 
     latents: bool
     second: bool
+    predictive: bool
     fit: FitSettings | None
 
 
 EFFORTS = {
-    1: Effort(False, False, None),
-    2: Effort(True, True, FitSettings(steps=96, batch=4096)),
-    3: Effort(True, True, FitSettings(steps=256, batch=8192, networks=(1, 2, 3))),
+    1: Effort(False, False, False, None),
+    2: Effort(True, True, True, FitSettings(steps=96, batch=4096)),
+    3: Effort(True, True, True, FitSettings(steps=256, batch=8192, networks=(1, 2, 3))),
 }
 DEFAULT_EFFORT = 2

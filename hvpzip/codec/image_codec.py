@@ -38,7 +38,7 @@ from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.nn.weights import Model
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_along", "encode_group", "inspect_group"]
+__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_along", "encode_group", "inspect_group", "map_group"]
 
 GROUP_SIZE = 1024
 # Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
@@ -194,6 +194,26 @@ def inspect_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, m
     samples, decoder, name, matrix = _decode(payload, shape, bit_depth, model, measured=True)
     terms, stack = decoder.terms[::-1], [("start", decoder.message), *decoder.stack[::-1]]
     return samples, GroupReport(8 * len(payload), bound_of(terms), terms, stack, name, decoder.lanes, matrix)
+
+
+def map_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> NDArray[np.float32]:
+    """Where the bits of a payload went: float32 ``(h, w)``, bits of a position with all channels, those that a latent gave back taken off.
+
+    Laid out as wavelets are drawn: coarse scales in the upper left corner, and beside each ``hl``, below it ``lh``, across from it ``hh``.
+    Raises as ``decode_group``.
+    """
+    decoder = _decode(payload, shape, bit_depth, model, measured=True).decoder
+    geometry = geometry_of(shape, bit_depth, model)
+    found = np.zeros(shape[1:], np.float32)
+    rows, columns = geometry.base_shape
+    found[:rows, :columns] = decoder.costs[0, "base"].reshape(rows, columns)
+    for level in geometry.levels:
+        down, across = level.grid
+        for unit, (top, left) in {"hh": (down, across), "hl": (0, across), "lh": (down, 0)}.items():
+            rows, columns = level.sizes[unit]
+            if rows and columns:
+                found[top : top + rows, left : left + columns] = decoder.costs[level.number, unit].reshape(rows, columns)
+    return found
 
 
 class _Decoded(NamedTuple):

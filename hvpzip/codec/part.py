@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hvpzip import fallback, predictive
 from hvpzip.codec import image_codec
+from hvpzip.codec.efforts import EFFORTS
 from hvpzip.errors import CorruptError
 from hvpzip.nn.weights import Model
 
@@ -62,7 +63,9 @@ def encode_part(samples: Samples, bit_depth: int, model: Model, effort: int, mod
         modelled = by_model(samples, model, effort)
     if modelled is not None and len(modelled.data) < plain:
         best = modelled
-    if (worth or samples.size <= _SMALL) and 8 * len(best.data) >= _EIGHTHS * plain:
+    # At the quickest effort a picture that the model codes is left to it: the predictive coder takes several times as long.
+    tried = modelled is None or EFFORTS[effort].predictive
+    if tried and (worth or samples.size <= _SMALL) and 8 * len(best.data) >= _EIGHTHS * plain:
         found = bytes((PREDICTIVE,)) + predictive.encode(samples)
         if len(found) < len(best.data):
             best = Coded(found, None)

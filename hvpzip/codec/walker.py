@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ class Walker:
         self.measured = measured
         self.terms: list[TermBits] = []
         self.stack: list[tuple[str, ans.Message]] = []
+        self.costs: dict[tuple[int, str], NDArray[np.float64]] = {}  # bits of each position, by level and unit
 
     def note(self, term: TermBits, message: ans.Message) -> None:
         """Enter a term and the stack as the encoder has it after it."""
@@ -37,6 +38,13 @@ class Walker:
             label = f"{term.level}:{term.unit}:{term.step}{':borrowed' * (term.kind == 'refund')}"
             self.terms.append(term)
             self.stack.append((label, message))
+
+    def charge(self, level: int, unit: str, freqs: NDArray[np.integer[Any]], precision: int, sign: int = 1) -> float:
+        """Bits of the symbols of one channel, or of a latent's refund (sign -1), entered for each of their positions; returns their sum."""
+        if self.measured:
+            bits = sign * ans.bits_each(freqs, precision)
+            self.costs[level, unit] = self.costs.get((level, unit), 0.0) + bits
+        return ans.bits_of(freqs, precision)
 
     def tensor(self, planes: NDArray[np.integer]) -> Tensor:
         """``(C, h, w)`` integers as the network's ``(1, 3, h, w)``; gray has no chroma, which is zero."""

@@ -76,6 +76,24 @@ def test_account_follows_the_stack_and_adds_up(packed: Mapping[str, bytes], pict
     assert 31 - 2 <= group.coded_bits - 8 * parameters.size_bytes - group.stack[-1].stack_bits < 31 + 8
 
 
+def test_the_map_adds_up_to_the_bound_and_every_scale_has_its_place(
+    packed: Mapping[str, bytes], pictures: Mapping[str, np.ndarray]
+) -> None:
+    found = api.bit_map(packed["rgb"])
+    assert found.shape == pictures["rgb"].shape[:2]
+    (group,) = api.account(packed["rgb"])
+    assert found.sum(dtype=float) == pytest.approx(group.bound_bits, rel=1e-5)  # of float32
+    rows, columns = (-(-side // 2) for side in found.shape)
+    finest = group.scales[0]
+    below = found.sum(dtype=float) - found[:rows, :columns].sum(dtype=float)
+    assert below == pytest.approx(finest.exact_bits + finest.returned_bits - finest.borrowed_bits, rel=1e-5)
+
+
+def test_files_in_parts_have_no_map(packed: Mapping[str, bytes]) -> None:
+    with pytest.raises(errors.ImageError, match="no map"):
+        api.bit_map(packed["dot"])
+
+
 def test_account_has_a_curve_for_every_group_and_refuses_damage(packed: Mapping[str, bytes], folder: Path) -> None:
     (gray,) = api.account(folder / "packed" / "gray.hvz")
     assert gray.group == 1

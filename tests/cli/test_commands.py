@@ -426,3 +426,16 @@ def test_salvage_writes_what_is_whole_and_fails(run: Run, folder: Path, pictures
     status, _, err = run("decompress", "--salvage", "-f", "broken.hvz")
     assert (status, len(err.splitlines())) == (1, 1)
     assert "header" in err
+
+
+def test_info_draws_where_the_bits_went(run: Run, pictures: Mapping[str, Samples]) -> None:
+    assert run("info", "--map", "bits.png", "packed/rgb.hvz")[0] == 0
+    with Image.open("bits.png") as drawn:
+        assert (drawn.mode, drawn.size) == ("L", pictures["rgb"].shape[1::-1])
+        assert np.asarray(drawn)[20:, 24:].std() > 5  # the finest diagonal band
+    before = Path("bits.png").read_bytes()
+    status, _, err = run("info", "--map", "bits.png", "packed/gray.hvz")
+    assert (status, err.count("\n")) == (1, 1)
+    assert Path("bits.png").read_bytes() == before
+    assert run("info", "--map", "more.png", "packed/rgb.hvz", "packed/gray.hvz")[0] == 2
+    assert not Path("more.png").exists()
