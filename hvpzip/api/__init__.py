@@ -11,7 +11,7 @@ from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
 from hvpzip.api.encoding import CompressReport, TermBits
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
-from hvpzip.api.inspect import Versions, account, bit_map, info, versions
+from hvpzip.api.inspect import Versions, account, bit_map, draw_bit_map, info, versions
 from hvpzip.api.jobs import Job, SourceState, delete_source, source_state
 from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
 from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
@@ -52,6 +52,7 @@ __all__ = [
     "decompressed_name",
     "delete_source",
     "describe_failure",
+    "draw_bit_map",
     "failed",
     "info",
     "plan_outputs",

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from hvpzip.codec.image_codec import GroupReport
     from hvpzip.container import Container
 
-__all__ = ["Versions", "account", "bit_map", "describe", "describe_container", "info", "versions"]
+__all__ = ["Versions", "account", "bit_map", "describe", "describe_container", "draw_bit_map", "info", "versions"]
 
 _COLOUR_NAMES = {0: "none", 1: "YCoCg-R"}
+_GRAY_LEVELS = 10  # for a bit
 _MAP_NAMES = {0: "subsampling", 1: "Haar", 2: "LeGall 5/3"}
 
 
@@ -123,6 +124,22 @@ def bit_map(
         for group, (y, x, h, w) in zip(parsed.groups, tiles, strict=True):
             found[y : y + h, x : x + w] = map_group(group.payload, (header.channels, h, w), header.bit_depth, model)
     return found
+
+
+def draw_bit_map(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview, target: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> None:
+    """Write ``bit_map`` as a gray PNG picture, a tenth of a bit for each gray level, white from 25.5 bits on. Raises as ``bit_map``, and
+    OSError: nothing is ever replaced.
+    """
+    import numpy as np
+
+    from hvpzip.atomic import atomic_write
+    from hvpzip.image_io import write_image
+
+    bits = bit_map(source, max_pixels=max_pixels)
+    with atomic_write(target) as out:
+        write_image(np.rint(_GRAY_LEVELS * bits).clip(0, 255).astype(np.uint8), out, "PNG")
 
 
 def _group_account(group: int, report: "GroupReport") -> GroupAccount:

@@ -1,21 +1,14 @@
 """``hvpzip info``. Layer rank 5."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, picture_text, shown
 from hvpzip.cli.places import STREAM, input_argument, opened, received
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 __all__ = ["command"]
 
 _BAR = 30  # characters of the longest bar
-_GRAY_LEVELS = 10  # for a bit
 
 
 @click.command("info", short_help="Show what .hvz files say about themselves.")
@@ -56,7 +49,7 @@ def command(inputs: tuple[str, ...], as_json: bool, map_path: str | None, quiet:
         console.result(_text(facts, shown(path), sections=verbose > 0))
         if map_path is not None:
             try:
-                _draw(api.bit_map(source), map_path)
+                api.draw_bit_map(source, map_path)
             except Exception as error:
                 console.failure(path, error)
                 continue
@@ -69,17 +62,6 @@ def command(inputs: tuple[str, ...], as_json: bool, map_path: str | None, quiet:
             if groups:  # none where the model coded nothing
                 console.result("\n".join(line for group in groups for line in _account_lines(group)))
     return console.exit_code
-
-
-def _draw(bits: "NDArray[np.float32]", path: str) -> None:
-    """Write a map as a gray picture, never over another file."""
-    import numpy as np
-
-    from hvpzip.atomic import atomic_write
-    from hvpzip.image_io import write_image
-
-    with atomic_write(path) as out:
-        write_image(np.rint(_GRAY_LEVELS * bits).clip(0, 255).astype(np.uint8), out, "PNG")
 
 
 def _text(facts: api.FileInfo, name: str, *, sections: bool) -> str:
