@@ -1,5 +1,7 @@
 """Heads adapted to a group: how a payload carries the changes, and that they pay."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -148,14 +150,9 @@ def test_changes_beyond_the_proof_are_refused_as_damage(tiny_model):
     for layers in changes.values():
         layers["out"].gain[:] = LARGEST
         layers["out"].weight[:] = LARGEST
-    heads = tiny_model.cascade.networks[0].heads
-    before = [head.out.exponent.clone() for head in heads]
-    try:
-        for head in heads:
-            head.out.exponent.fill_(3.0)
-            head.out.weight.mul_(0).add_(127)
-        with pytest.raises(CorruptError, match="changes are damaged"):
-            adapted_heads(tiny_model.cascade, changes)
-    finally:
-        for head, exponent in zip(heads, before, strict=True):
-            head.out.exponent.copy_(exponent)
+    cascade = copy.deepcopy(tiny_model.cascade)
+    for head in cascade.networks[0].heads:
+        head.out.exponent.fill_(3.0)
+        head.out.weight.fill_(127.0)
+    with pytest.raises(CorruptError, match="changes are damaged"):
+        adapted_heads(cascade, changes)
