@@ -22,8 +22,7 @@ from torch import Tensor
 from hvpzip.codec.adaptation import LARGEST, Adaptation, HeadChanges, law_bits
 from hvpzip.codec.geometry import Int32Array, Level
 from hvpzip.codec.walker import Walker
-from hvpzip.diffusion.bound import log2_sigma, mixture_bits, sample_latent
-from hvpzip.diffusion.schedule import Step
+from hvpzip.diffusion.bound import mixture_bits, noise, sample_latent
 from hvpzip.errors import ModelError
 from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, adapted_conv
 from hvpzip.nn.integer import exact_arithmetic
@@ -145,7 +144,7 @@ class _Collector(Walker):
                 step = steps[index]
                 if step.given is None:
                     source, values = state, planes[step.unit]
-                sigma, delta = _noise(step)
+                sigma, delta = noise(step, torch.device("cpu"))
                 revealed = sample_latent(values.cpu(), sigma, delta, generator).to(values.device) if step.is_latent else values
                 prediction = network.predict(self.ops, source, index)
                 found[level.number, index] = self._pool(network.heads[index], source, prediction, revealed, delta, positions)
@@ -176,13 +175,6 @@ class _Collector(Walker):
             0.5 * delta,
             positions,
         )
-
-
-def _noise(step: Step) -> tuple[Tensor, Tensor]:
-    """(sigma, delta) of a step, ``(3,)`` in sample units; (0, 1) where it is exact."""
-    if not step.is_latent:
-        return torch.zeros(3), torch.ones(3)
-    return torch.tensor([2.0 ** log2_sigma(i) for i in step.sigma]), torch.tensor([2.0**d for d in step.log2_delta])
 
 
 def _places(rows: int, columns: int) -> list[tuple[slice, slice]]:

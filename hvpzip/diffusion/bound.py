@@ -14,7 +14,9 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["MIN_LOG2_SCALE", "log2_sigma", "mixture_bits", "refund_bits", "sample_latent"]
+from hvpzip.diffusion.schedule import Step
+
+__all__ = ["MIN_LOG2_SCALE", "log2_sigma", "mixture_bits", "noise", "refund_bits", "sample_latent"]
 
 MIN_LOG2_SCALE = -3.0  # the smallest scale of the integer table, 1/8 of a sample
 MAX_LOG2_SCALE = 16.9
@@ -84,6 +86,14 @@ def mixture_bits(
     mass = _normal_cdf((half - distance) * inverse) - _normal_cdf((-half - distance) * inverse)
     weight = torch.softmax(logit * math.log(2.0), 2)
     return -torch.log2((weight * mass).sum(2) + FLOOR)
+
+
+def noise(step: Step, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(sigma, delta) of a latent step, each ``(3,)`` in sample units; (0, 1) for an exact step."""
+    if not step.is_latent:
+        return torch.zeros(3, device=device), torch.ones(3, device=device)
+    sigma = torch.tensor([2.0 ** log2_sigma(i) for i in step.sigma], device=device)
+    return sigma, torch.tensor([2.0**d for d in step.log2_delta], device=device)
 
 
 def sample_latent(values: Tensor, sigma: Tensor, delta: Tensor, generator: torch.Generator | None = None) -> Tensor:

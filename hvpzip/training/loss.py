@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvpzip.diffusion.bound import log2_sigma, mixture_bits, refund_bits, sample_latent
-from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Step
+from hvpzip.diffusion.bound import mixture_bits, noise, refund_bits, sample_latent
+from hvpzip.diffusion.schedule import UNITS, LevelSchedule
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.network import Cascade, LevelNetwork, State
 from hvpzip.nn.ops import Ops
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["Term", "cascade_terms", "noise", "path_bits", "pyramid_of", "sample_latents", "training_loss"]
+__all__ = ["Term", "cascade_terms", "path_bits", "pyramid_of", "sample_latents", "training_loss"]
 
 
 class Term(NamedTuple):
@@ -68,14 +68,6 @@ def _subsampled(images: Tensor, count: int) -> list[LevelPlanes]:
         image = image[..., 0::2, 0::2]
         levels.append(LevelPlanes(number, image, units))
     return levels
-
-
-def noise(step: Step, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(sigma, delta) of a latent step, each ``(3,)`` in sample units; (0, 1) for an exact step."""
-    if not step.is_latent:
-        return torch.zeros(3, device=device), torch.ones(3, device=device)
-    sigma = torch.tensor([2.0 ** log2_sigma(i) for i in step.sigma], device=device)
-    return sigma, torch.tensor([2.0**d for d in step.log2_delta], device=device)
 
 
 def sample_latents(schedule: LevelSchedule, unit: str, values: Tensor) -> dict[int, Tensor]:

@@ -7,9 +7,9 @@ import torch
 from benchmarks.orders import ORDERS, code
 from hvpzip.codec import image_codec
 from hvpzip.codec.image_codec import decode_group
-from hvpzip.diffusion.bound import log2_sigma
+from hvpzip.diffusion.bound import log2_sigma, noise
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
-from hvpzip.training.loss import noise, sample_latents
+from hvpzip.training.loss import sample_latents
 
 STEPS = (
     Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
