@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, ImagePalette, PngImagePlugin
 
 from hvpzip import container, image_io
-from hvpzip.api.decoding import decode
+from hvpzip.api.decoding import decode, packed_bytes
 from hvpzip.api.encoding import encode
 from hvpzip.api.pictures import form_of, sections_of
 from hvpzip.errors import CorruptError, ImageError
@@ -109,7 +109,7 @@ class HvzImageFile(ImageFile.ImageFile):
 
     def _all_bytes(self) -> bytes:
         self._file().seek(0)
-        return self._file().read()
+        return packed_bytes(self._file())
 
 
 def _stretch(form: Form) -> np.uint8:

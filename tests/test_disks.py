@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -310,7 +312,44 @@ def test_two_commands_with_one_target_both_end_and_one_says_that_it_exists(folde
     assert listing(folder) == ["0.png", "1.png", "2.png", "3.png", "x.hvz"]
 
 
-# ---- kills ----
+# ---- signals, kills ----
+
+# Loaded by every process at its start, workers among them: whoever flushes an output says so, and waits for the signal.
+WAITING = """if True:
+    import os, time
+
+    def fsync(descriptor):
+        open(f"flushing-{os.getpid()}", "x").close()
+        time.sleep(600)
+
+    os.fsync = fsync
+    if "HVPZIP_TEST_HIDDEN" in os.environ:
+        del os.O_TMPFILE
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("signum", "jobs", "hidden"), [("SIGTERM", 1, True), ("SIGTERM", 2, True), ("SIGHUP", 1, False), ("SIGINT", 2, True)]
+)
+def test_signal_while_outputs_are_written_leaves_nothing_of_them(folder: Path, signum: str, jobs: int, hidden: bool) -> None:
+    """The signal goes to the command alone, which passes it on to its workers."""
+    before = listing(folder)
+    (folder / "start").mkdir()
+    (folder / "start" / "sitecustomize.py").write_text(WAITING)
+    environment = ENVIRONMENT | {"PYTHONPATH": f"{folder / 'start'}{os.pathsep}{ROOT}"} | ({"HVPZIP_TEST_HIDDEN": "1"} if hidden else {})
+    command = [sys.executable, "-m", "hvpzip", "compress", "-q", "-j", str(jobs), *before]
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # ignored in the background jobs of a shell
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heeding, start_new_session=True
+    )
+    while len(list(folder.glob("flushing-*"))) < jobs and process.poll() is None:
+        time.sleep(0.05)
+    assert len(list(folder.glob(".*"))) == (jobs if hidden else 0)
+    process.send_signal(signal.Signals[signum])
+    out, _ = process.communicate(timeout=300)
+    assert (process.returncode, out.strip()) == (128 + signal.Signals[signum], "")
+    assert [name for name in listing(folder) if not name.startswith(("start", "flushing"))] == before
 
 
 @posix

@@ -7,7 +7,7 @@ imports numpy or torch before a picture has to be coded.
 
 from hvpzip.api.arrays import compress, compress_with_report, decompress
 from hvpzip.api.batch import compress_files, decompress_files, run_batch
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, packed_bytes
 from hvpzip.api.encoding import CompressReport, TermBits
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
@@ -55,6 +55,7 @@ __all__ = [
     "draw_bit_map",
     "failed",
     "info",
+    "packed_bytes",
     "plan_outputs",
     "plan_tree",
     "run_batch",

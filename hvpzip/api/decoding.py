@@ -4,16 +4,18 @@ The invariant: samples of a whole group are given only if their checksum holds. 
 such checksum: that of its coded bytes is all that is known to hold.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from hvpzip.api.encoding import NO_MODEL, GroupProgress, map_fields, samples_crc
 from hvpzip.api.records import Damage
 from hvpzip.api.runtime import checked_threads, model_by_id, torch_threads
 from hvpzip.api.view import Crop, View, view_of
 from hvpzip.errors import CorruptError, UnsupportedVersionError
+from hvpzip.source import read_source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from hvpzip.nn.weights import Model
     from hvpzip.transform.tiling import Tile
 
-__all__ = ["DEFAULT_MAX_PIXELS", "Damages", "OnReport", "Opened", "decode", "open_bytes"]
+__all__ = ["DEFAULT_MAX_PIXELS", "Damages", "OnReport", "Opened", "decode", "open_bytes", "packed_bytes"]
 
 DEFAULT_MAX_PIXELS = 1 << 28
 
@@ -126,6 +128,21 @@ class Opened:
         if step == 1 and samples_crc(samples) != group.samples_crc:
             raise CorruptError("the checksum of the decoded samples does not hold")
         return samples
+
+
+def packed_bytes(src: "str | os.PathLike[str] | IO[bytes]", max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes:
+    """The bytes of a ``.hvz`` file, by path or as a binary stream, which is read to its end.
+
+    Raises: FormatError if its header is not sound, LimitError if that tells of more than ``max_pixels``, or if there are more bytes than
+    its pixels take (sixteen a pixel and 64 MiB); of neither more than the beginning is read. OSError.
+    """
+    from hvpzip import container
+
+    def pixels_of(start: bytes) -> int:
+        header = container.read_header(start, container.Limits(max_pixels=max_pixels))
+        return header.width * header.height
+
+    return read_source(src, pixels_of)
 
 
 def open_bytes(

@@ -204,11 +204,11 @@ def map_fields(weights: "Model | None", channels: int, height: int, width: int, 
     }
 
 
-def samples_crc(tile: "Samples") -> int:
-    """CRC-32 of the samples of a group in (H, W, C) order, those of 16 bits low byte first."""
+def samples_crc(tile: "Samples", before: int = 0) -> int:
+    """CRC-32 of the samples of a group in (H, W, C) order, those of 16 bits low byte first; ``before``: of the rows above."""
     import numpy as np
 
-    return zlib.crc32(np.ascontiguousarray(tile, tile.dtype.newbyteorder("<")).data)
+    return zlib.crc32(np.ascontiguousarray(tile, tile.dtype.newbyteorder("<")).data, before)
 
 
 def _summed_terms(reports: "Sequence[GroupReport]") -> tuple[TermBits, ...]:

@@ -11,10 +11,9 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, Opened, open_bytes
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, Opened, open_bytes, packed_bytes
 from hvpzip.api.encoding import GroupProgress, encode
 from hvpzip.api.inspect import describe_container
 from hvpzip.api.naming import compressed_name, decompressed_name
@@ -64,8 +63,8 @@ def compress_file(
     started = time.perf_counter()
     target = _target(src, dst, compressed_name)
     refuse_early(src, target, force)
-    source = _read_bytes(src)
-    picture = image_io.read_image(io.BytesIO(source), max_pixels, frame=frame, strip=strip)
+    source = image_io.picture_bytes(src, max_pixels)
+    picture = image_io.picture_of(source, max_pixels, frame=frame, strip=strip)
     input_bytes, source = len(source), b""  # it is not needed any more
     coded = encode(
         picture.samples,
@@ -129,7 +128,7 @@ def decompress_file(
     target = _target(src, dst, decompressed_name)
     refuse_early(src, target, force)
     kind = image_io.format_of(target) if isinstance(target, str) and not _is_device(target) else "PNG"
-    opened = open_bytes(_read_bytes(src), max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, salvage=salvage)
+    opened = open_bytes(packed_bytes(src, max_pixels), max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, salvage=salvage)
     facts = describe_container(opened.container, _name(src))
     form = form_of(opened.container)
     if strip:
@@ -177,7 +176,7 @@ def verify(
 
     Raises: as ``decompress`` does, and OSError.
     """
-    opened = open_bytes(_read_bytes(src), max_pixels=max_pixels, threads=threads)
+    opened = open_bytes(packed_bytes(src, max_pixels), max_pixels=max_pixels, threads=threads)
     form_of(opened.container)
     for _ in opened.rows(on_group=on_group):
         pass  # one row of groups at a time
@@ -244,10 +243,6 @@ def _output(target: str | BinaryIO, force: bool, *, times_of: StrPath | BinaryIO
 def _is_device(path: str) -> bool:
     """Whether the path is there and neither file nor folder: such a thing (a pipe, /dev/null) is written to, never replaced."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-
-
-def _read_bytes(src: StrPath | BinaryIO) -> bytes:
-    return Path(src).read_bytes() if isinstance(src, str | os.PathLike) else src.read()
 
 
 def _compare(opened: Opened, samples: "Samples", form: "Form") -> None:

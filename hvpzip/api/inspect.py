@@ -5,10 +5,9 @@ Only ``account`` and ``bit_map`` decode: what was on the coder's stack after eac
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode, packed_bytes
 from hvpzip.api.records import FileInfo, GroupAccount, ScaleAccount, Section, StackPoint
 from hvpzip.errors import ImageError
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from hvpzip.codec.image_codec import GroupReport
     from hvpzip.container import Container
 
-__all__ = ["Versions", "account", "bit_map", "describe", "describe_container", "draw_bit_map", "info", "versions"]
+__all__ = ["Versions", "account", "bit_map", "describe_container", "draw_bit_map", "info", "versions"]
 
 _COLOUR_NAMES = {0: "none", 1: "YCoCg-R"}
 _GRAY_LEVELS = 10  # for a bit
@@ -27,27 +26,29 @@ _MAP_NAMES = {0: "subsampling", 1: "Haar", 2: "LeGall 5/3"}
 
 
 class Versions(NamedTuple):
-    """The version of the files that are written, and the bundled models as (name, id in hexadecimal)."""
+    """The version of the files that are written, and the bundled models as (name, id in hexadecimal; None of a damaged one)."""
 
     container: int
-    models: tuple[tuple[str, str], ...]
+    models: tuple[tuple[str, str | None], ...]
 
 
-def info(source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FileInfo:
-    """What a ``.hvz`` file, given by path or as bytes, says about itself; checksums of coded bytes are verified, nothing is decoded.
+Source = str | os.PathLike[str] | BinaryIO | bytes | bytearray | memoryview
+
+
+def info(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FileInfo:
+    """What a ``.hvz`` file, given by path, as a binary stream or as bytes, says about itself; checksums of coded bytes are verified,
+    nothing is decoded.
 
     Raises: FormatError if it is not a whole and sound ``.hvz`` file, LimitError if its picture has more than ``max_pixels``, OSError.
     """
-    if isinstance(source, bytes | bytearray | memoryview):
-        return describe(source, "-", max_pixels=max_pixels)
-    return describe(Path(source).read_bytes(), os.fspath(source), max_pixels=max_pixels)
-
-
-def describe(data: bytes | bytearray | memoryview, path: str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FileInfo:
-    """As ``info``, for bytes that were read from ``path``."""
     from hvpzip import container
 
-    return describe_container(container.read(data, container.Limits(max_pixels=max_pixels)), path)
+    path = os.fspath(source) if isinstance(source, str | os.PathLike) else "-"
+    return describe_container(container.read(_bytes_of(source, max_pixels), container.Limits(max_pixels=max_pixels)), path)
+
+
+def _bytes_of(source: Source, max_pixels: int) -> bytes | bytearray | memoryview:
+    return source if isinstance(source, bytes | bytearray | memoryview) else packed_bytes(source, max_pixels)
 
 
 def describe_container(parsed: "Container", path: str) -> FileInfo:
@@ -76,16 +77,14 @@ def describe_container(parsed: "Container", path: str) -> FileInfo:
     )
 
 
-def account(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None
-) -> tuple[GroupAccount, ...]:
+def account(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None) -> tuple[GroupAccount, ...]:
     """Where the bits of each group of a ``.hvz`` file went, and what the encoder's stack held meanwhile; the file is decoded for it.
 
     Only what the model coded has an account: of a file in parts, each part that the model coded has one, and other parts have none.
 
     Raises: as ``decompress``, and OSError.
     """
-    data = source if isinstance(source, bytes | bytearray | memoryview) else Path(source).read_bytes()
+    data = _bytes_of(source, max_pixels)
     found: list[GroupAccount] = []
 
     def add(group: int, report: "GroupReport") -> None:
@@ -95,9 +94,7 @@ def account(
     return tuple(found)
 
 
-def bit_map(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None
-) -> "NDArray[np.float32]":
+def bit_map(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None) -> "NDArray[np.float32]":
     """Where the bits of a ``.hvz`` file went, by position and scale: float32 (H, W), bits of a position with all channels.
 
     In every group (tiles of 1024 pixels a side) coarse scales are in the upper left corner, and beside each its finer bands; a position
@@ -112,7 +109,7 @@ def bit_map(
     from hvpzip.codec.image_codec import map_group
     from hvpzip.transform import tiling
 
-    data = source if isinstance(source, bytes | bytearray | memoryview) else Path(source).read_bytes()
+    data = _bytes_of(source, max_pixels)
     parsed = container.read(data, container.Limits(max_pixels=max_pixels))
     header = parsed.header
     if header.parts:
@@ -127,7 +124,11 @@ def bit_map(
 
 
 def draw_bit_map(
-    source: str | os.PathLike[str] | bytes | bytearray | memoryview, target: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_PIXELS
+    source: Source,
+    target: str | os.PathLike[str],
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    threads: int | None = None,
 ) -> None:
     """Write ``bit_map`` as a gray PNG picture, a tenth of a bit for each gray level, white from 25.5 bits on. Raises as ``bit_map``, and
     OSError: nothing is ever replaced.
@@ -137,7 +138,7 @@ def draw_bit_map(
     from hvpzip.atomic import atomic_write
     from hvpzip.image_io import write_image
 
-    bits = bit_map(source, max_pixels=max_pixels)
+    bits = bit_map(source, max_pixels=max_pixels, threads=threads)
     with atomic_write(target) as out:
         write_image(np.rint(_GRAY_LEVELS * bits).clip(0, 255).astype(np.uint8), out, "PNG")
 
@@ -180,11 +181,13 @@ def _group_account(group: int, report: "GroupReport") -> GroupAccount:
 
 
 def versions() -> Versions:
-    """What this installation is. Raises: ModelError if a bundled model is damaged."""
+    """What this installation is. Raises: ModelError if there is no list of models, or a damaged one."""
     from hvpzip import container
     from hvpzip.nn import weights
 
-    return Versions(container.VERSION, tuple((name, weights.model_id(name).hex()) for name in weights.list_models()))
+    return Versions(
+        container.VERSION, tuple((name, None if found is None else found.hex()) for name, found in weights.stated_ids().items())
+    )
 
 
 def _sections(parsed: "Container", size: int) -> Iterator[Section]:

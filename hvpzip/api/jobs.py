@@ -5,14 +5,14 @@ only if its output was decoded and found equal, and only as long as it is the fi
 """
 
 import errno
-import io
+import hashlib
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode
+from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, open_bytes, packed_bytes
 from hvpzip.api.encoding import NO_MODEL, GroupProgress, samples_crc
 from hvpzip.api.files import StrPath, compress_file, decompress_file, same_forms
 from hvpzip.api.inspect import describe_container
@@ -24,7 +24,8 @@ from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, Not
 
 if TYPE_CHECKING:
     from hvpzip.api.encoding import Samples
-    from hvpzip.container import Container
+    from hvpzip.container import Header
+    from hvpzip.image_io import Form
 
 __all__ = ["Job", "SourceState", "delete_source", "source_state"]
 
@@ -137,12 +138,14 @@ class Job:
 
         Raises: FileExistsError if it holds something else, and as reading source and output does.
         """
-        from hvpzip import container, image_io
+        from hvpzip import container
 
         started = time.perf_counter()
+        if not os.path.isfile(output):
+            raise _other(output)
         packed_path, picture_path = (output, src) if self.compressing else (src, output)
-        packed = Path(packed_path).read_bytes()
         try:
+            packed = packed_bytes(packed_path, self.max_pixels)
             parsed = container.read(packed, container.Limits(max_pixels=self.max_pixels))
             form = form_of(parsed)
         except (TruncatedError, CorruptError):
@@ -155,24 +158,22 @@ class Job:
             raise
         except UnsupportedVersionError as error:
             raise UnsupportedVersionError(f"{packed_path} is there already: {error}" if self.compressing else str(error)) from error
-        if self.compressing:
-            picture = image_io.read_image(io.BytesIO(Path(src).read_bytes()), self.max_pixels, frame=self.frame, strip=self.strip)
-            same = picture.form == form
-        else:
-            try:
-                picture = image_io.read_image(output, self.max_pixels)
-            except HvpzipError as error:
-                raise _other(output) from error
-            form = form._replace(chunks=()) if self.strip else form
-            same = same_forms(picture.form, form, image_io.format_of(output))
-        if not same or not _holds(parsed, picture.samples):
+        facts, header = describe_container(parsed, src), parsed.header
+        checksums = [group.samples_crc for group in parsed.groups]
+        del packed, parsed  # the picture needs the room
+        try:
+            found = self._picture(src, output, form, header)
+        except (HvpzipError, OSError) as error:
+            if self.compressing:
+                raise
+            raise _other(output) from error
+        if found is None or found.checksums != checksums:
             raise _other(output)
-        if not self._decodable(parsed, packed, picture.samples):
+        if not self._decodable(packed_path, header, found.digest):
             if self.compressing:
                 return None
             raise _other(output)
-        facts = describe_container(parsed, src)
-        sizes = (os.path.getsize(picture_path), len(packed))
+        sizes = (os.path.getsize(picture_path), facts.output_bytes)
         return result_of(
             facts,
             output=output,
@@ -182,21 +183,36 @@ class Job:
             skipped=True,
         )
 
-    def _decodable(self, parsed: "Container", packed: bytes, samples: "Samples") -> bool:
-        """Whether the ``.hvz`` file decodes to the samples, tried only if the source will be deleted. Raises: ModelError."""
-        import numpy as np
+    def _picture(self, src: str, output: str, form: "Form", header: "Header") -> "_Traits | None":
+        """What tells the samples of the picture, read as coding it would read it, from others; None if its form or shape is not that of
+        the ``.hvz`` file. Raises: as reading it does."""
+        from hvpzip import image_io
 
+        if self.compressing:
+            picture = image_io.picture_of(image_io.picture_bytes(src, self.max_pixels), self.max_pixels, frame=self.frame, strip=self.strip)
+            return _traits([picture.samples], header) if picture.form == form else None
+        kind = image_io.format_of(output)
+        with open(output, "rb") as file:
+            again, strips = image_io.read_again(file, kind, header.width * header.height)
+            if not same_forms(again, form._replace(chunks=()) if self.strip else form, kind):
+                return None
+            return _traits(strips, header)
+
+    def _decodable(self, packed_path: str, header: "Header", digest: bytes) -> bool:
+        """Whether the ``.hvz`` file decodes to the samples of this digest, tried only if the source will be deleted. Raises: ModelError,
+        OSError."""
         from hvpzip.nn import weights
 
         if not self.remove:
-            if parsed.header.model_id != NO_MODEL:
-                weights.name_of(parsed.header.model_id)
+            if header.model_id != NO_MODEL:
+                weights.name_of(header.model_id)
             return True
         try:
-            decoded, _ = decode(packed, max_pixels=self.max_pixels, threads=self.threads)
+            opened = open_bytes(packed_bytes(packed_path, self.max_pixels), max_pixels=self.max_pixels, threads=self.threads)
+            found = _traits(opened.rows(), header)
         except CorruptError:
             return False
-        return np.array_equal(decoded, samples)
+        return found is not None and found.digest == digest
 
 
 def _second_name(output: str) -> str:
@@ -204,17 +220,35 @@ def _second_name(output: str) -> str:
     return output + ".png"
 
 
-def _holds(parsed: "Container", samples: "Samples") -> bool:
-    """Whether the file says of its samples what is true of these: their shape, and the checksum of each group."""
-    from hvpzip.transform import tiling
+class _Traits(NamedTuple):
+    """Of samples: the checksum of each group that they make, and a digest of all of them in the order (row, column, channel)."""
 
-    header = parsed.header
-    planes = samples.reshape(*samples.shape[:2], -1)
-    if planes.shape != (header.height, header.width, header.channels):
-        return False
-    tiles = tiling.group_grid(header.height, header.width, 1 << header.group_size_log2)
-    found = [samples_crc(planes[y : y + h, x : x + w]) for y, x, h, w in tiles]
-    return found == [group.samples_crc for group in parsed.groups]
+    checksums: list[int]
+    digest: bytes
+
+
+def _traits(strips: "Iterable[Samples]", header: "Header") -> _Traits | None:
+    """The traits of a picture that comes some rows at a time; None if it has not the shape that the header tells of."""
+    import numpy as np
+
+    side = 1 << header.group_size_log2
+    left = range(0, header.width, side)
+    digest = hashlib.blake2b()
+    checksums: list[int] = []
+    row = 0
+    for strip in strips:
+        planes = np.ascontiguousarray(strip.reshape(*strip.shape[:2], -1))
+        if planes.shape[1:] != (header.width, header.channels):
+            return None
+        digest.update(planes.data)
+        while len(planes):
+            rows, planes = planes[: side - row % side], planes[side - row % side :]
+            if row % side == 0:
+                checksums += [0] * len(left)
+            for number, x in enumerate(left, start=len(checksums) - len(left)):
+                checksums[number] = samples_crc(rows[:, x : x + side], checksums[number])
+            row += len(rows)
+    return _Traits(checksums, digest.digest()) if row == header.height else None
 
 
 def _other(output: str) -> FileExistsError:

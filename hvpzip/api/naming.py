@@ -57,10 +57,10 @@ def _holds_cmyk(path: str) -> bool:
             if container.read_header(file.read(64), unlimited).channels != 4:
                 return False
             file.seek(0)
-            parsed = container.read(file.read(), unlimited)
+            head = container.read_head(file, unlimited)
     except (OSError, HvpzipError):
         return False
-    return any(section.type == container.FORM_SECTION and section.data[:1] == b"\x05" for section in parsed.metadata)
+    return any(section.type == container.FORM_SECTION and section.data[:1] == b"\x05" for section in head.metadata)
 
 
 def plan_outputs(paths: Iterable[str | os.PathLike[str]], out_dir: str | os.PathLike[str] | None, *, compressing: bool) -> Sequence[Plan]:

@@ -7,12 +7,20 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status of ``hvpzip ARGUMENTS`` (None: those of the process): 0 all done, 1 a file failed, 2 usage, 130 interrupted."""
+    """The exit status of ``hvpzip ARGUMENTS`` (None: those of the process): 0 all done, 1 a file failed, 2 usage, 130 interrupted, or 128
+    and the number of the signal that ended it."""
+    received: list[int] = []
     try:
-        from hvpzip.cli.app import run
+        from hvpzip.cli.signals import terminations
 
-        return run(arguments)
+        with terminations() as received:
+            from hvpzip.cli.app import run
+
+            status = run(arguments)
     except KeyboardInterrupt:
-        return 130
+        status = _INTERRUPTED
+    return 128 + received[0] if received and status == _INTERRUPTED else status

@@ -35,14 +35,14 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     click.echo(f"hvpzip {__version__}")
     click.echo(f"container version {found.container}")
     for name, model_id in found.models:
-        click.echo(f"model {name} {model_id}")
+        click.echo(f"model {name} {model_id or 'is damaged'}")
     ctx.exit()
 
 
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit status: 0 all done, 1 at least one file failed, 2 wrong usage, 130 interrupted.",
+    epilog="Exit status: 0 all done, 1 at least one file failed, 2 wrong usage, 130 interrupted, 143 terminated.",
 )
 @click.option(
     "--version",

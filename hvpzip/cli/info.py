@@ -1,10 +1,13 @@
 """``hvpzip info``. Layer rank 5."""
 
+from dataclasses import replace
+
 import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, picture_text, shown
 from hvpzip.cli.places import STREAM, input_argument, opened, received
+from hvpzip.cli.transfer import coding_options
 
 __all__ = ["command"]
 
@@ -15,8 +18,18 @@ _BAR = 30  # characters of the longest bar
 @input_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
 @click.option("--map", "map_path", type=click.Path(dir_okay=False), metavar="PNG", help="Draw where the bits of one file went.")
+@coding_options
 @output_options
-def command(inputs: tuple[str, ...], as_json: bool, map_path: str | None, quiet: int, verbose: int, no_progress: bool) -> int:
+def command(
+    inputs: tuple[str, ...],
+    as_json: bool,
+    map_path: str | None,
+    threads: int | None,
+    max_pixels: int,
+    quiet: int,
+    verbose: int,
+    no_progress: bool,
+) -> int:
     """Show what each .hvz file IN says about itself: sizes, model, bits per dimension.
 
     The checksums of the coded bytes are verified, nothing is decoded. -v also shows where its bytes go, and decodes the file to show what
@@ -36,9 +49,8 @@ def command(inputs: tuple[str, ...], as_json: bool, map_path: str | None, quiet:
         raise click.UsageError("--map draws one file")
     for path in paths:
         try:
-            place = opened(path, writing=False)
-            source = place if isinstance(place, str) else place.read()
-            facts = api.info(source)
+            data = api.packed_bytes(opened(path, writing=False), max_pixels)  # once: a pipe cannot be read again
+            facts = replace(api.info(data, max_pixels=max_pixels), path=path)
         except Exception as error:
             console.failure(path, error)
             continue
@@ -49,13 +61,13 @@ def command(inputs: tuple[str, ...], as_json: bool, map_path: str | None, quiet:
         console.result(_text(facts, shown(path), sections=verbose > 0))
         if map_path is not None:
             try:
-                api.draw_bit_map(source, map_path)
+                api.draw_bit_map(data, map_path, max_pixels=max_pixels, threads=threads)
             except Exception as error:
                 console.failure(path, error)
                 continue
         if verbose:
             try:
-                groups = api.account(source)
+                groups = api.account(data, max_pixels=max_pixels, threads=threads)
             except Exception as error:  # the model is missing, say: what the file itself says has been shown
                 console.failure(path, error)
                 continue

@@ -5,7 +5,6 @@ import os
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -28,8 +27,9 @@ from hvpzip.image_io.kinds import Facts, bmp_facts, pnm_facts, sniff, tiff_facts
 from hvpzip.image_io.metadata import EXIF_FOLDERS, TEXT_TAGS, Resolution, exif_chunk, icc_chunk, text_chunk, xmp_chunk
 from hvpzip.image_io.png import Png, both_bytes, png_samples, png_strips, read_png
 from hvpzip.image_io.rows import array_of
+from hvpzip.source import read_source
 
-__all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "read_again", "read_image"]
+__all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "picture_bytes", "picture_of", "read_again", "read_image"]
 
 MAX_PIXELS: Final = 1 << 28
 MAX_METADATA_BYTES: Final = 1 << 24
@@ -81,13 +81,47 @@ class Picture(NamedTuple):
 def read_image(
     source: str | os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS, *, frame: int | None = None, strip: bool = False
 ) -> Picture:
-    """The picture in a PNG, WebP, TIFF, GIF, BMP, PPM, PGM, PBM or JPEG file.
+    """The picture in a PNG, WebP, TIFF, GIF, BMP, PPM, PGM, PBM or JPEG file: ``picture_of`` its ``picture_bytes``.
+
+    Raises:
+        ImageError: also where the system cannot read it.
+        LimitError: as for both.
+    """
+    try:
+        data = picture_bytes(source, max_pixels)
+    except OSError as error:
+        raise ImageError(f"cannot read the picture: {error.strerror or error}") from error
+    return picture_of(data, max_pixels, frame=frame, strip=strip)
+
+
+def picture_bytes(source: str | os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS) -> bytes:
+    """The bytes of a picture file.
+
+    Args:
+        source: a path, or a binary stream, which is read to its end.
+        max_pixels: as for ``picture_of``.
+
+    Raises:
+        ImageError: it is empty, or begins as no picture does that is taken; then no more than its beginning is read.
+        LimitError: there are more bytes than a picture of ``max_pixels`` has, sixteen a pixel and 64 MiB.
+        OSError: as the system says.
+    """
+
+    def pixels_of(start: bytes) -> int:
+        _kind_of(start)
+        return max_pixels
+
+    return read_source(source, pixels_of)
+
+
+def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None = None, strip: bool = False) -> Picture:
+    """The picture in the bytes of a file.
 
     Gray of 1, 2, 4, 8 and 16 bits, RGB of 8 and 16, both with alpha or not, palettes, CMYK of 8 bits; the samples are those of the file
     (for JPEG and lossy WebP: those it decodes to). An orientation in the metadata is not applied, except that of TIFF.
 
     Args:
-        source: a path, or a binary stream, which is read to its end.
+        data: the whole file.
         max_pixels: larger pictures are refused before memory is allocated for them.
         frame: the picture of an animation or of several pages to take, counted from 0; None refuses such files. Frames of an animation
             come as a player would show them.
@@ -97,10 +131,7 @@ def read_image(
         ImageError: the file cannot be read, is damaged, or of an unsupported kind; the message is one line that names it.
         LimitError: more than ``max_pixels``, or than 16 MiB of metadata.
     """
-    data = _bytes_of(source)
-    kind = sniff(data)
-    if kind not in _OPENERS:
-        raise _foreign(kind, data)
+    kind = _kind_of(data)
     if kind == "PNG" and not (png := read_png(io.BytesIO(data))).animated:
         picture = _from_png(data, png, max_pixels, frame)
     else:
@@ -119,15 +150,16 @@ def read_image(
 def read_again(file: BinaryIO, kind: str, pixels: int) -> tuple[Form, Iterator[Samples]]:
     """The form of a picture file that was just written, and its samples from top to bottom, some rows at a time.
 
-    kind: as for ``row_writer``. pixels: how many it has. Of PNG, neither the file nor its samples are held, but for
+    kind: as for ``row_writer``. pixels: how many it has at most. Of PNG, neither the file nor its samples are held, but for
     Pillow's own copy of them.
-    Raises: ImageError if it is damaged, here or while the rows are read.
+    Raises: ImageError if it is damaged, here or while the rows are read, or as ``read_image`` does; LimitError if it has more pixels.
     """
-    file.seek(0)
-    if kind != "PNG":
+    if kind != "PNG" or (parts := read_png(file)).animated:
+        file.seek(0)
         picture = read_image(file, pixels)
         return picture.form, iter((picture.samples,))
-    form = read_png(file).form
+    _check_pixels(parts.width, parts.height, pixels)
+    form = parts.form
 
     def strips() -> Iterator[Samples]:
         rows = png_strips(file, form)
@@ -137,14 +169,14 @@ def read_again(file: BinaryIO, kind: str, pixels: int) -> tuple[Form, Iterator[S
     return form, strips()
 
 
-def _bytes_of(source: str | os.PathLike[str] | BinaryIO) -> bytes:
-    try:
-        data = Path(source).read_bytes() if isinstance(source, str | os.PathLike) else source.read()
-    except OSError as error:
-        raise ImageError(f"cannot read the picture: {error.strerror or error}") from error
-    if not data:
+def _kind_of(start: bytes) -> str:
+    """The kind of picture that begins so. Raises: ImageError if it is none that is read."""
+    if not start:
         raise ImageError("the file is empty")
-    return data
+    kind = sniff(start)
+    if kind not in _OPENERS:
+        raise _foreign(kind, start)
+    return kind
 
 
 def _foreign(kind: str | None, data: bytes) -> ImageError:

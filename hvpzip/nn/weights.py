@@ -35,7 +35,19 @@ from hvpzip.nn.integer import IntegerOps, exact_arithmetic, prove
 from hvpzip.nn.network import Cascade, State
 from hvpzip.nn.ops import ACT_BITS, Conv, Ops, weight_exponents
 
-__all__ = ["Model", "export", "find_model", "list_models", "load_folder", "load_model", "model_id", "models_folder", "name_of", "quantise"]
+__all__ = [
+    "Model",
+    "export",
+    "find_model",
+    "list_models",
+    "load_folder",
+    "load_model",
+    "model_id",
+    "models_folder",
+    "name_of",
+    "quantise",
+    "stated_ids",
+]
 
 ID_BYTES = 8
 FORMAT = 1
@@ -114,15 +126,26 @@ def find_model(wanted: bytes, device: str = "cpu") -> Model:
 
 
 def name_of(wanted: bytes) -> str:
-    """The name of the bundled model that states this id. Raises ModelError naming the id where there is none."""
-    for name in list_models():
-        if model_id(name) == wanted:
+    """The name of the bundled model that states this id, whatever is wrong with others. Raises ModelError naming the id where there is
+    none, and those that are there.
+    """
+    stated = stated_ids()
+    for name, found in stated.items():
+        if found == wanted:
             return name
-    raise ModelError(f"the file was made by model {wanted.hex()}, which is not installed; installed are {_installed()}")
+    installed = ", ".join(f"{name} ({'damaged' if found is None else found.hex()})" for name, found in stated.items())
+    raise ModelError(f"the file was made by model {wanted.hex()}, which is not installed; installed are {installed}")
 
 
-def _installed() -> str:
-    return ", ".join(f"{name} ({model_id(name).hex()})" for name in list_models())
+def stated_ids() -> dict[str, bytes | None]:
+    """The bundled models in the order of ``list_models``, each with the id that it states; None where its settings are damaged."""
+    found: dict[str, bytes | None] = {}
+    for name in list_models():
+        try:
+            found[name] = model_id(name)
+        except ModelError:
+            found[name] = None
+    return found
 
 
 def load_model(name: str | None = None, device: str = "cpu") -> Model:

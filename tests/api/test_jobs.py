@@ -1,7 +1,9 @@
 """Outputs that are there already, and sources that are deleted."""
 
+import itertools
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import hvpzip
-from hvpzip import api
+from hvpzip import api, container
+from hvpzip.api import jobs
 from hvpzip.codec import image_codec
 
 Samples = npt.NDArray[np.uint8]
@@ -213,6 +218,52 @@ def test_source_that_has_changed_since_it_was_read_is_not_deleted(tree: Path) ->
     with pytest.raises(OSError, match="not deleted"):
         api.delete_source(source, before)
     assert (tree / "in" / "dot.png").read_bytes() == b"new"
+
+
+@given(data=st.data(), height=st.integers(1, 60), width=st.integers(1, 40), channels=st.integers(1, 4), wide=st.booleans())
+def test_traits_of_a_picture_do_not_depend_on_how_many_rows_come_at_a_time(
+    data: st.DataObject, height: int, width: int, channels: int, wide: bool
+) -> None:
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    samples = np.random.default_rng(0).integers(0, 256, shape, np.uint16 if wide else np.uint8)
+    header = container.Header(
+        width=width,
+        height=height,
+        channels=channels,
+        bit_depth=16 if wide else 8,
+        colour_lift=0,
+        map=0,
+        levels=0,
+        model_id=bytes(8),
+        effort=0,
+        group_size_log2=4,
+        parts=True,
+    )
+    cuts = [0, *sorted(data.draw(st.sets(st.integers(1, max(1, height - 1))))), height]
+    strips = [samples[begin:end] for begin, end in itertools.pairwise(cuts) if end > begin]
+    found = jobs._traits(strips, header)
+    assert found == jobs._traits([samples], header)
+    assert found is not None
+    little = samples.astype(samples.dtype.newbyteorder("<"))
+    assert found.checksums == [
+        zlib.crc32(little[y : y + 16, x : x + 16].tobytes()) for y in range(0, height, 16) for x in range(0, width, 16)
+    ]
+    other = samples.copy()
+    other.flat[-1] ^= 1
+    changed = jobs._traits([other], header)
+    assert changed is not None
+    assert changed.digest != found.digest
+    assert jobs._traits(strips[:-1], header) is None
+    assert jobs._traits([samples, samples[:1]], header) is None
+    assert jobs._traits([np.concatenate([samples, samples[:, :1]], axis=1)], header) is None
+
+
+def test_output_that_is_no_file_is_an_error(tree: Path) -> None:
+    (tree / "out" / "dot.png.hvz").mkdir(parents=True)
+    (tree / "out" / "sub").mkdir()
+    (tree / "out" / "sub" / "dot.tif.hvz").symlink_to("nowhere")
+    results = job(tree)
+    assert [result.error is not None and "holds something else" in result.error for result in results] == [True, True]
 
 
 def test_deletion_needs_verification() -> None:

@@ -96,6 +96,22 @@ def test_an_unknown_id_is_named_with_those_that_are_there(models):
         weights.find_model(bytes.fromhex("00112233445566ff"))
 
 
+@pytest.mark.parametrize("settings", [None, "", "{", '{"format": 1, "id": "no number"}', '{"format": 9}'])
+def test_damaged_settings_of_one_model_are_no_matter_to_another(models, settings):
+    good, averaged = weights.model_id("good"), weights.model_id("averaged")
+    path = models / "good" / "config.json"
+    path.unlink() if settings is None else path.write_text(settings)
+    assert weights.find_model(averaged).name == "averaged"
+    assert weights.stated_ids() == {"good": None, "averaged": averaged}
+    with pytest.raises(
+        ModelError, match=rf"{good.hex()}, which is not installed; installed are good \(damaged\), averaged \({averaged.hex()}\)$"
+    ):
+        weights.find_model(good)
+    for name in ("good", None):  # it is the default
+        with pytest.raises(ModelError, match=r"^model good"):
+            weights.load_model(name)
+
+
 @pytest.mark.parametrize("file", ["weights.safetensors", "config.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "text"])
 def test_a_damaged_file_is_refused_with_the_models_name(models, file, damage):
