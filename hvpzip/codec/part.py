@@ -45,7 +45,7 @@ def by_model(samples: Samples, model: Model, effort: int) -> Coded:
     return Coded(bytes((fallback.MODEL,)) + payload, report)
 
 
-def encode_part(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None = None) -> Coded:
+def encode_part(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None = None, thorough: bool = True) -> Coded:
     """The smallest way found.
 
     Args:
@@ -53,6 +53,7 @@ def encode_part(samples: Samples, bit_depth: int, model: Model, effort: int, mod
         bit_depth: 1 to 16.
         model, effort: as for ``image_codec.encode_group``.
         modelled: what ``by_model`` gave, if it was asked already.
+        thorough: whether the predictive coder is tried.
     """
     best = Coded(fallback.encode(samples, bit_depth), None)
     plain = len(best.data)
@@ -64,7 +65,7 @@ def encode_part(samples: Samples, bit_depth: int, model: Model, effort: int, mod
     if modelled is not None and len(modelled.data) < plain:
         best = modelled
     # At the quickest effort a picture that the model codes is left to it: the predictive coder takes several times as long.
-    tried = modelled is None or EFFORTS[effort].predictive
+    tried = thorough and (modelled is None or EFFORTS[effort].predictive)
     if tried and (worth or samples.size <= _SMALL) and 8 * len(best.data) >= _EIGHTHS * plain:
         found = bytes((PREDICTIVE,)) + predictive.encode(samples)
         if len(found) < len(best.data):

@@ -61,7 +61,8 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
     coded = by_model(samples, model, effort)
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report,), 0)
-    if 4 * len(alone.payload) < _QUARTERS * fallback.quick_bytes(samples) and not fallback.may_beat_a_model(samples):
+    suits = 4 * len(alone.payload) < _QUARTERS * fallback.quick_bytes(samples)
+    if suits and not fallback.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone, None
     found = _smallest(samples, bit_depth, model, effort, coded)
     return alone, None if found.payload == as_part(alone).payload else found
@@ -74,11 +75,18 @@ def as_part(alone: Parts) -> Parts:
 
 def _smallest(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None) -> Parts:
     """``modelled``: what the model makes of the whole, if that is known."""
-    found = [_encode_split(samples, bit_depth, split, model, effort, modelled) for split in _splits(samples)]
+    # The predictive coder does better without gaps too, and takes its time.
+    whole = bit_depth == 8 and rewrites.has_gaps(samples)
+    found = [_smallest_split(samples, bit_depth, model, effort, modelled, thorough=not whole)]
     for rewritten in rewrites.rewritings(samples, bit_depth):
-        inner = _smallest(rewritten.samples, rewritten.bit_depth, model, effort, None)
+        search = _smallest_split if rewritten.head[0] == rewrites.DENSE else _smallest
+        inner = search(rewritten.samples, rewritten.bit_depth, model, effort, None)
         found.append(Parts(rewritten.head + inner.payload, inner.reports, 8 * len(rewritten.head) + inner.other_bits))
     return min(found, key=_size)
+
+
+def _smallest_split(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None, thorough: bool = True) -> Parts:
+    return min((_encode_split(samples, bit_depth, split, model, effort, modelled, thorough) for split in _splits(samples)), key=_size)
 
 
 def decode_parts(
@@ -102,6 +110,8 @@ def decode_parts(
         raise CorruptError("the payload is empty")
     if payload[0] in rewrites.MARKS:
         table = rewrites.read_table(payload, shape, bit_depth)
+        if payload[0] == rewrites.DENSE and rewrites.MARKS.intersection(payload[table.offset : table.offset + 1]):
+            raise CorruptError("samples without gaps are not rewritten")
         inner = decode_parts(payload[table.offset :], table.shape, table.bit_depth, model, step=step, on_report=on_report)
         return table.restore(inner)
     split = payload[0]
@@ -148,12 +158,14 @@ def _places(channels: int, bit_depth: int, split: int) -> Iterator[tuple[slice, 
             yield group, shift, 8 if split & _BYTES_APART else bit_depth
 
 
-def _encode_split(samples: Samples, bit_depth: int, split: int, model: Model, effort: int, modelled: Coded | None) -> Parts:
+def _encode_split(
+    samples: Samples, bit_depth: int, split: int, model: Model, effort: int, modelled: Coded | None, thorough: bool = True
+) -> Parts:
     payload = bytes((split,))
     places = list(_places(samples.shape[2], bit_depth, split))
     reports: list[image_codec.GroupReport] = []
     for number, (channels, _, depth) in enumerate(places):
-        data, report = encode_part(samples[:, :, channels], depth, model, effort, modelled)
+        data, report = encode_part(samples[:, :, channels], depth, model, effort, modelled, thorough)
         if report is not None:
             reports.append(report)
         payload += (encode(len(data)) if number + 1 < len(places) else b"") + data

@@ -4,7 +4,7 @@
 
     payload = mark (1 byte)  table  payload of the rewritten samples
 
-A rewriting has fewer channels or fewer bits than before, so rewriting ends.
+A rewriting has fewer channels or fewer bits than before, or it is the one that closes gaps (``DENSE``), after which there is none.
 
 Integer arithmetic only: this file reaches the bit stream.
 """
@@ -19,7 +19,7 @@ from hvpzip import fallback
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.varint import decode, encode
 
-__all__ = ["COLOURS", "GRAY", "MARKS", "STEP", "VALUES", "Restoring", "Rewritten", "read_table", "rewritings"]
+__all__ = ["COLOURS", "DENSE", "GRAY", "MARKS", "STEP", "VALUES", "Restoring", "Rewritten", "has_gaps", "read_table", "rewritings"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 Shape = tuple[int, int, int]
@@ -28,11 +28,16 @@ VALUES: Final = 8
 COLOURS: Final = 16
 GRAY: Final = 32
 STEP: Final = 64
-MARKS: Final = frozenset((VALUES, COLOURS, GRAY, STEP))
+DENSE: Final = 128
+MARKS: Final = frozenset((VALUES, COLOURS, GRAY, STEP, DENSE))
 
 _MOST_COLOURS: Final = 256
 # One list serves all channels if it is at most so many halves of the longest list of one of them: then equal values keep equal numbers.
 _COMMON_HALVES: Final = 3
+# With gaps to close, one list serves all if it closes at least so many tenths of what the channels' own lists close.
+_COMMON_TENTHS: Final = 9
+# Gaps are worth closing where one sample in so many would lie in them (docs/design.md, Gaps).
+_GAP_SHARE: Final = 200
 
 
 class Rewritten(NamedTuple):
@@ -52,6 +57,11 @@ class Restoring(NamedTuple):
     restore: Callable[[Samples], Samples]
 
 
+def has_gaps(samples: Samples) -> bool:
+    """Whether samples (h, w, C) of 8 bits leave out values among those that they use, as a photo does whose contrast was raised."""
+    return max(_gaps(samples)) * _GAP_SHARE > samples.size
+
+
 def rewritings(samples: Samples, bit_depth: int) -> Iterator[Rewritten]:
     """All that apply to samples (h, w, C) of that depth."""
     channels = samples.shape[2]
@@ -66,6 +76,8 @@ def rewritings(samples: Samples, bit_depth: int) -> Iterator[Rewritten]:
     found = _steps(samples, bit_depth) or _values(samples, bit_depth)
     if found is not None:
         yield found
+    if bit_depth == 8 and has_gaps(samples):  # the model's depth
+        yield _dense(samples)
 
 
 def read_table(payload: bytes, shape: Shape, bit_depth: int) -> Restoring:
@@ -114,7 +126,11 @@ def _read_values(payload: bytes, shape: Shape, bit_depth: int) -> Restoring:
             raise CorruptError("a list of values goes beyond the largest sample")
         tables.append(values.astype(gaps.dtype))
     depth = max(_depth(table.size) for table in tables)
-    if depth >= bit_depth:
+    if payload[0] == DENSE:
+        if bit_depth != 8 or all(table.size == 256 for table in tables):
+            raise CorruptError("lists of values without a gap, or not of 8 bits")
+        depth = bit_depth
+    elif depth >= bit_depth:
         raise CorruptError("a list of values that saves no bit")
 
     def restore(inner: Samples) -> Samples:
@@ -177,11 +193,42 @@ def _values(samples: Samples, bit_depth: int) -> Rewritten | None:
     depth = max(_depth(values.size) for values in lists)
     if depth >= bit_depth:
         return None
-    head = bytes((VALUES, len(lists)))
+    return _numbered(VALUES, samples, lists, bit_depth, depth)
+
+
+def _gaps(samples: Samples) -> tuple[int, int]:
+    """How many samples would lie in the gaps of all colours together, and in those of each, were a gap as frequent as what is beside it.
+    Alpha, of which two values are usual, does not count.
+    """
+
+    def lost(part: Samples) -> int:
+        counts = np.trim_zeros(np.bincount(part.ravel()))
+        gaps = np.flatnonzero(counts == 0)
+        return int(counts[gaps - 1].sum() + counts[gaps + 1].sum()) // 2
+
+    colours = 3 if samples.shape[2] > 2 else 1
+    return lost(samples[:, :, :colours]), sum(lost(samples[:, :, colour]) for colour in range(colours))
+
+
+def _dense(samples: Samples) -> Rewritten:
+    """Numbers of the values that occur, in as many bits. One list serves all colours where that closes nearly all gaps: then equal values
+    keep equal numbers.
+    """
+    together, each = _gaps(samples)
+    if samples.shape[2] in (1, 3) and 10 * together >= _COMMON_TENTHS * each:
+        lists = [np.unique(samples)]
+    else:
+        lists = [np.unique(samples[:, :, channel]) for channel in range(samples.shape[2])]
+    return _numbered(DENSE, samples, lists, 8, 8)
+
+
+def _numbered(mark: int, samples: Samples, lists: list[Samples], bit_depth: int, depth: int) -> Rewritten:
+    """Samples of that bit depth as places in the lists of their channels, or in the only one, in ``depth`` bits."""
+    head = bytes((mark, len(lists)))
     for values in lists:
         gaps = np.diff(values.astype(np.int64), prepend=-1) - 1
         head += _list(gaps.astype(samples.dtype)[None, :, None], bit_depth)
-    planes = [np.searchsorted(lists[channel % len(lists)], samples[:, :, channel]) for channel in range(channels)]
+    planes = [np.searchsorted(lists[channel % len(lists)], samples[:, :, channel]) for channel in range(samples.shape[2])]
     return Rewritten(head, np.stack(planes, axis=2).astype(_kind(depth)), depth)
 
 

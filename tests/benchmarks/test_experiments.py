@@ -254,3 +254,15 @@ def test_an_array_of_another_kind_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         cifar10.main([str(tmp_path / "x.npz")])
     assert caught.value.code == 2
+
+
+def test_edits_are_coded_and_compared_beside_jpeg_xl(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("imagecodecs")
+    arguments = ["edits", str(pictures), "--limit", "1", "--crop", "32", "--effort", "1", "--threads", "1", "--out", str(tmp_path / "out")]
+    assert command.main([*arguments, "--edit", "none,levels-1.4"]) == 0
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())["rows"]
+    assert [row["edit"] for row in rows] == ["none", "levels-1.4"]
+    assert all(row["decoded"] and row["hvz_bytes"] <= row["open_bytes"] for row in rows)
+    assert "1 of 1" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        command.main([*arguments, "--edit", "upside-down"])

@@ -83,12 +83,13 @@ def test_few_values_and_few_colours_become_numbers(tiny_model, channels, depth):
     values[:2, 0] = (6, 7)  # no step but one
     group = values[generator.integers(0, 9, (8, 7))]
     for found in rewrites.rewritings(group, depth):
-        assert found.bit_depth < depth
+        assert found.bit_depth < depth or found.head[0] == rewrites.DENSE
         payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
         again = parts.decode_parts(payload, group.shape, depth, None)
         np.testing.assert_array_equal(again, group, strict=True)
     marks = [found.head[0] for found in rewrites.rewritings(group, depth)]
-    assert marks == ([rewrites.COLOURS] if channels > 1 else []) + [rewrites.VALUES]
+    dense = [rewrites.DENSE] if depth == 8 else []
+    assert marks == ([rewrites.COLOURS] if channels > 1 else []) + [rewrites.VALUES] + dense
 
 
 @pytest.mark.parametrize(("first", "step"), [(0, 257), (5, 16), (3, 2)])
@@ -102,18 +103,60 @@ def test_multiples_of_a_step_become_their_numbers(tiny_model, first, step):
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 16, tiny_model), group, strict=True)
 
 
+def edited(channels: int, curve: int) -> np.ndarray:
+    """8 bits of a noisy slope after a curve that leaves values out, another one for each channel where ``curve`` says so."""
+    generator = np.random.default_rng(channels)
+    slope = np.indices((40, 40, channels)).sum(axis=0) * 2 + generator.integers(0, 25, (40, 40, channels))
+    gains = 1.3 + np.arange(channels) * curve / 10
+    return np.clip(np.rint((slope - 10) * gains), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("curve", [0, 1])
+def test_gaps_between_values_are_closed(tiny_model, channels, curve):
+    group = edited(channels, curve)
+    assert rewrites.has_gaps(group)
+    (found,) = [one for one in rewrites.rewritings(group, 8) if one.head[0] == rewrites.DENSE]
+    assert found.bit_depth == 8
+    assert found.head[1] == (channels if curve or channels in (2, 4) else 1)
+    assert not rewrites.has_gaps(found.samples) or not curve
+    payload = found.head + b"\0" + fallback.encode(found.samples, 8)
+    np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 8, None), group, strict=True)
+    np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 8, None, step=4), group[::4, ::4], strict=True)
+    for nested in sorted(rewrites.MARKS):
+        with pytest.raises(CorruptError, match="not rewritten"):
+            parts.decode_parts(found.head + bytes((nested,)) + payload, group.shape, 8, None)
+
+
+def test_a_photo_with_gaps_is_coded_without_them(tiny_model):
+    group = edited(3, 0)
+    alone, together = parts.encode_either(group, 8, tiny_model, 1)
+    assert together is not None
+    assert together.payload[0] == rewrites.DENSE
+    assert len(together.payload) < len(alone.payload)
+    np.testing.assert_array_equal(parts.decode_parts(together.payload, group.shape, 8, tiny_model), group, strict=True)
+
+
+def test_a_photo_without_gaps_has_none():
+    assert not rewrites.has_gaps(np.random.default_rng(0).integers(20, 200, (40, 40, 3)).astype(np.uint8))
+    assert not rewrites.has_gaps(np.full((3, 3, 1), 7, np.uint8))
+
+
 def test_damaged_tables_give_samples_of_the_shape_or_one_error(tiny_model):
     few = np.random.default_rng(0).integers(0, 5, (6, 5, 3)).astype(np.uint16)
-    for found in (*rewrites.rewritings(few * 9000, 16), *rewrites.rewritings(few * few * few * 900 + few, 16)):
-        group = parts.decode_parts(found.head + b"\0" + fallback.encode(found.samples, found.bit_depth), few.shape, 16, None)
+    of_16 = (*rewrites.rewritings(few * 9000, 16), *rewrites.rewritings(few * few * few * 900 + few, 16))
+    of_8 = [one for one in rewrites.rewritings(edited(3, 1)[:9, :9], 8) if one.head[0] == rewrites.DENSE]
+    for found, depth in [*((one, 16) for one in of_16), *((one, 8) for one in of_8)]:
+        shape = (*found.samples.shape[:2], 3)
         payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+        group = parts.decode_parts(payload, shape, depth, None)
         for position in range(8 * len(payload)):
             damaged = bytearray(payload)
             damaged[position // 8] ^= 1 << position % 8
             try:
-                assert parts.decode_parts(bytes(damaged), group.shape, 16, tiny_model).shape == group.shape
+                assert parts.decode_parts(bytes(damaged), group.shape, depth, tiny_model).shape == group.shape
             except CorruptError as error:
                 assert "\n" not in str(error)  # noqa: PT017
         for size in range(len(found.head)):
             with pytest.raises(CorruptError):
-                parts.decode_parts(payload[:size], group.shape, 16, tiny_model)
+                parts.decode_parts(payload[:size], group.shape, depth, tiny_model)
