@@ -110,6 +110,7 @@ def rewritten() -> Iterator[tuple[str, str, bytes, str]]:
         rewrites.STEP: ("steps", Form(Kind.GRAY, 16), samples_of(Form(Kind.GRAY, 8)).astype(np.uint16) * 257),
         rewrites.COLOURS: ("colours", Form(Kind.RGB_ALPHA, 8), samples_of(Form(Kind.RGB_ALPHA, 8)) & 192),
         rewrites.GRAY: ("gray", Form(Kind.RGB, 8), gray),
+        rewrites.DENSE: ("dense", Form(Kind.RGB, 8), (samples_of(Form(Kind.RGB, 8)) // 2 * 7 // 5 + 9).astype(np.uint8)),
     }
     for mark, (name, form, samples) in cases.items():
         found = next(one for one in rewrites.rewritings(samples, form.bit_depth) if one.head[0] == mark)
@@ -194,6 +195,7 @@ def refused() -> Iterator[tuple[str, str, bytes, str]]:
         "ramp": ("an unknown ramp of the predictive coder", b"\0\6\x0f" + bytes(12), ()),
         "bounds": ("bounds of the predictive coder beyond 8 bits", b"\0\6\0\0\0\0\1" + bytes(12), ()),
         "values": ("a list of values that saves no bit", b"\x08\1\x81\1\3\1\0\0" + whole, ()),
+        "dense": ("gaps closed twice", b"\x80\1\2\1\0" * 2 + whole, ()),
         "colours": ("a list of colours for one channel", b"\x10\1\2\1\0" + whole, ()),
         "steps": ("steps beyond the largest sample", b"\x40\3\x20\x20" + whole, ()),
         "gray": ("three channels made of one, of which there is one", b"\x20" + whole, ()),
