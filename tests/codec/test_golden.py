@@ -14,11 +14,10 @@ import pytest
 import hvpzip
 from hvpzip import container
 from hvpzip.codec.image_codec import decode_group
-from hvpzip.codec.plans import ADAPTED_MARK
+from hvpzip.codec.plans import ADAPTED_MARK, LATTICE_MARK, Coding, parameter_bytes
 from hvpzip.nn.weights import list_models, model_id
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-DIGESTS = dict(line.split()[::-1] for line in (GOLDEN / "digests.txt").read_text().splitlines())
 
 
 def load_maker():
@@ -29,44 +28,52 @@ def load_maker():
 
 
 make = load_maker()
+ROWS = make.rows()
 
 
-def test_every_golden_file_has_a_digest_and_the_other_way_round():
-    files = {path.name for path in GOLDEN.iterdir() if path.suffix in (".hvz", ".payload")}
-    assert files == set(DIGESTS)
-    assert set(make.TINY | make.ADAPTED) <= files
+def test_the_manifest_lists_every_golden_file_and_says_what_it_shows():
+    assert {path.name for path in GOLDEN.iterdir() if path.suffix in (".hvz", ".payload")} == set(ROWS)
+    assert {name: shows for name, (shows, _) in ROWS.items() if name.startswith("tiny-")} == {
+        name: case.shows for name, case in make.TINY.items()
+    }
+    assert all(shows for shows, _ in ROWS.values())
+
+
+@pytest.mark.parametrize("name", [name for name, case in make.TINY.items() if not case.adapted])
+def test_the_tiny_model_writes_the_same_bytes(name):
+    assert make.encode_tiny(make.TINY[name]) == (GOLDEN / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", make.TINY)
-def test_the_tiny_model_writes_and_reads_the_same_bytes(name, tiny_models):
-    stored = (GOLDEN / name).read_bytes()
-    payload, samples = make.encode_tiny(name)
-    assert payload == stored
-    decoded = decode_group(stored, samples.shape, 8, tiny_models(make.TINY[name][0]))
-    assert make.digest(decoded) == DIGESTS[name]
-    assert np.array_equal(decoded, samples)
+def test_the_tiny_model_reads_the_same_samples(name):
+    case = make.TINY[name]
+    model = make.tiny_model(case.transform, case.chained)
+    decoded = decode_group((GOLDEN / name).read_bytes(), case.shape, 8, model)
+    assert make.digest(decoded) == ROWS[name][1]
+    assert np.array_equal(decoded, make.samples_of(case))
 
 
-@pytest.mark.parametrize("name", make.TINY | make.ADAPTED)
-def test_8_bit_kernels_read_the_same_bytes(int8_ops, name, tiny_models):
-    transform, _, (_, _, width, height), gray = (make.TINY | make.ADAPTED)[name]
-    model = replace(tiny_models(transform), ops=int8_ops)
-    decoded = decode_group((GOLDEN / name).read_bytes(), (1 if gray else 3, height, width), 8, model)
-    assert make.digest(decoded) == DIGESTS[name]
+@pytest.mark.parametrize("name", make.TINY)
+def test_8_bit_kernels_read_the_same_bytes(int8_ops, name):
+    case = make.TINY[name]
+    model = replace(make.tiny_model(case.transform, case.chained), ops=int8_ops)
+    assert make.digest(decode_group((GOLDEN / name).read_bytes(), case.shape, 8, model)) == ROWS[name][1]
 
 
-@pytest.mark.parametrize("name", make.ADAPTED)
-def test_payloads_with_adapted_heads_are_read_again(name, tiny_models):
-    transform, _, box, gray = make.ADAPTED[name]
-    payload, samples = (GOLDEN / name).read_bytes(), make.helpers().photo_crop(*box, gray)
-    assert payload[0] == ADAPTED_MARK
-    decoded = decode_group(payload, samples.shape, 8, tiny_models(transform))
-    assert make.digest(decoded) == DIGESTS[name]
-    assert np.array_equal(decoded, samples)
+@pytest.mark.parametrize("name", make.TINY)
+def test_payloads_begin_as_they_should(name):
+    case, payload = make.TINY[name], (GOLDEN / name).read_bytes()
+    start = parameter_bytes(payload)
+    coding = Coding.from_byte(payload[start - 1], 2)
+    assert (payload[0] == ADAPTED_MARK) == case.adapted
+    assert (payload[start - 3 : start - 2] == bytes([LATTICE_MARK])) == case.colours
+    assert make.tiny_model(case.transform, case.chained).schedule.path_names[coding.path] == case.path
+    assert case.run in (None, coding.run)
 
 
-def test_the_tiny_model_is_the_one_of_the_golden_files(tiny_models):
-    assert [tiny_models(transform).id.hex() for transform in (0, 1, 2)] == ["ab5903064a34bd8e", "290a840329613320", "301471c4e7ff09cc"]
+def test_the_tiny_models_are_those_of_the_golden_files():
+    found = [make.tiny_model(transform, chained).id.hex() for transform, chained in ((0, False), (1, False), (2, False), (0, True))]
+    assert found == ["ab5903064a34bd8e", "290a840329613320", "301471c4e7ff09cc", "84b961d9d4d04ce1"]
 
 
 def test_files_of_the_installed_models_decode():
@@ -76,6 +83,6 @@ def test_files_of_the_installed_models_decode():
         data = path.read_bytes()
         if container.read_header(data).model_id in installed:
             samples = hvpzip.decompress(data)
-            assert hashlib.sha256(samples.tobytes()).hexdigest() == DIGESTS[path.name], path.name
+            assert hashlib.sha256(samples.tobytes()).hexdigest() == ROWS[path.name][1], path.name
             decoded += 1
     assert decoded, "no golden file of an installed model: run python tests/golden/make.py --bundled"

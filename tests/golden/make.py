@@ -1,46 +1,81 @@
-"""Writes the golden files of this folder. Run it only to add files, or after a change of the format that is meant: review what it changes.
+"""Writes the golden files of this folder and their manifest. Files that are here stay as they are, and must decode for ever: it only adds.
 
-python tests/golden/make.py              the payloads of the tiny model (tests/conftest.py), which never change
+python tests/golden/make.py              the payloads of the tiny model (tests/conftest.py)
 python tests/golden/make.py --bundled    good-photo-<model id>.hvz by the bundled default model
 
 tiny-*.payload   payload of a group, made by the tiny model from a crop of examples/kodim23-crop.png
 good-*.hvz       whole files that must decode as long as their model is installed
-digests.txt      one line a file: SHA-256 of the decoded samples, uint8 in the order (row, column, channel), and the file's name
+manifest.csv     name, what it shows, SHA-256 of the decoded samples: uint8 in the order (row, column, channel)
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import functools
 import hashlib
 import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+from unittest import mock
 
 import numpy as np
 
-FOLDER = Path(__file__).resolve().parent
-DIGESTS = FOLDER / "digests.txt"
+if TYPE_CHECKING:
+    from hvpzip.nn.weights import Model
 
-# name: map, path, crop (left, top, width, height), gray
-TINY = {
-    "tiny-rgb-diffusion.payload": (0, "diffusion", (64, 40, 64, 48), False),
-    "tiny-rgb-direct.payload": (0, "direct", (64, 40, 64, 48), False),
-    "tiny-odd-haar.payload": (1, "diffusion", (90, 60, 37, 21), False),
-    "tiny-odd-legall53.payload": (2, "diffusion", (90, 60, 21, 37), False),
-    "tiny-gray-diffusion.payload": (0, "diffusion", (120, 20, 33, 50), True),
-    "tiny-lattice-diffusion.payload": (0, "diffusion", (32, 20, 96, 80), False),
-    "tiny-lattice-direct.payload": (0, "direct", (32, 20, 96, 80), False),
-    "tiny-row-direct.payload": (0, "direct", (120, 20, 40, 1), False),
-}
-# The same, with adapted heads: another processor may find other changes, so these are read again, not written again.
-ADAPTED = {
-    "tiny-adapted-diffusion.payload": (0, "diffusion", (64, 40, 64, 64), False),
-    "tiny-adapted-lattice-direct.payload": (0, "direct", (32, 20, 96, 80), False),
-}
+FOLDER = Path(__file__).resolve().parent
+MANIFEST = FOLDER / "manifest.csv"
 BUNDLED_CROP = (64, 40, 64, 48)
 
 
+class Case(NamedTuple):
+    """How a payload is made: map, path, crop (left, top, width, height).
+
+    ``run`` is that of the parameter byte, on 8 lanes at most, in place of the first one that will do; ``chained``: the model has noise
+    levels in chains.
+    ``adapted``: with changed heads. Another processor may find other changes, so these are read again, not written again.
+    """
+
+    shows: str
+    transform: int
+    path: str
+    box: tuple[int, int, int, int]
+    gray: bool = False
+    colours: bool = False
+    adapted: bool = False
+    run: int | None = None
+    chained: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, h, w) of the samples."""
+        _, _, width, height = self.box
+        return 1 if self.gray else 3, height, width
+
+
+TINY = {
+    "tiny-rgb-diffusion.payload": Case("RGB with latents", 0, "diffusion", (64, 40, 64, 48)),
+    "tiny-rgb-direct.payload": Case("RGB without latents", 0, "direct", (64, 40, 64, 48)),
+    "tiny-odd-haar.payload": Case("Haar map, odd sides", 1, "diffusion", (90, 60, 37, 21)),
+    "tiny-odd-legall53.payload": Case("LeGall 5/3 map, odd sides", 2, "diffusion", (90, 60, 21, 37)),
+    "tiny-gray-diffusion.payload": Case("gray, an odd side", 0, "diffusion", (120, 20, 33, 50), gray=True),
+    "tiny-lattice-diffusion.payload": Case("colours learnt, with latents", 0, "diffusion", (32, 20, 96, 80), colours=True),
+    "tiny-lattice-direct.payload": Case("colours learnt, without latents", 0, "direct", (32, 20, 96, 80), colours=True),
+    "tiny-row-direct.payload": Case("one row", 0, "direct", (120, 20, 40, 1)),
+    "tiny-adapted-diffusion.payload": Case("heads changed, with latents", 0, "diffusion", (64, 40, 64, 64), adapted=True),
+    "tiny-adapted-lattice-direct.payload": Case("heads changed, colours learnt", 0, "direct", (32, 20, 96, 80), colours=True, adapted=True),
+    "tiny-run4-direct.payload": Case("the longest run, 2,048 pushes before lanes double", 0, "direct", (64, 60, 96, 90), run=4),
+    "tiny-adapted-run4-direct.payload": Case("heads changed, the longest run", 0, "direct", (64, 60, 96, 90), adapted=True, run=4),
+    "tiny-chain-noisy.payload": Case("a chain of two latents on hh, a latent on hl", 0, "noisy", (20, 20, 40, 33), chained=True),
+    "tiny-gray-chain-noisy.payload": Case("gray with the same latents, odd sides", 0, "noisy", (90, 60, 31, 41), gray=True, chained=True),
+    "tiny-chain-direct.payload": Case("the path without latents of the model with chains", 0, "direct", (20, 20, 40, 33), chained=True),
+}
+
+
+@functools.cache
 def helpers() -> ModuleType:
     """tests/conftest.py, where the tiny model is."""
     spec = importlib.util.spec_from_file_location("golden_helpers", FOLDER.parent / "conftest.py")
@@ -51,44 +86,83 @@ def helpers() -> ModuleType:
     return module
 
 
+@functools.cache
+def tiny_model(transform: int, chained: bool) -> Model:
+    """The tiny model on a map; with a chain of latents on ``hh`` of every level, and a latent on ``hl``."""
+    from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
+
+    if not chained:
+        return helpers().make_tiny_model(transform)
+    steps = (
+        Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
+        Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0),
+        Step(unit="hh", given=1),
+        Step(unit="hl", sigma=(64, 48, 48), log2_delta=(1, 0, 0)),
+        Step(unit="hl", given=3),
+        Step(unit="lh"),
+        Step(unit="hh"),
+        Step(unit="hl"),
+    )
+    level = LevelSchedule(steps=steps, paths={"noisy": (0, 1, 2, 3, 4, 5), "direct": (6, 7, 5)})
+    return helpers().make_tiny_model(transform, schedule=Schedule(levels=(level, level)))
+
+
 def digest(samples: np.ndarray) -> str:
     """SHA-256 of samples ``(C, h, w)`` in the order (row, column, channel)."""
     return hashlib.sha256(np.ascontiguousarray(samples.transpose(1, 2, 0)).tobytes()).hexdigest()
 
 
-def encode_tiny(name: str) -> tuple[bytes, np.ndarray]:
-    """Payload of a golden file, made anew, and the samples that it holds."""
+def samples_of(case: Case) -> np.ndarray:
+    """The samples that a payload holds, uint8 ``(C, h, w)``."""
+    return helpers().photo_crop(*case.box, case.gray)
+
+
+def encode_tiny(case: Case) -> bytes:
+    """The payload, made anew."""
     from hvpzip.codec import image_codec
     from hvpzip.codec.fitting import FitSettings
+    from hvpzip.codec.plans import Coding, candidates
 
-    transform, path, box, gray = (TINY | ADAPTED)[name]
-    fit = FitSettings(steps=12, batch=512) if name in ADAPTED else None
-    tools = helpers()
-    samples, model = tools.photo_crop(*box, gray), tools.make_tiny_model(transform)
-    found = image_codec.encode_along(samples, model, model.schedule.path_names.index(path), learn_colours="lattice" in name, fit=fit)
-    assert found is not None, f"{name}: the stack ran dry"
-    return found[0], samples
+    def chosen(path: int, symbols: int) -> list[Coding]:
+        return candidates(path, symbols) if case.run is None else [Coding(path, 3, case.run)]
+
+    model = tiny_model(case.transform, case.chained)
+    fit = FitSettings(steps=12, batch=512) if case.adapted else None
+    with mock.patch.object(image_codec, "candidates", chosen):
+        place = model.schedule.path_names.index(case.path)
+        found = image_codec.encode_along(samples_of(case), model, place, learn_colours=case.colours, fit=fit)
+    assert found is not None, f"{case.shows}: the stack ran dry"
+    return found[0]
+
+
+def rows() -> dict[str, tuple[str, str]]:
+    """What each file of the manifest shows, and its digest."""
+    with open(MANIFEST, newline="", encoding="utf-8") as file:
+        return {name: (shows, value) for name, shows, value in list(csv.reader(file))[1:]}
 
 
 def main() -> int:
-    """Write the files and add their digests."""
+    """Write the files that are missing, and all lines of the manifest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundled", action="store_true", help="write a whole file by the bundled default model")
-    digests = dict(line.split()[::-1] for line in DIGESTS.read_text().splitlines()) if DIGESTS.exists() else {}
+    found = rows()
     if parser.parse_args().bundled:
         import hvpzip
         from hvpzip.nn.weights import list_models, model_id
 
-        samples = helpers().photo_crop(*BUNDLED_CROP)
-        name = f"good-photo-{model_id(list_models()[0]).hex()}.hvz"
-        (FOLDER / name).write_bytes(hvpzip.compress(np.ascontiguousarray(samples.transpose(1, 2, 0))))
-        digests[name] = digest(samples)
+        samples, model = helpers().photo_crop(*BUNDLED_CROP), list_models()[0]
+        name = f"good-photo-{model_id(model).hex()}.hvz"
+        if not (FOLDER / name).exists():
+            (FOLDER / name).write_bytes(hvpzip.compress(np.ascontiguousarray(samples.transpose(1, 2, 0))))
+        found[name] = f"a whole file by the model {model}", digest(samples)
     else:
-        for name in TINY | ADAPTED:
-            payload, samples = encode_tiny(name)
-            (FOLDER / name).write_bytes(payload)
-            digests[name] = digest(samples)
-    DIGESTS.write_text("".join(f"{value}  {name}\n" for name, value in sorted(digests.items())))
+        for name, case in TINY.items():
+            if not (FOLDER / name).exists():
+                (FOLDER / name).write_bytes(encode_tiny(case))
+            found[name] = case.shows, digest(samples_of(case))
+    with open(MANIFEST, "w", newline="", encoding="utf-8") as file:
+        lines = [(name, *facts) for name, facts in sorted(found.items())]
+        csv.writer(file, lineterminator="\n").writerows([("file", "shows", "sha256 of the samples"), *lines])
     return 0
 
 
