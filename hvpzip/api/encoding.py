@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from hvpzip.codec.image_codec import GroupReport
     from hvpzip.codec.parts import Parts
+    from hvpzip.codec.report import GroupCost
     from hvpzip.container import Container, Group, Header, Section
     from hvpzip.nn.weights import Model
 
@@ -73,7 +73,7 @@ class Coded:
     header: "Header"
     sections: "tuple[Section, ...]"
     groups: "tuple[Group, ...]" = field(repr=False)
-    reports: "tuple[GroupReport, ...]" = field(repr=False)
+    costs: "tuple[GroupCost, ...]" = field(repr=False)
     other_bits: int  # of what the model did not code
 
     def container(self, header_bytes: int) -> "Container":
@@ -94,9 +94,9 @@ class Coded:
             groups=len(self.groups),
             header_bytes=size - coded_bytes,
             coded_bits=8 * coded_bytes,
-            bound_bits=float(sum(report.bound_bits for report in self.reports) + self.other_bits),
-            terms=_summed_terms(self.reports),
-            level_bits=_level_bits(self.reports),
+            bound_bits=float(sum(cost.bound_bits for cost in self.costs) + self.other_bits),
+            terms=_summed_terms(self.costs),
+            level_bits=_level_bits(self.costs),
         )
 
 
@@ -142,7 +142,7 @@ def encode(
         together += len(group.payload) + parts.AS_PART_BYTES if other is None else len(other.payload)
     in_parts = bit_depth != 8 or channels not in (1, 3) or together < alone
     groups: list[Group] = []
-    reports: list[GroupReport] = []
+    costs: list[GroupCost] = []
     other_bits = 0
     checksums.reverse()
     coded.reverse()
@@ -150,9 +150,9 @@ def encode(
         group, other = coded.pop()
         found = (other or parts.as_part(group)) if in_parts else group
         groups.append(container.Group(found.payload, checksums.pop()))
-        reports += found.reports
+        costs += found.costs
         other_bits += found.other_bits
-    by_model = weights if reports else None
+    by_model = weights if costs else None
     header = container.Header(
         width=width,
         height=height,
@@ -164,7 +164,7 @@ def encode(
         parts=in_parts,
         **map_fields(by_model, channels, height, width, image_codec.GROUP_SIZE),
     )
-    return Coded(header=header, sections=tuple(sections), groups=tuple(groups), reports=tuple(reports), other_bits=other_bits)
+    return Coded(header=header, sections=tuple(sections), groups=tuple(groups), costs=tuple(costs), other_bits=other_bits)
 
 
 def checked_shape(array: "Samples") -> tuple[int, int, int]:
@@ -211,19 +211,19 @@ def samples_crc(tile: "Samples", before: int = 0) -> int:
     return zlib.crc32(np.ascontiguousarray(tile, tile.dtype.newbyteorder("<")).data, before)
 
 
-def _summed_terms(reports: "Sequence[GroupReport]") -> tuple[TermBits, ...]:
+def _summed_terms(costs: "Sequence[GroupCost]") -> tuple[TermBits, ...]:
     """The terms of all groups, those of one name added up, in order of first appearance."""
     sums: dict[tuple[int, str, int, str], float] = {}
-    for term in (term for report in reports for term in report.terms):
+    for term in (term for cost in costs for term in cost.terms):
         key = (term.level, term.unit, term.step, term.kind)
         sums[key] = sums.get(key, 0.0) + float(term.bits)
     return tuple(TermBits(*key, bits) for key, bits in sums.items())
 
 
-def _level_bits(reports: "Sequence[GroupReport]") -> tuple[tuple[int, float], ...]:
+def _level_bits(costs: "Sequence[GroupCost]") -> tuple[tuple[int, float], ...]:
     """(level, growth of the messages in bits), the base first, then the levels from coarse to fine."""
     sums: dict[int, float] = {}
-    for report in reports:
-        for level, bits in report.level_bits().items():
+    for cost in costs:
+        for level, bits in cost.level_bits.items():
             sums[level] = sums.get(level, 0.0) + bits
     return tuple(sorted(sums.items(), key=lambda item: (item[0] != 0, -item[0])))

@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from hvpzip import fallback
-from hvpzip.codec import image_codec, rewrites
+from hvpzip.codec import rewrites
 from hvpzip.codec.part import Coded, OnReport, Samples, by_model, decode_part, encode_part
+from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.weights import Model
 from hvpzip.varint import decode, encode
@@ -32,10 +33,10 @@ _QUARTERS: Final = 3
 
 
 class Parts(NamedTuple):
-    """A coded group: its payload, what the model reports of its parts, and the bits of all that the model did not code."""
+    """A coded group: its payload, what each part cost that the model coded, and the bits of all others."""
 
     payload: bytes
-    reports: tuple[image_codec.GroupReport, ...]
+    costs: tuple[GroupCost, ...]
     other_bits: int
 
 
@@ -60,7 +61,7 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
         return found, found
     coded = by_model(samples, model, effort)
     assert coded.report is not None
-    alone = Parts(coded.data[1:], (coded.report,), 0)
+    alone = Parts(coded.data[1:], (coded.report.cost(),), 0)
     suits = 4 * len(alone.payload) < _QUARTERS * fallback.quick_bytes(samples)
     if suits and not fallback.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone, None
@@ -70,7 +71,7 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
 
 def as_part(alone: Parts) -> Parts:
     """What the model codes alone as the only part of its group."""
-    return Parts(bytes((0, fallback.MODEL)) + alone.payload, alone.reports, 8 * AS_PART_BYTES)
+    return Parts(bytes((0, fallback.MODEL)) + alone.payload, alone.costs, 8 * AS_PART_BYTES)
 
 
 def _smallest(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None) -> Parts:
@@ -81,7 +82,7 @@ def _smallest(samples: Samples, bit_depth: int, model: Model, effort: int, model
     for rewritten in rewrites.rewritings(samples, bit_depth):
         search = _smallest_split if rewritten.head[0] == rewrites.DENSE else _smallest
         inner = search(rewritten.samples, rewritten.bit_depth, model, effort, None)
-        found.append(Parts(rewritten.head + inner.payload, inner.reports, 8 * len(rewritten.head) + inner.other_bits))
+        found.append(Parts(rewritten.head + inner.payload, inner.costs, 8 * len(rewritten.head) + inner.other_bits))
     return min(found, key=_size)
 
 
@@ -163,13 +164,13 @@ def _encode_split(
 ) -> Parts:
     payload = bytes((split,))
     places = list(_places(samples.shape[2], bit_depth, split))
-    reports: list[image_codec.GroupReport] = []
+    costs: list[GroupCost] = []
     for number, (channels, _, depth) in enumerate(places):
         data, report = encode_part(samples[:, :, channels], depth, model, effort, modelled, thorough)
         if report is not None:
-            reports.append(report)
+            costs.append(report.cost())
         payload += (encode(len(data)) if number + 1 < len(places) else b"") + data
-    return Parts(payload, tuple(reports), 8 * len(payload) - sum(report.coded_bits for report in reports))
+    return Parts(payload, tuple(costs), 8 * len(payload) - sum(cost.coded_bits for cost in costs))
 
 
 def _length(payload: bytes, offset: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hvpzip.ans import Message, message_bits, resize
 
-__all__ = ["GroupReport", "TermBits", "bound_of", "stack_bits"]
+__all__ = ["GroupCost", "GroupReport", "TermBits", "bound_of", "stack_bits"]
 
 
 class TermBits(NamedTuple):
@@ -18,6 +18,18 @@ class TermBits(NamedTuple):
     step: int
     kind: str
     bits: float
+
+
+class GroupCost(NamedTuple):
+    """What is kept of the reports of many groups: figures alone, where a report has the group's messages, and so its payload once more.
+
+    ``coded_bits``, ``bound_bits``, ``terms``: as in ``GroupReport``; ``level_bits``: what its method says.
+    """
+
+    coded_bits: int
+    bound_bits: float
+    terms: list[TermBits]
+    level_bits: dict[int, float]
 
 
 class GroupReport(NamedTuple):
@@ -46,6 +58,10 @@ class GroupReport(NamedTuple):
     def stack_curve(self) -> list[tuple[str, float]]:
         """(label, bits on the stack) for each entry of ``stack``; ``start`` is 0, or without a ramp what the lanes after the first hold."""
         return [(label, stack_bits(message)) for label, message in self.stack]
+
+    def cost(self) -> GroupCost:
+        """The figures alone."""
+        return GroupCost(self.coded_bits, self.bound_bits, self.terms, self.level_bits())
 
     def level_bits(self) -> dict[int, float]:
         """By how many bits the message grew in each level, 0 being the base."""

@@ -19,7 +19,7 @@ def samples(channels: int, depth: int, seed: int = 0) -> np.ndarray:
 def test_every_kind_of_group_comes_back_equal(tiny_model, channels, depth):
     group = samples(channels, depth)
     found = parts.encode_parts(group, depth, tiny_model, 1)
-    assert 8 * len(found.payload) == found.other_bits + sum(report.coded_bits for report in found.reports)
+    assert 8 * len(found.payload) == found.other_bits + sum(cost.coded_bits for cost in found.costs)
     np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, depth, tiny_model), group, strict=True)
     assert len(found.payload) <= 1 + len(fallback.encode(group, depth))
 
@@ -52,7 +52,7 @@ def test_the_model_codes_a_part_where_it_is_smaller(tiny_model, monkeypatch):
     group = samples(4, 8)
     monkeypatch.setattr(fallback, "encode", lambda part, depth: b"\x02" + bytes(10_000))
     found = parts._encode_split(group, 8, 1, tiny_model, 1, None)
-    assert len(found.reports) == 2
+    assert len(found.costs) == 2
     np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, 8, tiny_model), group)
     with pytest.raises(CorruptError, match="names none"):
         parts.decode_parts(found.payload, group.shape, 8, None)
