@@ -15,7 +15,7 @@ __all__ = ["bits_each", "bits_of", "message_bits"]
 
 def bits_of(freqs: IntArray, precision: int) -> float:
     """The information of symbols with these frequencies, sum of precision - log2(freq), in bits. 0.0 for an empty array."""
-    return float(precision * freqs.size - np.log2(freqs.astype(np.float64)).sum())
+    return float(bits_each(freqs, precision).sum())
 
 
 def bits_each(freqs: IntArray, precision: int) -> NDArray[np.float64]:

@@ -69,7 +69,7 @@ class Reweighted(NamedTuple):
     Attributes:
         mixture, lo, hi: Before reweighting.
         first: int64 (N,), the first symbol of each window.
-        edges: int32 (N, WINDOW + 1), C' at first, first + 1, ..., first + WINDOW.
+        edges: int32 (N, W + 1), C' at first, first + 1, ..., first + W.
         total: int64 (N,), T.
         excess: int64 (N,), what the factors added to S over the window, compared with ``UNIT`` throughout.
     """
@@ -82,13 +82,18 @@ class Reweighted(NamedTuple):
     total: Int64Array
     excess: Int64Array
 
+    @property
+    def length(self) -> int:
+        """W, the symbols of a window."""
+        return int(self.edges.shape[1]) - 1
+
     def intervals(self, symbol: IntArray) -> tuple[Int64Array, Int64Array]:
         """(start, freq) of N symbols, int64 (N,) each, freq >= 1. Raises ValueError for symbols outside lo..hi."""
         symbol = symbol.astype(np.int64)
         if symbol.shape != self.first.shape or ((symbol < self.lo) | (symbol > self.hi)).any():
             raise ValueError(f"expected {self.first.size} symbols in {self.lo}..{self.hi}")
         rows, place = np.arange(symbol.size), symbol - self.first
-        inside = (place >= 0) & (place < WINDOW)
+        inside = (place >= 0) & (place < self.length)
         place = np.where(inside, place, 0)
         start = self.edges[rows, place].astype(np.int64)
         freq = self.edges[rows, place + 1] - start
@@ -135,7 +140,7 @@ class Reweighted(NamedTuple):
     def _search(self, begin: int, end: int, cf: Int64Array) -> tuple[Int64Array, Int64Array, Int64Array]:
         edges, first = self.edges[begin:end], self.first[begin:end]
         place = (edges <= cf[:, None]).sum(axis=1) - 1
-        inside = (place >= 0) & (place < WINDOW)
+        inside = (place >= 0) & (place < self.length)
         symbol = first + place
         place = np.where(inside, place, 0)
         rows = np.arange(end - begin)
@@ -161,8 +166,8 @@ class Reweighted(NamedTuple):
     def _cumulative(self, rows: Int64Array, symbol: Int64Array) -> Int64Array:
         """C'(symbol) of the given rows, inside the window or not."""
         place = symbol - self.first[rows]
-        after = place >= WINDOW
-        inside = (place >= 0) & (place <= WINDOW)
+        after = place >= self.length
+        inside = (place >= 0) & (place <= self.length)
         mixture = Mixture(*(np.asarray(field)[:, rows] for field in self.mixture))
         mass = cumulative(mixture, symbol, self.lo, self.hi) * UNIT + np.where(after, self.excess[rows], 0)
         outside = _scaled(mass, self.total[rows], symbol - self.lo, self.hi - self.lo + 1)
@@ -184,6 +189,7 @@ def reweight(
     first: Int64Array,
     factors: Callable[[int, int], IntArray],
     watch: Callable[[int, int, Int32Array], None] | None = None,
+    length: int = WINDOW,
 ) -> Reweighted:
     """The reweighted mixtures.
 
@@ -191,37 +197,38 @@ def reweight(
         mixture: N mixtures, see ``mixture.Mixture``.
         lo: First symbol of the alphabet.
         hi: Last symbol.
-        first: int64 (N,), from ``window_starts``.
-        factors: ``factors(begin, end)`` gives the factors of rows begin..end-1, integers (end - begin, WINDOW) in 0..``MAX_FACTOR``.
-        watch: Called with (begin, end, frequencies (end - begin, WINDOW) int32) after each block, in order.
+        first: int64 (N,), the first symbol of each window, from ``window_starts`` or further inside.
+        factors: ``factors(begin, end)`` gives the factors of rows begin..end-1, integers (end - begin, length) in 0..``MAX_FACTOR``.
+        watch: Called with (begin, end, frequencies (end - begin, length) int32) after each block, in order.
+        length: Symbols of a window.
 
     Raises:
         ValueError: as ``mixture.cumulative``.
     """
     n, size = first.size, hi - lo + 1
-    result = empty_windows(mixture, lo, hi, first)
+    result = empty_windows(mixture, lo, hi, first, length)
     edges, total, excess = result.edges, result.total, result.excess
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
-        base = window_edges(Mixture(*(np.asarray(field)[:, begin:end] for field in mixture)), lo, hi, first[begin:end])
-        mass = np.zeros((end - begin, WINDOW + 1), np.int64)
+        base = window_edges(Mixture(*(np.asarray(field)[:, begin:end] for field in mixture)), lo, hi, first[begin:end], length)
+        mass = np.zeros((end - begin, length + 1), np.int64)
         np.multiply(np.diff(base, axis=1), factors(begin, end), out=mass[:, 1:])
         np.cumsum(mass, axis=1, out=mass)
         excess[begin:end] = mass[:, -1] - (base[:, -1] - base[:, 0]) * UNIT
         # All factors may be 0 where all the mass is: the frequencies of 1 remain, and nothing is divided by 0.
         total[begin:end] = np.maximum(excess[begin:end] + (UNIT << PRECISION), 1)
         mass += base[:, :1] * UNIT
-        above = (first[begin:end] - lo)[:, None] + np.arange(WINDOW + 1)
+        above = (first[begin:end] - lo)[:, None] + np.arange(length + 1)
         edges[begin:end] = _scaled(mass, total[begin:end, None], above, size)
         if watch is not None:
             watch(begin, end, np.diff(edges[begin:end], axis=1))
     return result
 
 
-def empty_windows(mixture: Mixture, lo: int, hi: int, first: Int64Array) -> Reweighted:
+def empty_windows(mixture: Mixture, lo: int, hi: int, first: Int64Array, length: int = WINDOW) -> Reweighted:
     """Reweighted mixtures whose edges, totals and excesses are still to be written."""
     n = first.size
-    return Reweighted(mixture, lo, hi, first, np.empty((n, WINDOW + 1), np.int32), np.empty(n, np.int64), np.empty(n, np.int64))
+    return Reweighted(mixture, lo, hi, first, np.empty((n, length + 1), np.int32), np.empty(n, np.int64), np.empty(n, np.int64))
 
 
 def window_edges(mixture: Mixture, lo: int, hi: int, first: Int64Array, length: int = WINDOW) -> Int64Array:

@@ -57,82 +57,106 @@ def fill_starts(mean: Int64Array, weight: NDArray[np.int32], half: int, low: int
 
 
 @inline_jit
-def fill_window(params: Parameters, i: int, first: int, precision: int, edges: Int64Array) -> None:
+def fill_window(
+    mean: Int64Array,
+    scale: NDArray[np.int16],
+    weight: NDArray[np.int32],
+    phi: Int64Array,
+    slope: Int64Array,
+    reciprocal: Int64Array,
+    saturated: Int64Array,
+    components: tuple[int, int],
+    i: int,
+    first: int,
+    lo: int,
+    size: int,
+    precision: int,
+    edges: Int64Array,
+) -> None:
     """Write C(first), C(first + 1), ... of symbol i into edges, for delta 1: ``_cumulative`` of all of them at once.
 
-    z moves by the same step from one to the next, and only where the CDF is neither 0 nor 1 is it looked up.
+    components: rows of mean, scale and weight, one end and the other. z moves by the same step from one edge to the next, and only where
+    the CDF is neither 0 nor 1 is it looked up.
     """
-    mean, scale, weight, lo, size, phi, slope, reciprocal, saturated = params
-    length = edges.size
+    column, length = np.uint64(i), edges.size  # unsigned: no check for an index from the end
     for j in range(length):
         edges[j] = 0
-    for k in range(mean.shape[0]):
-        rate, limit, share = reciprocal[scale[k, i]], saturated[scale[k, i]], np.int64(weight[k, i])
-        distance = 64 * first - 32 - mean[k, i]
+    for k in range(components[0], components[1]):
+        level = np.uint64(scale[k, column])
+        rate, limit, share = reciprocal[level], saturated[level], np.int64(weight[k, column])
+        distance = 64 * first - 32 - mean[k, column]
         begin = min(max(((-limit - distance) >> 6) + 1, 0), length)
         end = min(max((limit - distance + 63) >> 6, begin), length)
         z = (distance + 64 * begin) * rate
         for j in range(begin, end):
             u = (z >> Z_SHIFT) + Z_OFFSET
-            cell = np.uint64(u >> CELL_BITS)  # unsigned: no check for an index from the end
-            edges[j] += share * (phi[cell] + ((slope[cell] * (u & CELL_MASK)) >> CELL_BITS))
+            cell = np.uint64(u >> CELL_BITS)
+            edges[np.uint64(j)] += share * (phi[cell] + ((slope[cell] * (u & CELL_MASK)) >> CELL_BITS))
             z += 64 * rate
         for j in range(end, length):
-            edges[j] += share << CDF_BITS
+            edges[np.uint64(j)] += share << CDF_BITS
+    spread, above = (1 << precision) - size, first - lo
     for j in range(length):
-        above = first + j - lo[i]
-        inside = (((edges[j] >> (MIX_BITS - precision)) * ((1 << precision) - size[i])) >> precision) + above
-        edges[j] = 0 if above <= 0 else 1 << precision if above >= size[i] else inside
+        inside = (((edges[j] >> (MIX_BITS - precision)) * spread) >> precision) + above + j
+        edges[j] = 0 if above + j <= 0 else 1 << precision if above + j >= size else inside
 
 
 @jit
 def fill_edges(params: Parameters, first: Int64Array, precision: int, edges: Int64Array) -> None:
     """Write C(first + j) of every symbol into edges, int64 (N, j), for delta 1: mirrors ``reweighted.window_edges``."""
+    mean, scale, weight, lo, size, phi, slope, reciprocal, saturated = params
+    components = (0, mean.shape[0])
     for i in range(first.size):
-        fill_window(params, i, first[i], precision, edges[i])
+        fill_window(mean, scale, weight, phi, slope, reciprocal, saturated, components, i, first[i], lo[i], size[i], precision, edges[i])
 
 
 @inline_jit
 def fill_reweighted(
-    base: Int64Array, factor: Int64Array, above: int, size: int, precision: int, unit: int, i: int, windows: Windows
+    base: Int64Array,
+    factor: NDArray[np.uint32],
+    mass: Int64Array,
+    above: int,
+    size: int,
+    precision: int,
+    unit: int,
+    i: int,
+    edges: NDArray[np.int32],
+    total: Int64Array,
+    excess: Int64Array,
 ) -> None:
-    """Write row i of the windows: mirrors ``reweighted.reweight``.
+    """Write row i of the windows' edges, totals and excesses: mirrors ``reweighted.reweight``.
 
-    base: C at the edges of the window. factor: of its symbols. above: the window's first symbol - lo. unit: the factor 1.
+    base: C at the edges of the window, length + 1 of them. factor: of its symbols. mass: room for length + 1 numbers. above: the window's
+    first symbol - lo. unit: the factor 1.
     """
-    _, edges, total, excess = windows
-    length = factor.size
-    mass = 0
+    row, length = np.uint64(i), factor.size
     for j in range(length):
-        mass += (base[j + 1] - base[j]) * factor[j]
-    excess[i] = mass - (base[length] - base[0]) * unit
-    whole = max(excess[i] + (unit << precision), 1)
-    total[i] = whole
-    # mass * share // whole by a reciprocal, which is one too small at most 1 time in 20, and then mended; whole < 2**39.
-    share, shift = (1 << precision) - size, 0
-    while whole >> shift >= 1 << 32:
-        shift += 1
-    large = whole >= 1 << 31
-    rate = (share << 37) // (whole >> shift) if large else 0
-    mass = base[0] * unit
+        mass[j + 1] = np.int64(np.uint64(np.uint32(base[j + 1] - base[j])) * np.uint64(factor[j]))  # 24 bits times 16
+    mass[0] = base[0] * unit
+    for j in range(length):
+        mass[j + 1] += mass[j]
+    extra = mass[length] - base[length] * unit
+    excess[row] = extra
+    whole = max(extra + (unit << precision), 1)
+    total[row] = whole
+    share = (1 << precision) - size
+    if whole >> 31:
+        # mass * share // whole by a reciprocal. All masses are at most whole < 2**39, so they shift into 32 bits with it; the reciprocal
+        # has 30. Cutting off changes the quotient by less than 1/16 either way, so it is wrong by one at most, and the rest tells.
+        shift = 0
+        while whole >> (32 + shift):
+            shift += 1
+        rate = np.uint64((share << 37) // (whole >> shift))
+        for j in range(length + 1):
+            high = np.uint64(np.uint32(mass[j] >> shift))
+            quotient = np.int64((high * rate) >> np.uint64(37))
+            rest = mass[j] * share - quotient * whole
+            mass[j] = quotient + np.int64(rest >= whole) - np.int64(rest < 0)
+    else:
+        for j in range(length + 1):
+            mass[j] = mass[j] * share // whole
     for j in range(length + 1):
-        if above + j >= size:
-            edges[i, j] = 1 << precision
-            continue
-        if large:
-            quotient = ((mass >> shift) * rate) >> 37
-            rest = mass * share - quotient * whole
-            while rest < 0:
-                quotient -= 1
-                rest += whole
-            while rest >= whole:
-                quotient += 1
-                rest -= whole
-        else:
-            quotient = mass * share // whole
-        edges[i, j] = quotient + above + j
-        if j < length:
-            mass += (base[j + 1] - base[j]) * factor[j]
+        edges[row, j] = mass[j] + above + j if above + j < size else 1 << precision
 
 
 @jit

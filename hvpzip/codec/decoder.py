@@ -97,7 +97,7 @@ class Decoder(Walker):
     ) -> Int64Array:
         """Pop one channel into ``values``, of which the channels before are there; returns the frequencies."""
         if channel == 1:
-            reweighted = second_of(known, parameters, values[0], span)
+            reweighted = second_of(known, parameters, mixture, values[0], span)
             self.message, values[1], freqs = reweighted.pop(self.message, next(self.plans))
             if teaches:
                 known.learn_second(values[1])

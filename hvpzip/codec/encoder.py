@@ -10,7 +10,7 @@ from hvpzip.codec.adaptation import Adaptation, HeadChanges, Heads
 from hvpzip.codec.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
 from hvpzip.codec.lattice import Lattice
 from hvpzip.codec.report import TermBits
-from hvpzip.codec.reweighting import Intervals, Reweighting, learn_unit
+from hvpzip.codec.reweighting import Intervals, Reweighting, learn_unit, mixtures_of
 from hvpzip.codec.walker import Sight, Walker
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
@@ -67,7 +67,8 @@ class Encoder(Walker):
             return self.reweighting.intervals[key]
         known = Lattice(self.reweighting.matrix, self.reweighting.second, self.reweighting.factors[key])
         known.add(np.concatenate([pixels.reshape(3, -1) for pixels in before], axis=1))
-        return learn_unit(known, parameters, values, level.ranges[level.schedule.steps[index].unit])
+        ranges = level.ranges[level.schedule.steps[index].unit]
+        return learn_unit(known, parameters, mixtures_of(known, parameters, values), values, ranges)
 
     def _pop_latent(self, level: Level, index: int, parent: Int64Array) -> Int64Array:
         """Latent drawn by q from the stack: ``(C, n)`` in sample units."""

@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from math import isqrt
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -39,12 +41,16 @@ __all__ = ["Factors", "Lattice", "cost"]
 
 Int64Array = NDArray[np.int64]
 
-_REACH = 8  # neighbours on either side on the line of Cg
-_SEEN, _AROUND, _PAIRS = 6, 10, 8
+REACH = 8  # neighbours on either side on the line of Cg
+SEEN, AROUND, PAIRS = 6, 10, 8
 _PRIOR = 3  # c, in symbols
-_CO_SPAN, _CG_SPAN = 32, 16  # symbols of Co that are weighed, in the middle of their window, and of Cg that each is weighed with
+CO_SPAN, CG_SPAN = 32, 16  # symbols of Co that are weighed, around the mean, and of Cg that each is weighed with
 _SCORES = 40
-_ENOUGH_PAIRS = 32
+# The mean factor of Co has UNIT at 2**14, so its largest is MAX_FACTOR / UNIT times that.
+_LARGEST_RATIO = 1 << 19
+FINE_BITS = 9
+FINE = 1 << FINE_BITS
+ENOUGH_PAIRS = 32
 _PAIR = (1 << 18) - 1  # of a cell
 _PAIR_LIMIT = 1 << 20
 
@@ -56,7 +62,7 @@ def _seen_class() -> NDArray[np.int16]:
 
 def _around_class() -> NDArray[np.int16]:
     """Class of a sum of 16 counts: its bit length, at most 9."""
-    return np.array([min(value.bit_length(), _AROUND - 1) for value in range(2 * _REACH * 255 + 1)], np.int16)
+    return np.array([min(value.bit_length(), AROUND - 1) for value in range(2 * REACH * 255 + 1)], np.int16)
 
 
 class Factors(NamedTuple):
@@ -76,13 +82,13 @@ class Lattice:
     def __init__(self, matrix: int, second: bool, factors: Factors | None = None) -> None:
         """matrix: an index into ``MATRICES``. second: whether Co is reweighted too. factors: those to start from."""
         self.second = second
-        contexts = _SEEN * _AROUND * _PAIRS * 2
+        contexts = SEEN * AROUND * PAIRS * 2
         start = Factors(np.full(contexts, UNIT, np.int64), np.full(_SCORES, UNIT, np.int64)) if factors is None else factors
         self.factors, self.second_factors = start
         self._colours = np.zeros(1 << 26, np.uint8)  # times seen, at most 255, by ``cell_of``; most of it is never touched
         self._pairs = np.zeros(1 << 18, np.int32)  # times seen, by the lower bits of ``cell_of``
         self._reachable = reachable(matrix) if matrix else None
-        self._seen, self._around = _seen_class() * (_AROUND * _PAIRS), _around_class() * _PAIRS
+        self._seen, self._around = _seen_class() * (AROUND * PAIRS), _around_class() * PAIRS
         self._expected = np.zeros(contexts, np.int64)
         self._second: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
 
@@ -114,7 +120,7 @@ class Lattice:
             inputs, windows = (self._counts(compiled), result.parameters()), result.windows()
 
             def fill(rows: Int64Array, sums: Int64Array) -> None:
-                compiled.reweight_last(*inputs, rows, *columns, padded, PRECISION, UNIT, windows, sums)
+                compiled.reweight_last(*inputs, rows, *columns, padded.astype(np.uint32), PRECISION, UNIT, windows, sums)
 
             _on_threads(fill, _by_luma(y), expected)
             self._expected = expected[:-1]
@@ -147,19 +153,17 @@ class Lattice:
 
         last: the mixtures of Cg given values of Co (N,). slope: how Cg's means move with Co, int64 (N,) in 1/64.
         """
-        first = window_starts(mixture, lo, hi)
-        given = last(first + WINDOW // 2)
-        first_cg = window_starts(given, lo, hi) + (WINDOW - _CG_SPAN) // 2
-        padded = np.append(self.second_factors, UNIT)
-        expected = np.zeros(padded.size, np.int64)
-        inner = (WINDOW - _CO_SPAN) // 2
-        kinds = np.empty((y.size, _CO_SPAN), np.uint8)
-        self._second = (first + inner, kinds, expected)
+        first = window_starts(mixture, lo, hi) + (WINDOW - CO_SPAN) // 2
+        given = last(first + CO_SPAN // 2)
+        first_cg = window_starts(given, lo, hi) + (WINDOW - CG_SPAN) // 2
+        weights, expected = self.second_factors, np.zeros(_SCORES, np.int64)
+        kinds = np.empty((y.size, CO_SPAN), np.uint8)
+        self._second = (first, kinds, expected)
         if compiled := kernels(first.size * WINDOW, KERNELS):
-            result, of_context = empty_windows(mixture, lo, hi, first), np.append(self.factors, 0).astype(np.uint16)
+            result, of_context = empty_windows(mixture, lo, hi, first, CO_SPAN), np.append(self.factors, 0).astype(np.uint16)
             columns = [np.ascontiguousarray(column, np.int64) for column in (y, first_cg, slope)]
             inputs = self._counts(compiled), result.parameters(), result._replace(mixture=given).parameters()
-            settings, windows = (of_context, padded, inner, _CG_SPAN, PRECISION, UNIT), result.windows()
+            settings, windows = (of_context, weights.astype(np.uint32), CG_SPAN, *_kind_tables(), PRECISION, UNIT), result.windows()
 
             def fill(rows: Int64Array, sums: Int64Array) -> None:
                 compiled.reweight_second(*inputs, rows, *columns, *settings, windows, kinds, sums)
@@ -170,39 +174,37 @@ class Lattice:
 
         def weigh(begin: int, end: int) -> Int64Array:
             part = slice(begin, end)
-            edges = window_edges(Mixture(*(np.asarray(f)[:, part] for f in given)), lo, hi, first_cg[part], _CG_SPAN)
+            edges = window_edges(Mixture(*(np.asarray(f)[:, part] for f in given)), lo, hi, first_cg[part], CG_SPAN)
             freqs = np.diff(edges, axis=1)
-            score = self._scores(y[part], first[part] + inner, first_cg[part], slope[part], freqs, factors)
+            score = self._scores(y[part], first[part], first_cg[part], slope[part], freqs, factors)
             ratio = (score << 4) // freqs.sum(axis=1)[:, None]  # the mean factor of Co, UNIT being 2**14
-            kinds[part] = _bit_length(ratio * ratio)
-            found = np.full((end - begin, WINDOW), UNIT, np.int64)
-            found[:, inner : inner + _CO_SPAN] = padded[kinds[part]]
-            return found
+            kinds[part] = _kind(ratio)
+            return weights[kinds[part]]
 
         def watch(begin: int, end: int, freqs: NDArray[np.int32]) -> None:
-            np.add.at(expected, kinds[begin:end].ravel(), freqs[:, inner : inner + _CO_SPAN].ravel())
+            np.add.at(expected, kinds[begin:end].ravel(), freqs.ravel())
 
-        return reweight(mixture, lo, hi, first, weigh, watch)
+        return reweight(mixture, lo, hi, first, weigh, watch, CO_SPAN)
 
     def learn_second(self, co: Int64Array) -> None:
         """Adapt the factors of the second colour, as ``learn`` does those of the last."""
         assert self._second is not None
         first, kinds, expected = self._second
         place = co - first
-        rows = np.flatnonzero((place >= 0) & (place < _CO_SPAN))
-        came = np.bincount(kinds[rows, place[rows]], minlength=_SCORES + 1)
-        self.second_factors = _adapted(self.second_factors, came[:_SCORES], expected[:_SCORES])
+        rows = np.flatnonzero((place >= 0) & (place < CO_SPAN))
+        came = np.bincount(kinds[rows, place[rows]], minlength=_SCORES)
+        self.second_factors = _adapted(self.second_factors, came, expected)
 
     def _factors_by_colour(self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array) -> NDArray[np.uint16]:
         """Factors of all colours that may be asked for, by cell; others are 0: uint16 (2**26,)."""
-        reach = (np.abs(slope) * (_CO_SPAN // 2) >> 6) + 1
-        begin = np.clip(first + (WINDOW - _CO_SPAN) // 2 + 256, 0, 511 - _CO_SPAN)
+        reach = (np.abs(slope) * (CO_SPAN // 2) >> 6) + 1
+        begin = np.clip(first + 256, 0, 511 - CO_SPAN)
         # A row asks for the lines (Y, Co) of its own span of Co, and there for its own span of Cg; 16 lines of Co share their span.
         low, high = np.full((256, 32), 256, np.int64), np.full((256, 32), -256, np.int64)
-        for bins in range(_CO_SPAN // 16 + 1):
+        for bins in range(CO_SPAN // 16 + 1):
             places = y, (begin >> 4) + bins
             np.minimum.at(low, places, first_cg - reach)
-            np.maximum.at(high, places, first_cg + reach + _CG_SPAN)
+            np.maximum.at(high, places, first_cg + reach + CG_SPAN)
         low, high = np.maximum(low, -255), np.minimum(high, 255)
         lines_y, lines_bin = np.nonzero(low <= high)
         lengths = (high - low)[lines_y, lines_bin] + 1
@@ -223,11 +225,11 @@ class Lattice:
     def _scores(
         self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array, freqs: Int64Array, factors: NDArray[np.uint16]
     ) -> Int64Array:
-        """Sums over Cg of frequency times factor, for ``_CO_SPAN`` symbols Co from ``first`` on: int64 (n, ``_CO_SPAN``)."""
-        reference = _CO_SPAN // 2
-        steps = np.arange(_CO_SPAN)
+        """Sums over Cg of frequency times factor, for ``CO_SPAN`` symbols Co from ``first`` on: int64 (n, ``CO_SPAN``)."""
+        reference = CO_SPAN // 2
+        steps = np.arange(CO_SPAN)
         shifted = first_cg[:, None] + ((slope[:, None] * (steps - reference) + 32) >> 6)
-        cg = (shifted[:, :, None] + np.arange(_CG_SPAN)).astype(np.int32)
+        cg = (shifted[:, :, None] + np.arange(CG_SPAN)).astype(np.int32)
         co = (first[:, None] + steps).astype(np.int32)[:, :, None]
         cell, inside = cell_of(y.astype(np.int32)[:, None, None], co, cg)
         weights = factors[cell] * inside
@@ -238,13 +240,16 @@ class Lattice:
         """Contexts of the symbols first, ..., first + length - 1: int16 (n, length), -1 outside the cube."""
         if compiled := kernels(first.size * length, KERNELS):
             context = np.empty((first.size, length), np.int16)
-            compiled.contexts(self._counts(compiled), *(np.ascontiguousarray(array, np.int64) for array in (y, co, first)), context)
+            columns = [np.ascontiguousarray(array, np.int64) for array in (y, co, first)]
+            compiled.contexts(
+                self._counts(compiled), *columns, length, np.append(np.arange(self.factors.size), -1).astype(np.int16), context.ravel()
+            )
             return context
-        cg: NDArray[np.int32] = first.astype(np.int32)[:, None] + np.arange(-_REACH, length + _REACH).astype(np.int32)
+        cg: NDArray[np.int32] = first.astype(np.int32)[:, None] + np.arange(-REACH, length + REACH).astype(np.int32)
         cell, inside = cell_of(y.astype(np.int32)[:, None], co.astype(np.int32)[:, None], cg)
         counts = self._colours[cell] * inside
         pairs = self._pairs[cell & _PAIR] * inside
-        middle = slice(_REACH, _REACH + length)
+        middle = slice(REACH, REACH + length)
         context = self._seen[counts[:, middle]]
         context += self._around[_around(counts)]
         beside = _around(pairs)
@@ -252,18 +257,18 @@ class Lattice:
         ratio = np.ones(context.shape, np.int16)
         for left, right in ((3, 0), (2, 0), (1, 0), (0, 0), (0, 1), (0, 2)):
             ratio += (mine << left) >= (beside << right)
-        ratio *= beside >= _ENOUGH_PAIRS
+        ratio *= beside >= ENOUGH_PAIRS
         context += ratio
         if self._reachable is not None:
             asked = cell[:, middle]
-            context += (self._reachable[asked >> 3] >> (asked & 7) & 1) * np.int16(_SEEN * _AROUND * _PAIRS)
+            context += (self._reachable[asked >> 3] >> (asked & 7) & 1) * np.int16(SEEN * AROUND * PAIRS)
         context[~inside[:, middle]] = -1
         return context
 
     def _counts(self, compiled: ModuleType) -> Any:
         """``lattice_kernels.Counts``."""
         reach = np.zeros(1, np.uint8) if self._reachable is None else self._reachable
-        return compiled.Counts(self._colours, self._pairs, reach, self._seen, self._around, _REACH, _ENOUGH_PAIRS)
+        return compiled.Counts(self._colours, self._pairs, reach)
 
 
 def _on_threads(fill: Callable[[Int64Array, Int64Array], None], rows: Int64Array, expected: Int64Array) -> None:
@@ -292,18 +297,30 @@ def _adapted(factors: Int64Array, came: NDArray[np.integer], expected: Int64Arra
     )
 
 
-def _bit_length(values: Int64Array) -> Int64Array:
-    """Bit lengths of numbers 0..2**40 - 1."""
-    thresholds = np.array([1 << bit for bit in range(_SCORES)], np.int64)
-    return np.minimum(np.searchsorted(thresholds, values.ravel(), side="right").reshape(values.shape), _SCORES - 1)
+@cache
+def _least() -> NDArray[np.uint64]:
+    """The least ratio of each kind, and at the end one that is never reached: a kind is the bit length of the ratio's square."""
+    return np.array([0, *(isqrt((1 << kind - 1) - 1) + 1 for kind in range(1, _SCORES)), 1 << 63], np.uint64)
+
+
+def _kind(ratio: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """Kinds of ratios 0..2**19: uint8, of the same shape."""
+    return (np.searchsorted(_least(), ratio.astype(np.uint64), side="right") - 1).astype(np.uint8)
+
+
+@cache
+def _kind_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+    """Kinds of the ratios below ``FINE``, then of every ``FINE``-th ratio, which is the next one's or one less; and ``_least``."""
+    coarse = np.arange((_LARGEST_RATIO >> FINE_BITS) + 1) << FINE_BITS
+    return _kind(np.concatenate([np.arange(FINE), coarse])), _least()
 
 
 def _around(counts: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Sums of the ``_REACH`` neighbours on both sides along the last axis, without the middle."""
+    """Sums of the ``REACH`` neighbours on both sides along the last axis, without the middle."""
     sums = np.zeros((counts.shape[0], counts.shape[1] + 1), np.int32)
     np.cumsum(counts, axis=1, dtype=np.int32, out=sums[:, 1:])
-    span = 2 * _REACH + 1
-    result: NDArray[np.int32] = sums[:, span:] - sums[:, :-span] - counts[:, _REACH:-_REACH]
+    span = 2 * REACH + 1
+    result: NDArray[np.int32] = sums[:, span:] - sums[:, :-span] - counts[:, REACH:-REACH]
     return result
 
 

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.ans.kernels import Parameters, jit
+from hvpzip.ans.kernels import Parameters, inline_jit, jit
 from hvpzip.ans.window_kernels import Windows, fill_reweighted, fill_window
+from hvpzip.codec.lattice import AROUND, ENOUGH_PAIRS, FINE, FINE_BITS, PAIRS, REACH, SEEN
 
 __all__ = ["Counts", "bits", "contexts", "count", "reweight_last", "reweight_second"]
 
@@ -25,23 +26,15 @@ Int16Array = NDArray[np.int16]
 
 _COS, _CGS = 512, 544  # of the table of a luma: Co + 256, Cg + _ORIGIN; a row may begin or end 16 symbols beyond -255..255, never filled
 _ORIGIN = 272
-_AHEAD = 16  # a line is filled so far beyond what is asked for, as the next row asks for more
+_BATCH = 64  # rows whose mixtures are brought together: rows of one luma lie far apart, and their loads wait less side by side
 
 
 class Counts(NamedTuple):
-    """What a ``Lattice`` has counted, and how counts become contexts.
-
-    colours, pairs, reachable: see ``Lattice``; reachable is (1,) where there is no matrix. seen, around: the tables of classes, in units of
-    contexts. reach: neighbours on either side. enough: pairs beside a symbol for their ratio to count.
-    """
+    """What a ``Lattice`` has counted: colours, pairs, reachable, see there; reachable is (1,) where there is no matrix."""
 
     colours: NDArray[np.uint8]
     pairs: NDArray[np.int32]
     reachable: NDArray[np.uint8]
-    seen: Int16Array
-    around: Int16Array
-    reach: int
-    enough: int
 
 
 @jit
@@ -63,90 +56,132 @@ def count(
                 pairs[pair] += 1
 
 
+class _Room(NamedTuple):
+    """Room for a line and ``REACH`` symbols on either side."""
+
+    times: NDArray[np.int32]
+    pairs: NDArray[np.int32]
+    found: NDArray[np.int32]
+
+
 @jit
-def _line(counts: Counts, y: int, co: int, first: int, out: Int16Array) -> None:
-    """Write the contexts of the symbols first, first + 1, ... of one line into ``out``: mirrors ``Lattice._contexts``."""
-    colours, pairs, reachable, seen, around, reach, enough = counts
-    out[:] = -1
+def _room(length: int) -> _Room:
+    size = length + 2 * REACH + 1
+    return _Room(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32))
+
+
+@inline_jit
+def _line(
+    colours: NDArray[np.uint8],
+    pairs: NDArray[np.int32],
+    reachable: NDArray[np.uint8],
+    y: int,
+    co: int,
+    first: int,
+    length: int,
+    times_before: NDArray[np.int32],
+    pairs_before: NDArray[np.int32],
+    found: NDArray[np.int32],
+    of_context: NDArray[Any],
+    out: NDArray[Any],
+    at: int,
+) -> None:
+    """Write the contexts of the symbols first, first + 1, ... of one line to ``out[at:]``: mirrors ``Lattice._contexts``.
+
+    times_before, pairs_before, found: ``_Room``. of_context: what is written for contexts 0, 1, ..., and at last for colours outside the
+    cube.
+    """
     # The cube holds one stretch of the line: blue and red fall with Cg >> 1, green rises with Cg + 1 >> 1.
     rest = y - (co >> 1)
     low = max(2 * (rest - min(255, 255 - co)), -2 * y - 1)
     high = min(2 * (rest - max(0, -co)) + 1, 510 - 2 * y) + 1
-    begin, end = max(first, low), min(first + out.size, high)
+    begin, end = max(first, low), min(first + length, high)
     if begin >= end:
+        begin = end = first
+    outside = of_context[of_context.size - 1]
+    for j in range(begin - first):
+        out[at + j] = outside
+    for j in range(end - first, length):
+        out[at + j] = outside
+    if begin == end:
         return
     pair_line = ((co + 256) << 9) + 256
     line = (y << 18) + pair_line
-    counted, timed = 0, 0  # over begin - reach to begin + reach
-    for cg in range(max(begin - reach, low), min(begin + reach, high)):
-        counted += colours[line + cg]
-        timed += pairs[pair_line + cg]
-    matrix = reachable.size > 1
-    last = np.int64(seen[255] + around[-1] + 8)  # one past all contexts of the unreachable colours
-    for cg in range(begin, end):
-        if cg + reach < high:
-            counted += colours[line + cg + reach]
-            timed += pairs[pair_line + cg + reach]
-        times, mine = np.int64(colours[line + cg]), np.int64(pairs[pair_line + cg])
-        beside, ratio = timed - mine, np.int64(0)
-        mine <<= 4
-        if beside >= enough:
-            ratio = (
-                1
-                + np.int64((mine << 3) >= beside)
-                + np.int64((mine << 2) >= beside)
-                + np.int64((mine << 1) >= beside)
-                + np.int64(mine >= beside)
-                + np.int64(mine >= beside << 1)
-                + np.int64(mine >= beside << 2)
-            )
-        found = np.int64(seen[times]) + np.int64(around[counted - times]) + ratio
-        if matrix and (reachable[(line + cg) >> 3] >> ((line + cg) & 7)) & 1:
-            found += last
-        out[cg - first] = found
-        if cg - reach >= low:
-            counted -= colours[line + cg - reach]
-            timed -= pairs[pair_line + cg - reach]
+    # Sums over all symbols before one, of the line from begin - REACH to end + REACH.
+    counted, timed = np.int32(0), np.int32(0)
+    for j in range(end - begin + 2 * REACH):
+        times_before[j], pairs_before[j] = counted, timed
+        cg = begin - REACH + j
+        if low <= cg < high:
+            counted += np.int32(colours[np.uint64(line + cg)])
+            timed += pairs[np.uint64(pair_line + cg)]
+    times_before[end - begin + 2 * REACH], pairs_before[end - begin + 2 * REACH] = counted, timed
+    # The passes are apart, and without tables, because compilers then work on many symbols at once.
+    for j in range(end - begin):
+        times = times_before[j + REACH + 1] - times_before[j + REACH]
+        beside = times_before[j + 2 * REACH + 1] - times_before[j] - times
+        seen = np.int32(times > 0) + np.int32(times > 1) + np.int32(times > 2) + np.int32(times > 4) + np.int32(times > 8)
+        around = np.int32(beside > 0)
+        for bit in range(1, AROUND - 1):
+            around += np.int32(beside >> np.int32(bit) != 0)
+        mine = pairs_before[j + REACH + 1] - pairs_before[j + REACH]
+        others = pairs_before[j + 2 * REACH + 1] - pairs_before[j] - mine
+        mine <<= np.int32(4)
+        ratio = np.int32(1) + np.int32(mine >= others)
+        for shift in range(1, 4):
+            ratio += np.int32(mine << np.int32(shift) >= others)
+        for shift in range(1, 3):
+            ratio += np.int32(mine >= others << np.int32(shift))
+        ratio = ratio if others >= ENOUGH_PAIRS else np.int32(0)
+        found[j] = (seen * np.int32(AROUND) + around) * np.int32(PAIRS) + ratio
+    if reachable.size > 1:
+        for j in range(end - begin):
+            cell = np.uint64(line + begin + j)
+            found[j] += np.int32((reachable[cell >> np.uint64(3)] >> (cell & np.uint64(7))) & np.uint8(1)) * np.int32(SEEN * AROUND * PAIRS)
+    for j in range(end - begin):
+        out[at + begin - first + j] = of_context[np.uint64(found[j])]
 
 
 @jit
-def contexts(counts: Counts, y: Int64Array, co: Int64Array, first: Int64Array, out: Int16Array) -> None:
-    """Write the contexts of the symbols first, first + 1, ... of every row into ``out (n, length)``: mirrors ``Lattice._contexts``."""
+def contexts(
+    counts: Counts, y: Int64Array, co: Int64Array, first: Int64Array, length: int, of_context: Int16Array, out: Int16Array
+) -> None:
+    """Write the contexts of the symbols first, first + 1, ... of every row into ``out (n * length,)``: mirrors ``Lattice._contexts``.
+
+    of_context: the contexts themselves, and -1.
+    """
+    colours, pairs, reachable = counts
+    times_before, pairs_before, found = _room(length)
     for i in range(y.size):
-        _line(counts, y[i], co[i], first[i], out[i])
-
-
-class Tables(NamedTuple):
-    """The lines of one luma: values (512, 544) of the colours (Co, Cg), of which low[Co]..high[Co] - 1 are there; others are 0 or stale."""
-
-    values: NDArray[np.uint16]
-    low: Int64Array
-    high: Int64Array
+        _line(colours, pairs, reachable, y[i], co[i], first[i], length, times_before, pairs_before, found, of_context, out, i * length)
 
 
 @jit
-def _extend(counts: Counts, tables: Tables, of_context: NDArray[np.uint16], y: Any, co: Any, begin: Any, end: Any) -> None:
-    """See that the line (y, co) holds begin..end - 1, within -255..255. of_context: values of contexts, the last one of context -1."""
-    values, low, high = tables
-    place = co + 256
-    if low[place] == high[place]:
-        low[place] = high[place] = begin
-    if begin < low[place]:
-        first = max(begin - _AHEAD, -255)
-        _fill(counts, values[place], of_context, y, co, first, low[place])
-        low[place] = first
-    if end > high[place]:
-        last = min(end + _AHEAD, 256)
-        _fill(counts, values[place], of_context, y, co, high[place], last)
-        high[place] = last
-
-
-@jit
-def _fill(counts: Counts, line: NDArray[np.uint16], of_context: NDArray[np.uint16], y: int, co: int, begin: int, end: int) -> None:
-    found = np.empty(end - begin, np.int16)
-    _line(counts, y, co, begin, found)
-    for j in range(found.size):
-        line[begin + j + _ORIGIN] = of_context[found[j]]
+def _fill_table(
+    counts: Counts, y: int, low: Int64Array, high: Int64Array, of_context: NDArray[np.uint16], table: NDArray[np.uint16]
+) -> None:
+    """Write the lines Co = 0, 1, ... - 256 of one luma from low[Co] to high[Co] - 1, as far as they are within -255..255."""
+    colours, pairs, reachable = counts
+    times_before, pairs_before, found = _room(_CGS)
+    for place in range(_COS):
+        begin, end = max(low[place], -255), min(high[place], 256)
+        if begin < end:
+            at = place * _CGS + begin + _ORIGIN
+            _line(
+                colours,
+                pairs,
+                reachable,
+                y,
+                place - 256,
+                begin,
+                end - begin,
+                times_before,
+                pairs_before,
+                found,
+                of_context,
+                table,
+                at,
+            )
 
 
 @jit
@@ -156,7 +191,7 @@ def reweight_last(
     order: Int64Array,
     y: Int64Array,
     co: Int64Array,
-    factors: Int64Array,
+    factors: NDArray[np.uint32],
     precision: int,
     unit: int,
     windows: Windows,
@@ -166,25 +201,47 @@ def reweight_last(
 
     order: the rows to do, by luma. factors, expected: by context, the last one for colours outside the cube.
     """
-    tables = Tables(np.zeros((_COS, _CGS), np.uint16), np.zeros(_COS, np.int64), np.zeros(_COS, np.int64))
+    means, scales, weights, lo, size, phi, slope, reciprocal, saturated = params
+    first, edges, total, excess = windows
+    length, components = edges.shape[1] - 1, means.shape[0]
+    own = (0, components)
+    table, low, high = np.zeros(_COS * _CGS, np.uint16), np.empty(_COS, np.int64), np.empty(_COS, np.int64)
     of_context = np.arange(factors.size).astype(np.uint16)
-    length = windows.edges.shape[1] - 1
-    base, factor, context = np.empty(length + 1, np.int64), np.empty(length, np.int64), np.empty(length, np.uint16)
-    luma = np.int64(-1)
-    for i in order:
-        if y[i] != luma:
-            luma = y[i]
-            tables.high[:] = tables.low
-        first, place = windows.first[i], co[i] + 256
-        if tables.low[place] == tables.high[place] or first < tables.low[place] or first + length > tables.high[place]:
-            _extend(counts, tables, of_context, y[i], co[i], first, first + length)
-        for j in range(length):
-            context[j] = tables.values[place, first + j + _ORIGIN]
-            factor[j] = factors[context[j]]
-        fill_window(params, i, first, precision, base)
-        fill_reweighted(base, factor, first - params.lo[i], params.size[i], precision, unit, i, windows)
-        for j in range(length):
-            expected[context[j]] += windows.edges[i, j + 1] - windows.edges[i, j]
+    mean, scale, weight = (
+        np.empty((components, _BATCH), np.int64),
+        np.empty((components, _BATCH), np.int16),
+        np.empty((components, _BATCH), np.int32),
+    )
+    base, mass = np.empty(length + 1, np.int64), np.empty(length + 1, np.int64)
+    factor, context = np.empty(length, np.uint32), np.empty(length, np.uint16)
+    begin, end = 0, 0  # of a luma
+    while begin < order.size:
+        luma = y[order[begin]]
+        low[:], high[:] = _CGS, -_CGS
+        while end < order.size and y[order[end]] == luma:
+            start, place = first[order[end]], co[order[end]] + 256
+            low[place], high[place] = min(low[place], start), max(high[place], start + length)
+            end += 1
+        _fill_table(counts, luma, low, high, of_context, table)
+        for batch in range(begin, end, _BATCH):
+            many = min(_BATCH, end - batch)
+            for k in range(components):
+                for b in range(many):
+                    i = order[batch + b]
+                    mean[k, b], scale[k, b], weight[k, b] = means[k, i], scales[k, i], weights[k, i]
+            for b in range(many):
+                i = order[batch + b]
+                start = first[i]
+                line = np.uint64((co[i] + 256) * _CGS + start + _ORIGIN)
+                for j in range(length):
+                    context[j] = table[line + np.uint64(j)]
+                    factor[j] = factors[np.uint64(context[j])]
+                fill_window(mean, scale, weight, phi, slope, reciprocal, saturated, own, b, start, lo[i], size[i], precision, base)
+                fill_reweighted(base, factor, mass, start - lo[i], size[i], precision, unit, i, edges, total, excess)
+                row = np.uint64(i)
+                for j in range(length):
+                    expected[np.uint64(context[j])] += np.int64(edges[row, j + 1] - edges[row, j])
+        begin = end
 
 
 @jit
@@ -195,58 +252,87 @@ def reweight_second(
     order: Int64Array,
     y: Int64Array,
     first_cg: Int64Array,
-    slope: Int64Array,
+    moves: Int64Array,
     of_context: NDArray[np.uint16],
-    factors: Int64Array,
-    inner: int,
-    last_length: int,
+    factors: NDArray[np.uint32],
+    span: int,
+    kind_of: NDArray[np.uint8],
+    least: NDArray[np.uint64],
     precision: int,
     unit: int,
     windows: Windows,
     kinds: NDArray[np.uint8],
     expected: Int64Array,
 ) -> None:
-    """Write the windows of Co, the kinds of their inner symbols, and the expectations of kinds: mirrors ``Lattice.reweight_second``.
+    """Write the windows of Co, the kinds of their symbols, and the expectations of kinds: mirrors ``Lattice.reweight_second``.
 
-    given: Cg given Co in the middle of the window. of_context: factors of Cg. factors, expected: by kind, the last one for all symbols
-    that are not weighed. inner: the first symbol of the window that is. last_length: symbols of Cg that each is weighed with.
+    given: Cg given Co in the middle of the window. moves: how its means move with Co, in 1/64. of_context: factors of Cg. factors,
+    expected: by kind. span: symbols of Cg that each Co is weighed with. kind_of, least: ``lattice._kind_tables``.
     """
-    tables = Tables(np.zeros((_COS, _CGS), np.uint16), np.zeros(_COS, np.int64), np.zeros(_COS, np.int64))
-    length, weighed, most = windows.edges.shape[1] - 1, kinds.shape[1], factors.size - 2
-    base, factor, last = np.empty(length + 1, np.int64), np.full(length, factors[-1]), np.empty(last_length + 1, np.int64)
-    freqs = np.empty(last_length, np.uint32)  # with factors of 16 bits, products of 32 x 32 bits
-    luma, kind = np.int64(-1), 0
-    for i in order:
-        if y[i] != luma:
-            luma = y[i]
-            tables.high[:] = tables.low
-        fill_window(given, i, first_cg[i], precision, last)
-        for j in range(last_length):
-            freqs[j] = last[j + 1] - last[j]
-        whole = last[last_length] - last[0]
-        for a in range(weighed):
-            co = windows.first[i] + inner + a
-            cg = first_cg[i] + ((slope[i] * (a - weighed // 2) + 32) >> 6)
-            begin, end, place = max(cg, -255), min(cg + last_length, 256), co + 256
-            score = np.uint64(0)
-            if begin < end:
-                if tables.low[place] == tables.high[place] or begin < tables.low[place] or end > tables.high[place]:
-                    _extend(counts, tables, of_context, y[i], co, begin, end)
-                line = tables.values[place, cg + _ORIGIN : cg + _ORIGIN + last_length]
-                for j in range(last_length):
-                    score += np.uint64(freqs[j]) * np.uint64(line[j])
-            ratio = (np.int64(score) << 4) // whole  # the mean factor of Co, unit being 2**14
-            ratio *= ratio
-            while kind < most and ratio >> kind:  # the bit length
-                kind += 1
-            while kind and not ratio >> (kind - 1):
-                kind -= 1
-            kinds[i, a] = kind
-            factor[inner + a] = factors[kind]
-        fill_window(params, i, windows.first[i], precision, base)
-        fill_reweighted(base, factor, windows.first[i] - params.lo[i], params.size[i], precision, unit, i, windows)
-        for a in range(weighed):
-            expected[kinds[i, a]] += windows.edges[i, inner + a + 1] - windows.edges[i, inner + a]
+    means, scales, weights, lo, size, phi, slope, reciprocal, saturated = params
+    given_means, given_scales, given_weights, given_lo, given_size, _, _, _, _ = given
+    first, edges, total, excess = windows
+    length, components = edges.shape[1] - 1, means.shape[0]
+    own, others = (0, components), (components, 2 * components)
+    table, low, high = np.zeros(_COS * _CGS, np.uint16), np.empty(_COS, np.int64), np.empty(_COS, np.int64)
+    mean, scale, weight = (
+        np.empty((2 * components, _BATCH), np.int64),
+        np.empty((2 * components, _BATCH), np.int16),
+        np.empty((2 * components, _BATCH), np.int32),
+    )
+    base, mass, last = np.empty(length + 1, np.int64), np.empty(length + 1, np.int64), np.empty(span + 1, np.int64)
+    factor, scores = np.empty(length, np.uint32), np.empty(length, np.uint64)
+    freqs = np.empty(span, np.uint32)  # with factors of 16 bits, products of 32 x 32 bits
+    begin, end = 0, 0  # of a luma
+    while begin < order.size:
+        luma = y[order[begin]]
+        low[:], high[:] = _CGS, -_CGS
+        while end < order.size and y[order[end]] == luma:
+            i = order[end]
+            place, centre, move = first[i] + 256, first_cg[i], moves[i]
+            for a in range(length):
+                cg = centre + ((move * (a - length // 2) + 32) >> 6)
+                low[place + a], high[place + a] = min(low[place + a], cg), max(high[place + a], cg + span)
+            end += 1
+        _fill_table(counts, luma, low, high, of_context, table)
+        for batch in range(begin, end, _BATCH):
+            many = min(_BATCH, end - batch)
+            for k in range(components):
+                for b in range(many):
+                    i = order[batch + b]
+                    mean[k, b], scale[k, b], weight[k, b] = means[k, i], scales[k, i], weights[k, i]
+            for k in range(components):
+                for b in range(many):
+                    i, other = order[batch + b], components + k
+                    mean[other, b], scale[other, b], weight[other, b] = given_means[k, i], given_scales[k, i], given_weights[k, i]
+            for b in range(many):
+                i = order[batch + b]
+                row, centre, start, move = np.uint64(i), first_cg[i], first[i], moves[i]
+                fill_window(
+                    mean, scale, weight, phi, slope, reciprocal, saturated, others, b, centre, given_lo[i], given_size[i], precision, last
+                )
+                for j in range(span):
+                    freqs[j] = np.uint32(last[j + 1] - last[j])
+                whole = np.uint64(last[span] - last[0])
+                for a in range(length):
+                    cg = centre + ((move * (a - length // 2) + 32) >> 6)
+                    score = np.uint64(0)
+                    if cg + span > -255 and cg < 256:
+                        line = np.uint64((start + a + 256) * _CGS + cg + _ORIGIN)
+                        for j in range(span):
+                            score += np.uint64(freqs[j]) * np.uint64(table[line + np.uint64(j)])
+                    scores[a] = score
+                for a in range(length):
+                    ratio = (scores[a] << np.uint64(4)) // whole  # the mean factor of Co, unit being 2**14
+                    kind = np.uint64(kind_of[ratio if ratio < np.uint64(FINE) else np.uint64(FINE) + (ratio >> np.uint64(FINE_BITS))])
+                    kind += np.uint64(ratio >= least[kind + np.uint64(1)])
+                    kinds[row, a] = kind
+                    factor[a] = factors[kind]
+                fill_window(mean, scale, weight, phi, slope, reciprocal, saturated, own, b, start, lo[i], size[i], precision, base)
+                fill_reweighted(base, factor, mass, start - lo[i], size[i], precision, unit, i, edges, total, excess)
+                for a in range(length):
+                    expected[np.uint64(kinds[row, a])] += np.int64(edges[row, a + 1] - edges[row, a])
+        begin = end
 
 
 @jit
@@ -281,14 +367,21 @@ def fill_reachable(
 ) -> None:
     """Set the bits of the colours that a matrix reaches: mirrors ``matrices.reachable``."""
     for y in range(256):
+        # Blue rises with Cb: where it is in 0..255 is one stretch.
+        begin = -256
+        while begin <= 256 and (luma * y + blue * begin + blue_offset) >> 16 < 0:
+            begin += 1
+        end = begin
+        while end <= 256 and (luma * y + blue * end + blue_offset) >> 16 < 256:
+            end += 1
         for cr in range(-256, 257):
             r = (luma * y + red * cr + red_offset) >> 16
             if r & ~255:
                 continue
-            for cb in range(-256, 257):
+            for cb in range(begin, end):
                 b = (luma * y + blue * cb + blue_offset) >> 16
                 g = (luma * y - green_blue * cb - green_red * cr + green_offset) >> 16
-                if (b | g) & ~255:
+                if g & ~255:
                     continue
                 middle = b + ((r - b) >> 1)
                 cell = ((middle + ((g - middle) >> 1)) << 18) + ((r - b + 256) << 9) + g - middle + 256

@@ -5,6 +5,7 @@ Integer arithmetic only: this file reaches the bit stream.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 from hvpzip.transform import colour, lifting
 
-__all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "plan_reweighting", "second_of"]
+__all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "mixtures_of", "plan_reweighting", "second_of"]
 
 # The second colour is reweighted too if that saves so much of its cost on the levels from the third on: it takes several times as long as
 # the last colour.
@@ -78,8 +79,9 @@ def plan_reweighting(
             values = units[step.unit].reshape(3, -1).astype(np.int64)
             if step.given is None:
                 parameters = sight.parameters[index]
-                plain = _plain_cost(parameters, values, level.ranges[step.unit])
-                intervals[level.number, index] = learn_unit(known, parameters, values, level.ranges[step.unit])
+                mixtures, ranges = mixtures_of(known, parameters, values), level.ranges[step.unit]
+                plain = {c: _plain_cost(mixture, values[c], ranges[c]) for c, mixture in mixtures.items()}
+                intervals[level.number, index] = learn_unit(known, parameters, mixtures, values, ranges)
                 costs = {c: lattice.cost(freq, ans.PRECISION) for c, (_, freq) in intervals[level.number, index].items()}
                 saved += plain[2] - costs[2]
                 if known.second:
@@ -98,24 +100,31 @@ def plan_reweighting(
     return found if saved + (second_saved if known.second else 0) > LATTICE_WORTH else None
 
 
-def _plain_cost(parameters: Parameters, values: Int64Array, ranges: list[Range]) -> dict[int, int]:
-    """Cost of Co and Cg without reweighting, see ``lattice.cost``."""
-    return {c: lattice.cost(ans.intervals(parameters.mixture(c, values[:c]), values[c], *ranges[c])[1], ans.PRECISION) for c in (1, 2)}
+def _plain_cost(mixture: Mixture, values: Int64Array, span: Range) -> int:
+    """Cost of a channel without reweighting, see ``lattice.cost``."""
+    return lattice.cost(ans.intervals(mixture, values, *span)[1], ans.PRECISION)
 
 
-def learn_unit(known: Lattice, parameters: Parameters, values: Int64Array, ranges: list[Range]) -> Intervals:
-    """(start, freq) of the reweighted channels of one unit."""
+def mixtures_of(known: Lattice, parameters: Parameters, values: Int64Array) -> dict[int, Mixture]:
+    """The mixtures of the channels that are reweighted."""
+    return {channel: parameters.mixture(channel, values[:channel]) for channel in ((1, 2) if known.second else (2,))}
+
+
+def learn_unit(
+    known: Lattice, parameters: Parameters, mixtures: Mapping[int, Mixture], values: Int64Array, ranges: list[Range]
+) -> Intervals:
+    """(start, freq) of the reweighted channels of one unit, whose mixtures are ``mixtures``."""
     found: Intervals = {}
     if known.second:
-        found[1] = second_of(known, parameters, values[0], ranges[1]).intervals(values[1])
-    found[2] = known.reweight(parameters.mixture(2, values[:2]), values[0], values[1], *ranges[2]).intervals(values[2])
+        found[1] = second_of(known, parameters, mixtures[1], values[0], ranges[1]).intervals(values[1])
+    found[2] = known.reweight(mixtures[2], values[0], values[1], *ranges[2]).intervals(values[2])
     return found
 
 
-def second_of(known: Lattice, parameters: Parameters, luma: Int64Array, span: Range) -> Reweighted:
-    """Co of a unit, reweighted, given Y."""
+def second_of(known: Lattice, parameters: Parameters, mixture: Mixture, luma: Int64Array, span: Range) -> Reweighted:
+    """Co of a unit, reweighted, given Y and its mixture."""
 
     def last(co: Int64Array) -> Mixture:
         return parameters.mixture(2, np.stack((luma, co)))
 
-    return known.reweight_second(parameters.mixture(1, luma[np.newaxis]), last, parameters.slope(), luma, *span)
+    return known.reweight_second(mixture, last, parameters.slope(), luma, *span)

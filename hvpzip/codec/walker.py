@@ -40,11 +40,14 @@ class Walker:
             self.stack.append((label, message))
 
     def charge(self, level: int, unit: str, freqs: NDArray[np.integer[Any]], precision: int, sign: int = 1) -> float:
-        """Bits of the symbols of one channel, or of a latent's refund (sign -1), entered for each of their positions; returns their sum."""
-        if self.measured:
-            bits = sign * ans.bits_each(freqs, precision)
-            self.costs[level, unit] = self.costs.get((level, unit), 0.0) + bits
-        return ans.bits_of(freqs, precision)
+        """Bits of the symbols of one channel, or of a latent's refund (sign -1), entered for each of their positions; returns their sum, or
+        0 where nothing is measured.
+        """
+        if not self.measured:
+            return 0.0
+        bits = ans.bits_each(freqs, precision)
+        self.costs[level, unit] = self.costs.get((level, unit), 0.0) + sign * bits
+        return float(bits.sum())
 
     def tensor(self, planes: NDArray[np.integer]) -> Tensor:
         """``(C, h, w)`` integers as the network's ``(1, 3, h, w)``; gray has no chroma, which is zero."""
