@@ -140,7 +140,7 @@ def encode(
     for group, other in coded:
         alone += len(group.payload)
         together += len(group.payload) + parts.AS_PART_BYTES if other is None else len(other.payload)
-    in_parts = bit_depth != 8 or channels not in (1, 3) or together < alone
+    in_parts = any(group is other for group, other in coded) or together < alone
     groups: list[Group] = []
     costs: list[GroupCost] = []
     other_bits = 0

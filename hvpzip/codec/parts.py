@@ -30,6 +30,9 @@ _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
 _LOW_LESS_HIGH: Final = 4  # the low byte is stored as its difference to the high one
 # A model that needs at most so many quarters of the quickest plain method suits a picture in which nothing repeats: no other way is tried.
 _QUARTERS: Final = 3
+# Where the quickest plain method needs less than a byte for so many pixels, the picture is flat, and no model is tried: it would need more,
+# and is slow, as there are too few bits for its lanes. (Slow gradients, of which a model may make less, are at 55 to 67.)
+_FLAT: Final = 96
 
 
 class Parts(NamedTuple):
@@ -54,15 +57,15 @@ def encode_parts(samples: Samples, bit_depth: int, model: Model, effort: int) ->
 
 def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -> tuple[Parts, Parts | None]:
     """The group as the model codes it alone, and as ``encode_parts`` does: None if that is ``as_part`` of the first. Both are the same
-    where the model cannot do it alone.
+    object where the model cannot do it alone, or need not be asked as the group is flat.
     """
-    if bit_depth != 8 or samples.shape[2] not in (1, 3):
+    if bit_depth != 8 or samples.shape[2] not in (1, 3) or _FLAT * (quick := fallback.quick_bytes(samples)) < samples[:, :, 0].size:
         found = encode_parts(samples, bit_depth, model, effort)
         return found, found
     coded = by_model(samples, model, effort)
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report.cost(),), 0)
-    suits = 4 * len(alone.payload) < _QUARTERS * fallback.quick_bytes(samples)
+    suits = 4 * len(alone.payload) < _QUARTERS * quick
     if suits and not fallback.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone, None
     found = _smallest(samples, bit_depth, model, effort, coded)

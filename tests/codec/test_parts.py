@@ -137,6 +137,22 @@ def test_a_photo_with_gaps_is_coded_without_them(tiny_model):
     np.testing.assert_array_equal(parts.decode_parts(together.payload, group.shape, 8, tiny_model), group, strict=True)
 
 
+@pytest.mark.parametrize("shape", [(192, 240, 1), (192, 240, 3), (256, 256, 3)])
+def test_no_model_is_asked_for_a_flat_picture(tiny_model, monkeypatch, shape):
+    def by_model(*arguments):
+        raise AssertionError("a model was asked")
+
+    monkeypatch.setattr(parts, "by_model", by_model)
+    monkeypatch.setattr("hvpzip.codec.part.by_model", by_model)
+    group = np.full(shape, 200, np.uint8)
+    for rest in (slice(0, 0), slice(20, None)):
+        group[: shape[0] // 2, rest] = 30
+        alone, together = parts.encode_either(group, 8, tiny_model, 2)
+        assert alone is together
+        assert len(alone.payload) < 80
+        np.testing.assert_array_equal(parts.decode_parts(alone.payload, shape, 8, None), group, strict=True)
+
+
 def test_a_photo_without_gaps_has_none():
     assert not rewrites.has_gaps(np.random.default_rng(0).integers(20, 200, (40, 40, 3)).astype(np.uint8))
     assert not rewrites.has_gaps(np.full((3, 3, 1), 7, np.uint8))
