@@ -1,6 +1,7 @@
-"""How long the network takes of what a call takes; the rest is the coder (map, tables, mixtures, rANS, container).
+"""How much processor time the network takes of what a call takes; the rest is the coder (map, tables, mixtures, rANS, container).
 
-The three calls of the network that ``hvpzip.codec`` makes are timed where they are defined; on the CPU they return when they are done.
+The network's calls that ``hvpzip.codec`` makes, and its fit of the heads, are timed where they are defined; on the CPU they return when
+they are done. Processor time, of all threads together, hardly depends on what else runs on the machine.
 """
 
 import time
@@ -14,10 +15,13 @@ _CALLS = ("begin", "linear_mean", "predict", "reveal")
 
 
 class Clock:
-    """Seconds in the network since it was made; calls inside calls count once."""
+    """Processor seconds since it was made: ``seconds`` in the network's predictions, ``fit_s`` in fitting heads to a picture, predictions
+    that it takes not among them. Calls inside calls count once.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.fit_s = 0.0
         self._depth = 0
 
     def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,13 +29,25 @@ class Clock:
 
         def call(*arguments: Any, **named: Any) -> Any:
             self._depth += 1
-            begin = time.perf_counter()
+            begin = time.process_time()
             try:
                 return function(*arguments, **named)
             finally:
                 self._depth -= 1
                 if not self._depth:
-                    self.seconds += time.perf_counter() - begin
+                    self.seconds += time.process_time() - begin
+
+        return call
+
+    def timed_fit(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, with what of its time is not in ``seconds`` added to ``fit_s``."""
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            begin, before = time.process_time(), self.seconds
+            try:
+                return function(*arguments, **named)
+            finally:
+                self.fit_s += time.process_time() - begin - (self.seconds - before)
 
         return call
 
@@ -39,13 +55,16 @@ class Clock:
 @contextmanager
 def network_clock() -> Iterator[Clock]:
     """A clock that runs whenever a network of this process does, until the context ends."""
+    from hvpzip.codec import image_codec
     from hvpzip.nn.network import LevelNetwork
 
-    clock, saved = Clock(), {name: getattr(LevelNetwork, name) for name in _CALLS}
+    clock = Clock()
+    timers = {(LevelNetwork, name): clock.timed for name in _CALLS} | {(image_codec, "fit_heads"): clock.timed_fit}
+    saved = {(owner, name): getattr(owner, name) for owner, name in timers}
     try:
-        for name, function in saved.items():
-            setattr(LevelNetwork, name, clock.timed(function))
+        for (owner, name), timer in timers.items():
+            setattr(owner, name, timer(saved[owner, name]))
         yield clock
     finally:
-        for name, function in saved.items():
-            setattr(LevelNetwork, name, function)
+        for (owner, name), function in saved.items():
+            setattr(owner, name, function)
