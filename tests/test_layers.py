@@ -64,6 +64,7 @@ INNER = {
     "benchmarks/damage.py": names("container varint"),
     "benchmarks/specimens.py": names("image_io"),
     "benchmarks/network.py": names("codec nn transform"),
+    "benchmarks/edits.py": names("codec container"),
     "benchmarks/kills.py": names("atomic cli"),
     "benchmarks/modes.py": names("image_io"),
 }
