@@ -19,6 +19,7 @@ from hvpzip.api.inspect import describe_container
 from hvpzip.api.naming import compressed_name, decompressed_name
 from hvpzip.api.pictures import form_of, sections_of
 from hvpzip.api.records import Damage, FileInfo, FileResult, result_of
+from hvpzip.api.runtime import give_back_memory
 from hvpzip.api.view import Crop
 from hvpzip.atomic import atomic_write
 from hvpzip.errors import CorruptError
@@ -81,6 +82,7 @@ def compress_file(
         facts = describe_container(coded.container(report.header_bytes), _name(src))
         del coded  # the payloads are read back
         if verify:
+            give_back_memory()
             out.seek(0)
             opened = open_bytes(out.read(), max_pixels=picture.samples.size, threads=threads)
             _compare(opened, picture.samples, picture.form)

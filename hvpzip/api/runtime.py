@@ -3,7 +3,9 @@
 The invariant: a caller finds torch's thread count as it was, also after operations of several threads that overlapped.
 """
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hvpzip.nn.weights import Model
 
-__all__ = ["available_cores", "checked_threads", "model_by_id", "model_by_name", "torch_threads"]
+__all__ = ["available_cores", "checked_threads", "give_back_memory", "model_by_id", "model_by_name", "torch_threads"]
 
 _lock = threading.Lock()
 _depth = 0
@@ -48,6 +50,16 @@ def model_by_id(model_id: bytes) -> "Model":
     from hvpzip.nn.weights import find_model
 
     return find_model(model_id)
+
+
+def give_back_memory() -> None:
+    """Gives the system what the C library keeps of freed memory, where that can be asked for (glibc): the holes that the payloads of many
+    groups leave are too small for the arrays of the next group.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 @contextmanager
