@@ -49,7 +49,7 @@ def test_every_action_is_measured_and_compared(
 def test_too_much_memory_and_wrong_samples_fail(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for peak, equal, status in ((1 << 20, True, 0), (1 << 20, False, 1), (2 << 30, True, 1)):
         row = large.Row(action="x", seconds=1, processor_s=1, peak_bytes=peak, size_bytes=1, equal=equal)
-        monkeypatch.setattr(large, "measure", lambda picture, folder, threads, row=row: [row])
+        monkeypatch.setattr(large, "measure", lambda picture, folder, threads, row=row, **_: [row])
         assert command.main(["large", str(photos), "--megapixels", "0.001", "--out", str(tmp_path)]) == status
 
 
