@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from hvpzip.api.encoding import NO_MODEL, GroupProgress, map_fields, samples_crc
 from hvpzip.api.records import Damage
-from hvpzip.api.runtime import checked_threads, model_by_id, torch_threads
+from hvpzip.api.runtime import checked_threads, give_back_memory, model_by_id, torch_threads
 from hvpzip.api.view import Crop, View, view_of
 from hvpzip.errors import CorruptError, UnsupportedVersionError
 from hvpzip.source import read_source
@@ -80,6 +80,8 @@ class Opened:
                 if on_damage is None:
                     raise CorruptError(f"group {number + 1} of {len(self.tiles)}: {error}") from error
                 on_damage(Damage(number + 1, tile.x, tile.y, tile.width, tile.height, str(error)))
+            if done < len(wanted):
+                give_back_memory()
             if on_group is not None:
                 on_group(done, len(wanted))
             if columns.stop == self.view.width:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from hvpzip.api.runtime import checked_threads, model_by_name, torch_threads
+from hvpzip.api.runtime import checked_threads, give_back_memory, model_by_name, torch_threads
 from hvpzip.errors import ModelError
 
 if TYPE_CHECKING:
@@ -133,6 +133,8 @@ def encode(
             tile = np.ascontiguousarray(planes[y : y + h, x : x + w])
             coded.append(parts.encode_either(tile, bit_depth, weights, level))
             checksums.append(samples_crc(tile))
+            if done < len(tiles):
+                give_back_memory()
             if on_group is not None:
                 on_group(done, len(tiles))
     # One kind of payload for the whole file: the model's alone, or parts.

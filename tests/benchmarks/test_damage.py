@@ -63,9 +63,9 @@ def test_pieces_are_sealed_to_the_same_file_and_changed_ones_to_a_sound_containe
 def test_small_files_survive_every_truncation_and_many_flips_and_mutations(tmp_path: Path, name: str) -> None:
     data = (GOLDEN / name).read_bytes()
     assert check(every_truncation(data), data, tmp_path) == {"truncated": len(data)}
-    fewer = 1 + len(data) // 100
+    stride = min(7 * (1 + len(data) // 100), 31)  # less than the bits of a checksum
     check(itertools.islice(every_flip(data), 0, None, 17), data, tmp_path)
-    sealed = check(itertools.islice(every_sealed_flip(data), 0, None, 7 * fewer), data, tmp_path)
+    sealed = check(itertools.islice(every_sealed_flip(data), 0, None, stride), data, tmp_path)
     assert {damage.HEADER, damage.SAMPLES, damage.PAYLOAD} <= set(sealed)
     assert sum(check(mutations(data, 30, seed=3), data, tmp_path).values()) == 30
 
