@@ -97,7 +97,7 @@ def _candidates(samples: Samples, bit_depth: int) -> Iterator[bytes]:
     if bit_depth <= 8 and max(samples.shape[:2]) <= _WEBP_SIDE:
         pixels = samples[:, :, 0].size
         found = _webp(samples, _MOST if pixels <= _SMALL_PIXELS else _LESS)
-        if _SMALL_PIXELS < pixels and found is not None and (bit_depth < 8 or _GRAPHICS * len(found) < samples.size):
+        if pixels > _SMALL_PIXELS and found is not None and (bit_depth < 8 or _GRAPHICS * len(found) < samples.size):
             found = _webp(samples, _MOST)
         if found is not None:
             yield bytes((WEBP,)) + found
