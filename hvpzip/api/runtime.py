@@ -3,7 +3,6 @@
 The invariant: a caller finds torch's thread count as it was, also after operations of several threads that overlapped.
 """
 
-import ctypes
 import os
 import sys
 import threading
@@ -57,6 +56,8 @@ def give_back_memory() -> None:
     groups leave are too small for the arrays of the next group.
     """
     if sys.platform == "linux":
+        import ctypes
+
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)

@@ -185,6 +185,23 @@ def _fill_table(
 
 
 @jit
+def _bring(
+    rows: Int64Array,
+    means: Int64Array,
+    scales: Int16Array,
+    weights: NDArray[np.int32],
+    at: int,
+    mean: Int64Array,
+    scale: Int16Array,
+    weight: NDArray[np.int32],
+) -> None:
+    """Bring the mixtures of these rows together: component k of row b to ``[at + k, b]``."""
+    for k in range(means.shape[0]):
+        for b in range(rows.size):
+            mean[at + k, b], scale[at + k, b], weight[at + k, b] = means[k, rows[b]], scales[k, rows[b]], weights[k, rows[b]]
+
+
+@jit
 def reweight_last(
     counts: Counts,
     params: Parameters,
@@ -225,10 +242,7 @@ def reweight_last(
         _fill_table(counts, luma, low, high, of_context, table)
         for batch in range(begin, end, _BATCH):
             many = min(_BATCH, end - batch)
-            for k in range(components):
-                for b in range(many):
-                    i = order[batch + b]
-                    mean[k, b], scale[k, b], weight[k, b] = means[k, i], scales[k, i], weights[k, i]
+            _bring(order[batch : batch + many], means, scales, weights, 0, mean, scale, weight)
             for b in range(many):
                 i = order[batch + b]
                 start = first[i]
@@ -297,14 +311,8 @@ def reweight_second(
         _fill_table(counts, luma, low, high, of_context, table)
         for batch in range(begin, end, _BATCH):
             many = min(_BATCH, end - batch)
-            for k in range(components):
-                for b in range(many):
-                    i = order[batch + b]
-                    mean[k, b], scale[k, b], weight[k, b] = means[k, i], scales[k, i], weights[k, i]
-            for k in range(components):
-                for b in range(many):
-                    i, other = order[batch + b], components + k
-                    mean[other, b], scale[other, b], weight[other, b] = given_means[k, i], given_scales[k, i], given_weights[k, i]
+            _bring(order[batch : batch + many], means, scales, weights, 0, mean, scale, weight)
+            _bring(order[batch : batch + many], given_means, given_scales, given_weights, components, mean, scale, weight)
             for b in range(many):
                 i = order[batch + b]
                 row, centre, start, move = np.uint64(i), first_cg[i], first[i], moves[i]

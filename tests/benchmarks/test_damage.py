@@ -67,7 +67,7 @@ def test_small_files_survive_every_truncation_and_many_flips_and_mutations(tmp_p
     check(itertools.islice(every_flip(data), 0, None, 17), data, tmp_path)
     sealed = check(itertools.islice(every_sealed_flip(data), 0, None, stride), data, tmp_path)
     assert {damage.HEADER, damage.SAMPLES, damage.PAYLOAD} <= set(sealed)
-    assert sum(check(mutations(data, 30, seed=3), data, tmp_path).values()) == 30
+    assert sum(check(mutations(data, 60, seed=3), data, tmp_path).values()) == 60
 
 
 def test_a_file_of_the_model_survives_every_truncation_and_flip_and_some_sealed_ones(tmp_path: Path, photo: bytes) -> None:
