@@ -1,4 +1,4 @@
-"""``python -m hvpzip.training``: train, try variants and noise levels, search schedules, export, plot, pack."""
+"""``python -m hvpzip.training``: train, widen, try variants and noise levels, search schedules, export, plot, pack."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from hvpzip.training.levels import levels_table, logged_table, train_levels
 from hvpzip.training.loop import Run
 from hvpzip.training.plot import plot_log
 from hvpzip.training.search import search_schedules
+from hvpzip.training.widen import widen_checkpoint
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     schedule.add_argument("--steps", type=int, default=2500, help="training steps of the pilots (default: %(default)s)")
     schedule.add_argument("--budget", type=int, default=8, help="network evaluations a level, at most (default: %(default)s)")
     schedule.add_argument("--pilots", type=Path, help="pilots.safetensors of an earlier search, to use instead of training")
+    widening = commands.add_parser("widen", help="give a trained network more channels; it begins as the same function")
+    widening.add_argument("checkpoint", type=Path)
+    widening.add_argument("into", type=Path, help="folder of the wide run, which then goes on from there")
+    widening.add_argument("--channels", type=int, required=True)
     packing = commands.add_parser("pack", help="put photos of a folder into an archive to train from elsewhere")
     packing.add_argument("source", type=Path)
     packing.add_argument("archive", type=Path)
@@ -113,6 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "export":
         model = export_checkpoint(options.checkpoint, options.folder, default=options.default)
         print(f"{model.name}: id {model.id.hex()}")
+        return 0
+    if options.command == "widen":
+        widen_checkpoint(options.checkpoint, options.into / "last.safetensors", options.channels)
         return 0
     if options.command == "cost":
         for name, (real, integer) in integer_cost(options.checkpoint, tuple(options.sources)).items():

@@ -69,6 +69,10 @@ class Augmentation:
         soft_chroma: Halve the chroma resolution and restore it, as cameras and scanners do.
         swap: Permute the colour channels.
         gray: Replace the crop by its luma in all three channels.
+        grain: Noise of 1 to 6 levels whose strength grows with the square root of the light, as a sensor's does, half the time blurred
+            over neighbouring pixels, as film grain and denoised raw photos are.
+        mosaic: Keep one colour a pixel (Bayer) and interpolate the others bilinearly, as simple cameras do.
+        saturate: Scale colours about their luma by a factor of 0.5 to 2, so that some channels clip.
     """
 
     resample: float = 0.5
@@ -77,6 +81,9 @@ class Augmentation:
     soft_chroma: float = 0.25
     swap: float = 0.05
     gray: float = 0.02
+    grain: float = 0.0
+    mosaic: float = 0.0
+    saturate: float = 0.0
 
 
 class Crops:
@@ -137,6 +144,13 @@ class Crops:
             crop = F.interpolate(crop[None], size=(self.size, self.size), mode=mode, antialias=read > self.size)[0]
         if self._uniform() < options.soft_chroma:
             crop = _soften_chroma(crop)
+        if options.saturate and self._uniform() < options.saturate:
+            luma = _luma(crop)
+            crop = (luma + 4 ** self._uniform(-0.5, 0.5) * (crop - luma)).clamp(0, 255)
+        if options.grain and self._uniform() < options.grain:
+            crop = crop + self._grain(crop)
+        if options.mosaic and self._uniform() < options.mosaic:
+            crop = _demosaiced(crop)
         if self._uniform() < options.noise:
             shared = self._integer(2)
             noise = torch.randn((1 if shared else 3, self.size, self.size), generator=self.generator).to(self.device)
@@ -144,16 +158,36 @@ class Crops:
         if self._uniform() < options.swap:
             crop = crop[torch.randperm(3, generator=self.generator).to(self.device)]
         if self._uniform() < options.gray:
-            crop = (crop * crop.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True).expand(3, -1, -1)
+            crop = _luma(crop).expand(3, -1, -1)
         if self._integer(2):
             crop = crop.flip(2)
         if self._integer(2):
             crop = crop.flip(1)
         return crop.transpose(1, 2) if self._integer(2) else crop
 
+    def _grain(self, crop: Tensor) -> Tensor:
+        noise = torch.randn(crop.shape, generator=self.generator).to(self.device)
+        if self._integer(2):
+            noise = 1.8 * F.avg_pool2d(noise[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+        return self._uniform(1.0, 6.0) * (crop.clamp(0, 255) / 255 + 0.05).sqrt() * noise
+
+
+def _luma(crop: Tensor) -> Tensor:
+    return (crop * crop.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
+
+
+def _demosaiced(crop: Tensor) -> Tensor:
+    """Bilinear: each missing sample is the mean of its two or four nearest known ones (red at even rows and columns, blue at odd ones)."""
+    rows, columns = (torch.arange(side, device=crop.device) % 2 == 0 for side in crop.shape[1:])
+    red, blue = rows[:, None] & columns, ~rows[:, None] & ~columns
+    known = torch.stack([red, ~red & ~blue, blue]).float()
+    window = crop.new_tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]])[None, None]
+    sums = F.conv2d((crop * known)[:, None], window, padding=1)[:, 0]
+    return torch.where(known.bool(), crop, sums / F.conv2d(known[:, None], window, padding=1)[:, 0])
+
 
 def _soften_chroma(crop: Tensor) -> Tensor:
     """Luma kept, differences to it averaged over 2x2 and interpolated back."""
-    luma = (crop * crop.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(0, keepdim=True)
+    luma = _luma(crop)
     chroma = F.interpolate(F.avg_pool2d((crop - luma)[None], 2), scale_factor=2, mode="bilinear", align_corners=False)[0]
     return luma + chroma

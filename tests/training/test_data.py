@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from hvpzip.training import data
 from hvpzip.training.data import Augmentation, Crops, load_photos, pack
 
 NOTHING = {"resample": 0.0, "noise": 0.0, "soft_chroma": 0.0, "swap": 0.0, "gray": 0.0}
@@ -86,6 +87,28 @@ def test_gray_and_swapped_crops_are_what_they_say(photos):
     swapped = crops_of([plain], **{**NOTHING, "swap": 1.0}).batch(30)
     assert {tuple(sorted(crop[:, 0, 0].tolist())) for crop in swapped} == {(0, 100, 200)}
     assert len({tuple(crop[:, 0, 0].tolist()) for crop in swapped}) > 2
+
+
+def test_a_mosaic_keeps_a_colour_a_pixel_and_averages_its_neighbours_for_the_others(photos):
+    [source] = load_photos([photos])
+    photo = source[0][:, :16, :16].float()
+    found = data._demosaiced(photo)
+    assert torch.equal(found[0, ::2, ::2], photo[0, ::2, ::2])
+    assert torch.equal(found[1, ::2, 1::2], photo[1, ::2, 1::2])
+    assert torch.equal(found[2, 1::2, 1::2], photo[2, 1::2, 1::2])
+    torch.testing.assert_close(found[0, 2, 3], photo[0, 2, [2, 4]].mean())
+    torch.testing.assert_close(found[0, 3, 3], photo[0, [2, 2, 4, 4], [2, 4, 2, 4]].mean())
+    torch.testing.assert_close(found[1, 2, 2], photo[1, [1, 3, 2, 2], [2, 2, 1, 3]].mean())
+
+
+def test_grain_is_louder_where_there_is_light_and_saturation_keeps_luma(photos):
+    dark, bright = (torch.full((3, 64, 64), level, dtype=torch.uint8) for level in (20, 200))
+    loudness = [crops_of([[flat]], size=64, **{**NOTHING, "grain": 1.0}).batch(8).float().std() for flat in (dark, bright)]
+    assert loudness[0] < 0.8 * loudness[1]
+    colour = torch.tensor([90, 110, 130], dtype=torch.uint8)[:, None, None].expand(3, 20, 20)
+    found = crops_of([[colour]], **{**NOTHING, "saturate": 1.0}).batch(8).float()
+    assert len({tuple(crop[:, 0, 0].tolist()) for crop in found}) > 4
+    torch.testing.assert_close(data._luma(found[0]), data._luma(colour.float())[:, :16, :16], atol=1.0, rtol=0)
 
 
 def test_batches_follow_from_the_generators_state(photos):
