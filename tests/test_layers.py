@@ -28,6 +28,7 @@ def names(text: str) -> frozenset[str]:
 
 LAYERS = {
     "errors": Layer(0),
+    "core": Layer(0, third_party=names("numpy")),
     "atomic": Layer(1),
     "ans": Layer(1, third_party=names("numpy numba")),
     "transform": Layer(1, third_party=names("numpy")),

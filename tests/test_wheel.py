@@ -20,7 +20,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'hvpzip[test]'")
+    for backend in ("nanobind", "scikit_build_core"):
+        pytest.importorskip(backend, reason=f"{backend} is not installed: pip install 'hvpzip[test]'")
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(out)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -59,6 +60,8 @@ def test_wheel_holds_the_package_the_models_and_nothing_else(wheel: Path) -> Non
         members = archive.namelist()
     assert {name.split("/")[0].split("-")[0] for name in members} == {"hvpzip"}
     assert "hvpzip/py.typed" in members
+    assert [name for name in members if name.startswith("hvpzip/core/_core.") and name.endswith((".so", ".pyd"))], "no compiled core"
+    assert not [name for name in members if name.endswith((".cpp", ".h", "CMakeLists.txt"))]
     shipped = {name.removeprefix("hvpzip/") for name in members if name.startswith("hvpzip/models/")}
     tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "models"], capture_output=True, text=True)
     assert any(name.endswith(".safetensors") for name in shipped)
@@ -74,6 +77,12 @@ def test_package_is_taken_from_the_wheel(environment: Path, tmp_path: Path) -> N
     place = Path(done.stdout.strip())
     assert environment.parent.parent in place.parents
     assert ROOT not in place.parents
+
+
+def test_compiled_core_is_taken_from_the_wheel(environment: Path, tmp_path: Path) -> None:
+    done = run(environment, "-c", "import hvpzip.core._core as core; print(core.__file__)", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert environment.parent.parent in Path(done.stdout.strip()).parents
 
 
 def test_photo_goes_through_the_installed_wheel(environment: Path, tmp_path: Path) -> None:

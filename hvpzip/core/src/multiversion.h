@@ -1,0 +1,23 @@
+// Wider instructions where the processor has them: the one place that knows about compilers and processors.
+//
+// A function marked HVPZIP_WIDE is compiled several times, and the loader takes the version that the processor can run. Results are the same:
+// integers, or IEEE arithmetic in the order that is written, never contracted (-ffp-contract=off). What it calls must be inlined into it, so
+// mark that HVPZIP_INLINE. Elsewhere (other compilers, musl, macOS, arm64, whose vectors are in its base) there is one version.
+
+#pragma once
+
+#include <cstdlib>  // defines __GLIBC__, whose loader knows the functions that choose
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) && !defined(HVPZIP_ONE_VERSION)
+#define HVPZIP_WIDE __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#else
+#define HVPZIP_WIDE
+#endif
+
+#if defined(_MSC_VER)
+#define HVPZIP_INLINE static __forceinline
+#define HVPZIP_RESTRICT __restrict
+#else
+#define HVPZIP_INLINE static inline __attribute__((always_inline))
+#define HVPZIP_RESTRICT __restrict__
+#endif
