@@ -34,7 +34,7 @@ REST = "closed forms, inputs"
 # What a process that codes does before its first photo, one after the other, each timed on its own.
 STARTING = {
     "import torch": "import torch",
-    "import hvpzip.codec.image_codec": "import hvpzip.codec.image_codec",
+    "import hvpzip.codec.bitsback.group_codec": "import hvpzip.codec.bitsback.group_codec",
     "load_model": "from hvpzip.nn.weights import load_model; load_model({name!r})",
 }
 
@@ -95,8 +95,8 @@ class Evaluation(NamedTuple):
 
 def evaluate(planes: Planes, model: "Model", ops: "Ops") -> Evaluation:
     """All predictions of the default path for a picture, uint8 ``(C, h, w)``."""
-    from hvpzip.codec.geometry import coarse_images, geometry_of, lift_of
-    from hvpzip.codec.walker import Walker
+    from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of
+    from hvpzip.codec.walk.level_walk import Walker
     from hvpzip.nn.integer import exact_arithmetic
     from hvpzip.transform import colour, pyramid
 

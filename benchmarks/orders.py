@@ -9,10 +9,10 @@ One encoder and one decoder, the codec's own, with the latents popped at three d
 The first two pop before anything was pushed, so they need random words to begin with: **initial bits**, which a file must carry. Only the
 words that were touched are counted and kept. The decoder walks every order backwards and must end at those words again.
 
-All three run without the reweighting of colours (``hvpzip.codec.lattice``), which files of photos use where it pays: it changes bound and
+All three run without the reweighting of colours (``hvpzip.codec.colours``), which files of photos use where it pays: it changes bound and
 coded bits of every order alike, and nothing of what is borrowed.
 
-This module takes the codec apart, so it uses more than ``hvpzip.codec.image_codec`` offers; the codec itself knows one order only.
+This module takes the codec apart, so it uses more than ``hvpzip.codec.bitsback.group_codec`` offers; the codec itself knows one order only.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ import numpy.typing as npt
 
 from hvpzip import ans
 from hvpzip.ans.rans import tail_words
-from hvpzip.codec.decoder import Decoder
-from hvpzip.codec.encoder import Encoder
-from hvpzip.codec.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
+from hvpzip.codec.bitsback.decoder import Decoder
+from hvpzip.codec.bitsback.encoder import Encoder
 from hvpzip.codec.plans import candidates, plans
 from hvpzip.codec.report import bound_of, stack_bits
-from hvpzip.codec.walker import Scout
+from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
+from hvpzip.codec.walk.level_walk import Scout
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.transform import colour, lifting, pyramid
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hvpzip.api.encoding import Samples
-    from hvpzip.codec.image_codec import GroupReport
+    from hvpzip.codec.bitsback.group_codec import GroupReport
     from hvpzip.container import Container, Group
     from hvpzip.nn.weights import Model
     from hvpzip.transform.tiling import Tile
@@ -109,7 +109,8 @@ class Opened:
 
     def _decoded(self, number: int, on_report: OnReport | None) -> "Samples":
         """Every ``step``-th row and column of one group."""
-        from hvpzip.codec import image_codec, parts
+        from hvpzip.codec import parts
+        from hvpzip.codec.bitsback import group_codec
 
         group, tile, header, step = self.groups[number], self.tiles[number], self.container.header, self.view.step
         if group is None:
@@ -121,10 +122,10 @@ class Opened:
                 shape = (tile.height, tile.width, header.channels)
                 samples = parts.decode_parts(group.payload, shape, header.bit_depth, self.model, step=step, on_report=report)
             elif report is None:
-                planes = image_codec.decode_group(group.payload, planes_shape, header.bit_depth, self.model, step=step)
+                planes = group_codec.decode_group(group.payload, planes_shape, header.bit_depth, self.model, step=step)
                 samples = planes.transpose(1, 2, 0)
             else:
-                planes, found = image_codec.inspect_group(group.payload, planes_shape, header.bit_depth, self.model)
+                planes, found = group_codec.inspect_group(group.payload, planes_shape, header.bit_depth, self.model)
                 samples = planes.transpose(1, 2, 0)
                 report(found)
         if step == 1 and samples_crc(samples) != group.samples_crc:

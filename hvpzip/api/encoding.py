@@ -117,7 +117,8 @@ def encode(
     import numpy as np
 
     from hvpzip import container
-    from hvpzip.codec import image_codec, parts
+    from hvpzip.codec import parts
+    from hvpzip.codec.bitsback import group_codec
     from hvpzip.transform import tiling
 
     checked_threads(threads)
@@ -125,7 +126,7 @@ def encode(
     planes = array.reshape(height, width, channels)
     weights = model_by_name(model)
     level = _checked_effort(effort, weights)
-    tiles = tiling.group_grid(height, width, image_codec.GROUP_SIZE)
+    tiles = tiling.group_grid(height, width, group_codec.GROUP_SIZE)
     coded: list[tuple[Parts, Parts | None]] = []
     checksums: list[int] = []
     with torch_threads(threads):
@@ -162,9 +163,9 @@ def encode(
         bit_depth=bit_depth,
         model_id=weights.id if by_model else NO_MODEL,
         effort=level,
-        group_size_log2=image_codec.GROUP_SIZE.bit_length() - 1,
+        group_size_log2=group_codec.GROUP_SIZE.bit_length() - 1,
         parts=in_parts,
-        **map_fields(by_model, channels, height, width, image_codec.GROUP_SIZE),
+        **map_fields(by_model, channels, height, width, group_codec.GROUP_SIZE),
     )
     return Coded(header=header, sections=tuple(sections), groups=tuple(groups), costs=tuple(costs), other_bits=other_bits)
 

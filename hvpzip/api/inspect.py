@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hvpzip.codec.image_codec import GroupReport
+    from hvpzip.codec.bitsback.group_codec import GroupReport
     from hvpzip.container import Container
 
 __all__ = ["Versions", "account", "bit_map", "describe_container", "draw_bit_map", "info", "versions"]
@@ -106,7 +106,7 @@ def bit_map(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
 
     from hvpzip import container
     from hvpzip.api.runtime import model_by_id, torch_threads
-    from hvpzip.codec.image_codec import map_group
+    from hvpzip.codec.bitsback.group_codec import map_group
     from hvpzip.transform import tiling
 
     data = _bytes_of(source, max_pixels)

@@ -1,1 +1,1 @@
-"""The image codec: groups of samples to payloads and back, by bits-back along the model's schedule."""
+"""Groups of samples to payloads and back: by the model along its schedule, by coders without a model, and by the smaller of both."""

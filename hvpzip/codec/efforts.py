@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hvpzip.codec.fitting import FitSettings
+from hvpzip.codec.adaptation.fitting import FitSettings
 
 __all__ = ["DEFAULT_EFFORT", "EFFORTS", "Effort"]
 

@@ -13,8 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hvpzip import fallback
-from hvpzip.codec import rewrites
+from hvpzip.codec import plain, rewrites
 from hvpzip.codec.part import Coded, OnReport, Samples, by_model, decode_part, encode_part
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
@@ -50,7 +49,7 @@ def encode_parts(samples: Samples, bit_depth: int, model: Model, effort: int) ->
         samples: (h, w, C), C 1 to 4; uint8 for depths up to 8, uint16 beyond.
         bit_depth: 1 to 16.
         model: for parts of 8 bits and 1 or 3 channels.
-        effort: as for ``image_codec.encode_group``.
+        effort: as for ``group_codec.encode_group``.
     """
     return _smallest(samples, bit_depth, model, effort, None)
 
@@ -59,14 +58,14 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
     """The group as the model codes it alone, and as ``encode_parts`` does: None if that is ``as_part`` of the first. Both are the same
     object where the model cannot do it alone, or need not be asked as the group is flat.
     """
-    if bit_depth != 8 or samples.shape[2] not in (1, 3) or _FLAT * (quick := fallback.quick_bytes(samples)) < samples[:, :, 0].size:
+    if bit_depth != 8 or samples.shape[2] not in (1, 3) or _FLAT * (quick := plain.quick_bytes(samples)) < samples[:, :, 0].size:
         found = encode_parts(samples, bit_depth, model, effort)
         return found, found
     coded = by_model(samples, model, effort)
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report.cost(),), 0)
     suits = 4 * len(alone.payload) < _QUARTERS * quick
-    if suits and not fallback.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
+    if suits and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone, None
     found = _smallest(samples, bit_depth, model, effort, coded)
     return alone, None if found.payload == as_part(alone).payload else found
@@ -74,7 +73,7 @@ def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -
 
 def as_part(alone: Parts) -> Parts:
     """What the model codes alone as the only part of its group."""
-    return Parts(bytes((0, fallback.MODEL)) + alone.payload, alone.costs, 8 * AS_PART_BYTES)
+    return Parts(bytes((0, plain.MODEL)) + alone.payload, alone.costs, 8 * AS_PART_BYTES)
 
 
 def _smallest(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None) -> Parts:

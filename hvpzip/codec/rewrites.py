@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip import fallback
+from hvpzip.codec import plain
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.varint import decode, encode
 
@@ -234,7 +234,7 @@ def _numbered(mark: int, samples: Samples, lists: list[Samples], bit_depth: int,
 
 def _list(entries: Samples, bit_depth: int) -> bytes:
     """Entries (1, n, C), as a picture of one row: n, the length of its part, the part by a fallback."""
-    data = fallback.encode(entries, bit_depth)
+    data = plain.encode(entries, bit_depth)
     return encode(entries.shape[1]) + encode(len(data)) + data
 
 
@@ -244,7 +244,7 @@ def _read_list(payload: bytes, offset: int, channels: int, bit_depth: int, most:
     size, offset = _number(payload, offset, len(payload))
     if not count or size > len(payload) - offset:
         raise CorruptError("a list is empty, or goes beyond the end of its group")
-    return fallback.decode(payload[offset : offset + size], (1, count, channels), bit_depth), offset + size
+    return plain.decode(payload[offset : offset + size], (1, count, channels), bit_depth), offset + size
 
 
 def _number(payload: bytes, offset: int, most: int) -> tuple[int, int]:

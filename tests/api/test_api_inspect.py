@@ -8,11 +8,11 @@ import pytest
 
 import hvpzip
 from hvpzip import api, container, errors
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 
 def test_info_knows_the_file_without_decoding(folder: Path, packed: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_codec, "decode_group", None)
+    monkeypatch.setattr(group_codec, "decode_group", None)
     path = folder / "packed" / "rgb.hvz"
     facts = hvpzip.info(path)
     assert facts.path == str(path)

@@ -10,7 +10,7 @@ import pytest
 
 import hvpzip
 from hvpzip import api, container, errors
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 Samples = npt.NDArray[np.uint8]
 
@@ -52,7 +52,7 @@ def test_report_accounts_for_every_byte_and_its_terms_for_the_bound(pictures: Ma
 @pytest.fixture
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tiles of 16 pixels, so that a small picture has several."""
-    monkeypatch.setattr(image_codec, "GROUP_SIZE", 16)
+    monkeypatch.setattr(group_codec, "GROUP_SIZE", 16)
 
 
 @pytest.mark.usefixtures("small_groups")
@@ -126,7 +126,7 @@ def test_levels_grow_by_what_was_coded_for_them(pictures: Mapping[str, Samples])
 
 
 def test_max_pixels_is_checked_before_decoding(packed: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_codec, "decode_group", None)
+    monkeypatch.setattr(group_codec, "decode_group", None)
     with pytest.raises(errors.LimitError, match="1920"):
         hvpzip.decompress(packed["rgb"], max_pixels=48 * 40 - 1)
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import hvpzip
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 Samples = npt.NDArray[np.uint8]
 
@@ -89,7 +89,7 @@ def test_options_reach_the_workers(folder: Path, monkeypatch: pytest.MonkeyPatch
     (unknown,) = compress(force=True, model="no-such-model")
     assert "no-such-model" in (unknown.error or "")
     assert (folder / "rgb.hvz").read_bytes() == b"precious"
-    monkeypatch.setattr(image_codec, "decode_group", None)
+    monkeypatch.setattr(group_codec, "decode_group", None)
     (unverified,) = compress(force=True, verify=False)
     assert unverified.error is None
     (verified,) = compress(force=True)

@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 import hvpzip
 from hvpzip import api, errors, image_io
 from hvpzip.api import decoding
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 from hvpzip.image_io.png_writing import PngWriter
 
 Samples = npt.NDArray[np.uint8]
@@ -86,7 +86,7 @@ def test_suffix_chooses_the_kind_of_picture(folder: Path, pictures: Mapping[str,
 
 @pytest.mark.parametrize("suffix", [".jpg", ".txt", ""])
 def test_lossy_and_unknown_suffixes_are_refused_before_decoding(folder: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    monkeypatch.setattr(image_codec, "decode_group", None)
+    monkeypatch.setattr(group_codec, "decode_group", None)
     with pytest.raises(errors.ImageError):
         hvpzip.decompress_file(folder / "packed" / "rgb.hvz", folder / f"out{suffix}")
     assert not (folder / f"out{suffix}").exists()
@@ -111,7 +111,7 @@ def test_existing_output_is_kept_unless_forced(folder: Path, packed: Mapping[str
     target = folder / "rgb.hvz"
     target.write_bytes(b"precious")
     with monkeypatch.context() as patch:
-        patch.setattr(image_codec, "encode_group", None)  # refused before any work
+        patch.setattr(group_codec, "encode_group", None)  # refused before any work
         with pytest.raises(FileExistsError, match="exists already"):
             hvpzip.compress_file(folder / "rgb.png")
     assert target.read_bytes() == b"precious"
@@ -129,14 +129,14 @@ def test_output_that_is_the_input_is_refused_even_if_forced(folder: Path) -> Non
 
 
 def test_output_that_appears_meanwhile_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = image_codec.encode_group
+    real = group_codec.encode_group
     target = folder / "x.hvz"
 
     def slow(*arguments: object) -> object:
         target.write_bytes(b"theirs")
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(image_codec, "encode_group", slow)
+    monkeypatch.setattr(group_codec, "encode_group", slow)
     before = listing(folder)
     with pytest.raises(FileExistsError):
         hvpzip.compress_file(folder / "gray.png", target)
@@ -162,7 +162,7 @@ def test_nothing_is_left_after_a_failure_or_an_interrupt(
         seen.append(listing(folder))
         raise failure
 
-    monkeypatch.setattr(image_codec, "decode_group", interrupted)
+    monkeypatch.setattr(group_codec, "decode_group", interrupted)
     with pytest.raises(failure):
         hvpzip.compress_file(folder / "gray.png", folder / "x.hvz")
     ((*while_writing,),) = seen
@@ -171,13 +171,13 @@ def test_nothing_is_left_after_a_failure_or_an_interrupt(
 
 
 def test_file_that_does_not_decode_to_the_picture_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = image_codec.decode_group
+    real = group_codec.decode_group
 
     def wrong(*arguments: object, **options: object) -> Samples:
         return real(*arguments, **options) ^ np.uint8(1)  # type: ignore[arg-type]
 
     before = listing(folder)
-    monkeypatch.setattr(image_codec, "decode_group", wrong)
+    monkeypatch.setattr(group_codec, "decode_group", wrong)
     for module in ("encoding", "decoding"):  # both directions agree on the checksum, so the samples decide
         monkeypatch.setattr(f"hvpzip.api.{module}.samples_crc", lambda tile: 0)
     with pytest.raises(errors.CorruptError, match="does not decode"):
@@ -197,7 +197,7 @@ def test_bytes_that_change_on_the_disk_are_noticed(folder: Path, monkeypatch: py
 
 
 def test_no_verify_does_not_decode(folder: Path, packed: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_codec, "decode_group", None)
+    monkeypatch.setattr(group_codec, "decode_group", None)
     hvpzip.compress_file(folder / "gray.png", folder / "x.hvz", verify=False)
     assert (folder / "x.hvz").read_bytes() == packed["gray"]
 

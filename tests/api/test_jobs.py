@@ -18,7 +18,7 @@ from PIL import Image
 import hvpzip
 from hvpzip import api, container
 from hvpzip.api import jobs
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 Samples = npt.NDArray[np.uint8]
 
@@ -78,8 +78,8 @@ def test_folder_goes_and_comes_back_with_names_times_and_metadata(tree: Path, he
 def test_outputs_that_hold_their_pictures_are_left_without_decoding(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = job(tree)
     before = state(tree)
-    monkeypatch.setattr(image_codec, "encode_group", None)
-    monkeypatch.setattr(image_codec, "decode_group", None)
+    monkeypatch.setattr(group_codec, "encode_group", None)
+    monkeypatch.setattr(group_codec, "decode_group", None)
     again = job(tree)
     assert [(result.error, result.skipped) for result in again] == [(None, True)] * 2
     assert state(tree) == before
@@ -188,8 +188,8 @@ def test_output_that_is_there_is_decoded_before_its_source_is_deleted(tree: Path
     work = api.Job(compressing=True, remove=True)
     source, output = folder / "rgb.png", folder / "packed" / "rgb.hvz"
     assert work.resume(str(source), str(output)).skipped
-    real = image_codec.decode_group
-    monkeypatch.setattr(image_codec, "decode_group", lambda *arguments, **options: real(*arguments, **options) ^ np.uint8(1))
+    real = group_codec.decode_group
+    monkeypatch.setattr(group_codec, "decode_group", lambda *arguments, **options: real(*arguments, **options) ^ np.uint8(1))
     # What is there does not decode to the picture, and nothing that is written now does: the source stays.
     with pytest.raises(hvpzip.errors.CorruptError):
         work.resume(str(source), str(output))

@@ -11,7 +11,7 @@ from PIL import Image
 import hvpzip
 from hvpzip import container, errors
 from hvpzip.api.pictures import form_of, sections_of
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 from hvpzip.image_io import Chunk, Form, Kind, plain_form, read_image, write_image
 
 FORMS = [
@@ -101,14 +101,14 @@ def test_file_is_never_larger_than_a_fallback_and_its_header(monkeypatch: pytest
     Image.fromarray(samples).save(buffer, format="PNG", optimize=True)
     assert len(hvpzip.compress(samples)) < len(buffer.getvalue())
     coded: list[int] = []
-    real = image_codec.encode_group
+    real = group_codec.encode_group
 
     def counted(*arguments: object) -> object:
         found = real(*arguments)  # type: ignore[arg-type]
         coded.append(len(found[0]))
         return found
 
-    monkeypatch.setattr(image_codec, "encode_group", counted)
+    monkeypatch.setattr(group_codec, "encode_group", counted)
     assert len(hvpzip.compress(samples)) < coded[0]
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 import hvpzip
 from hvpzip import container, errors
 from hvpzip.api import Damage
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 Samples = npt.NDArray[np.uint8]
 
@@ -22,7 +22,7 @@ TILES = [(x, y, 16, min(16, 40 - y)) for y in (0, 16, 32) for x in (0, 16, 32)] 
 def whole(pictures: Mapping[str, Samples]) -> bytes:
     """A photo in nine groups."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_codec, "GROUP_SIZE", 16)
+        patch.setattr(group_codec, "GROUP_SIZE", 16)
         return hvpzip.compress(pictures["rgb"])
 
 

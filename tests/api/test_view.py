@@ -16,7 +16,8 @@ from hvpzip import errors, image_io
 from hvpzip.api import encoding
 from hvpzip.api.pictures import sections_of
 from hvpzip.api.view import checked_scale, view_of
-from hvpzip.codec import image_codec, parts
+from hvpzip.codec import parts
+from hvpzip.codec.bitsback import group_codec
 from hvpzip.image_io import Form, Kind
 from hvpzip.transform import tiling
 
@@ -46,7 +47,7 @@ def files(pictures: Mapping[str, Samples]) -> Mapping[str, tuple[bytes, Samples]
     }
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_codec, "GROUP_SIZE", 16)
+        patch.setattr(group_codec, "GROUP_SIZE", 16)
         for name, (samples, depth) in kinds.items():
             sections = sections_of(Form(Kind.PALETTE, 4, bytes(range(48)))) if name == "palette" else ()
             out = io.BytesIO()

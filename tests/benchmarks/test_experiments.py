@@ -18,7 +18,7 @@ from benchmarks.clock import network_clock
 from benchmarks.experiment import noise_of, planes_of
 from benchmarks.orders import ORDERS, OrderError, code, decode_chain, encode_chain
 from benchmarks.runner import find_photos
-from hvpzip import fallback
+from hvpzip.codec import plain
 
 Crop = Callable[..., np.ndarray]
 
@@ -90,11 +90,11 @@ def test_popping_later_borrows_less_and_a_chain_borrows_once(tiny_model: Any, cr
 
 def test_self_seeded_order_is_that_of_the_files(tiny_model: Any, crop: Crop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Byte for byte, once both use the same lanes and colours are not reweighted."""
-    from hvpzip.codec import image_codec
+    from hvpzip.codec.bitsback import group_codec
 
-    image, real = crop(10, 10, 48, 40), image_codec.candidates
-    monkeypatch.setattr(image_codec, "candidates", lambda *arguments: real(*arguments)[1:2])
-    payload, report = image_codec.encode_along(image, tiny_model, 0, learn_colours=False)
+    image, real = crop(10, 10, 48, 40), group_codec.candidates
+    monkeypatch.setattr(group_codec, "candidates", lambda *arguments: real(*arguments)[1:2])
+    payload, report = group_codec.encode_along(image, tiny_model, 0, learn_colours=False)
     chain = encode_chain([image], tiny_model, "self-seeded")
     assert chain.data == payload[1:]
     assert chain.bound_bits == report.bound_bits
@@ -190,8 +190,8 @@ def test_overhead_command(pictures: Path, tmp_path: Path, capsys: pytest.Capture
     monkeypatch.setattr(overhead, "CROP_SIDES", (20, 8))
     monkeypatch.setattr(overhead, "contents", lambda side: [("black", np.zeros((side, side), np.uint8))])
     # Untrained, the tiny model is no match for the plain methods: they are held back, so that they get the black square only.
-    plain = fallback.encode
-    monkeypatch.setattr(fallback, "encode", lambda samples, depth: plain(samples, depth) + bytes(10**6 * bool(samples.max())))
+    encode = plain.encode
+    monkeypatch.setattr(plain, "encode", lambda samples, depth: encode(samples, depth) + bytes(10**6 * bool(samples.max())))
     assert command.main(["overhead", str(pictures), "--limit", "1", "--crops", "2", "--threads", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed[3:7]] == ["photo", "20x20", "8x8", "8x8"]

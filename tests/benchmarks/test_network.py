@@ -85,7 +85,7 @@ def test_multiply_adds_are_those_of_every_convolution_on_the_path(tiny_model: An
 
 def test_starting_is_timed_in_a_process_of_its_own() -> None:
     parts = network.start_seconds("small")
-    assert list(parts) == ["import torch", "import hvpzip.codec.image_codec", "load_model"]
+    assert list(parts) == ["import torch", "import hvpzip.codec.bitsback.group_codec", "load_model"]
     assert all(seconds > 0 for seconds in parts.values())
 
 

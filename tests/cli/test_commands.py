@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from hvpzip import __version__, api
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 Samples = npt.NDArray[np.uint8]
 Run = Callable[..., tuple[int, bytes, str]]
@@ -129,8 +129,8 @@ def test_rm_deletes_only_inputs_that_were_written_and_verified(run: Run, folder:
 
 
 def test_rm_keeps_an_input_whose_output_does_not_decode(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = image_codec.decode_group
-    monkeypatch.setattr(image_codec, "decode_group", lambda *arguments, **options: real(*arguments, **options) ^ np.uint8(1))
+    real = group_codec.decode_group
+    monkeypatch.setattr(group_codec, "decode_group", lambda *arguments, **options: real(*arguments, **options) ^ np.uint8(1))
     before = listing(folder)
     status, _, err = run("compress", "--rm", "gray.png")
     assert status == 1
@@ -210,7 +210,7 @@ def test_verbose_shows_the_three_figures_and_tracebacks_only_twice(run: Run) -> 
 
 
 def test_bug_is_one_line_unless_tracebacks_are_wanted(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_codec, "encode_group", lambda *arguments: 1 // 0)
+    monkeypatch.setattr(group_codec, "encode_group", lambda *arguments: 1 // 0)
     before = listing(folder)
     assert run("compress", "gray.png") == (
         1,
@@ -222,7 +222,7 @@ def test_bug_is_one_line_unless_tracebacks_are_wanted(run: Run, folder: Path, mo
 
 
 def test_no_verify_leaves_the_decoding_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_codec, "decode_group", no_work)
+    monkeypatch.setattr(group_codec, "decode_group", no_work)
     assert run("compress", "--no-verify", "gray.png")[0] == 0
     assert run("compress", "-f", "gray.png")[0] == 1
 
@@ -289,8 +289,8 @@ def test_limit_comes_from_option_or_environment(run: Run, monkeypatch: pytest.Mo
     ],
 )
 def test_wrong_usage_is_status_2_and_does_nothing(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
-    monkeypatch.setattr(image_codec, "encode_group", no_work)
-    monkeypatch.setattr(image_codec, "decode_group", no_work)
+    monkeypatch.setattr(group_codec, "encode_group", no_work)
+    monkeypatch.setattr(group_codec, "decode_group", no_work)
     before = listing(folder)
     status, out, err = run(*arguments)
     assert (status, out) == (2, b"")
@@ -354,7 +354,7 @@ def test_info_says_what_the_coder_borrowed_only_when_asked(run: Run, monkeypatch
     assert sum(line.startswith("    push base") for line in lines) == 1
     assert any("over it" in line and "group 1: path" in line for line in lines)
     with monkeypatch.context() as patch:
-        patch.setattr(image_codec, "inspect_group", no_work)
+        patch.setattr(group_codec, "inspect_group", no_work)
         assert run("info", "packed/rgb.hvz")[0] == 0
         assert run("info", "-v", "--json", "packed/rgb.hvz")[0] == 0
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from hvpzip import api
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 Run = Callable[..., tuple[int, bytes, str]]
 
@@ -80,7 +80,7 @@ def test_second_run_does_what_is_left_and_only_that(run: Run, tree: Path, monkey
     for name, stat in before.items():
         now = (tree / "out" / name).stat()
         assert name == "sub/B.JPG.hvz" or (now.st_ino, now.st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
-    monkeypatch.setattr(image_codec, "encode_group", None)
+    monkeypatch.setattr(group_codec, "encode_group", None)
     assert run("compress", "-q", "-r", "in", "-o", "out") == (0, b"", "")
 
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvpzip import ans
-from hvpzip.codec.adaptation import LARGEST, Adaptation, adapted_heads, law, law_bits
-from hvpzip.codec.fitting import FitSettings
-from hvpzip.codec.image_codec import decode_group, encode_along, encode_group, inspect_group
+from hvpzip.codec.adaptation.fitting import FitSettings
+from hvpzip.codec.adaptation.head_changes import LARGEST, Adaptation, adapted_heads, law, law_bits
+from hvpzip.codec.bitsback.group_codec import decode_group, encode_along, encode_group, inspect_group
 from hvpzip.codec.plans import ADAPTED_MARK, Coding, parameter_bytes, plans
 from hvpzip.errors import CorruptError
 from hvpzip.nn.adaptation import Changes

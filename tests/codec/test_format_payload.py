@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hvpzip.ans.tables import exp2_table, gaussian_tables
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 
 TABLES = gaussian_tables()
 PHI, RECIPROCAL, SCALE64, EXP2 = (table.tolist() for table in (TABLES.phi, TABLES.reciprocal, TABLES.scale64, exp2_table()))
@@ -342,7 +342,7 @@ def push_latent(stack: Stack, plans, step, values: np.ndarray, latent: np.ndarra
 )
 def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, crop, path, box, gray):
     samples = crop(*box, gray)
-    payload, report = image_codec.encode_along(samples, tiny_model, tiny_model.schedule.path_names.index(path))
+    payload, report = group_codec.encode_along(samples, tiny_model, tiny_model.schedule.path_names.index(path))
     assert max(box[2:]) < 10 or report.lanes > 1
     tensors = {name: value.numpy() for name, value in tiny_model.cascade.state_dict().items()}
     tensors |= {f"{n}.exponent": m.exponent.numpy() for n, m in tiny_model.cascade.named_modules() if hasattr(m, "exponent")}

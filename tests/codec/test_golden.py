@@ -13,7 +13,7 @@ import pytest
 
 import hvpzip
 from hvpzip import container
-from hvpzip.codec.image_codec import decode_group
+from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.codec.plans import ADAPTED_MARK, LATTICE_MARK, Coding, parameter_bytes
 from hvpzip.nn.weights import list_models, model_id
 

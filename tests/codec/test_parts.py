@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hvpzip import fallback, varint
-from hvpzip.codec import parts, rewrites
+from hvpzip import varint
+from hvpzip.codec import parts, plain, rewrites
 from hvpzip.errors import CorruptError
 
 
@@ -21,7 +21,7 @@ def test_every_kind_of_group_comes_back_equal(tiny_model, channels, depth):
     found = parts.encode_parts(group, depth, tiny_model, 1)
     assert 8 * len(found.payload) == found.other_bits + sum(cost.coded_bits for cost in found.costs)
     np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, depth, tiny_model), group, strict=True)
-    assert len(found.payload) <= 1 + len(fallback.encode(group, depth))
+    assert len(found.payload) <= 1 + len(plain.encode(group, depth))
 
 
 @pytest.mark.parametrize("split", range(8))
@@ -36,7 +36,7 @@ def test_every_split_comes_back_equal_or_does_not_go_with_the_samples(tiny_model
         part = group[:, :, channels] >> shift
         if split & 4 and not shift:
             part = part - (group[:, :, channels] >> 8)
-        found.append(fallback.encode((part & 255).astype(np.uint8) if depth == 8 else part, depth))
+        found.append(plain.encode((part & 255).astype(np.uint8) if depth == 8 else part, depth))
     payload = bytes((split,)) + b"".join(varint.encode(len(part)) + part for part in found[:-1]) + found[-1]
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 16, tiny_model), group)
 
@@ -50,7 +50,7 @@ def test_8_bits_in_16_cost_little_more_than_8(tiny_model):
 
 def test_the_model_codes_a_part_where_it_is_smaller(tiny_model, monkeypatch):
     group = samples(4, 8)
-    monkeypatch.setattr(fallback, "encode", lambda part, depth: b"\x02" + bytes(10_000))
+    monkeypatch.setattr(plain, "encode", lambda part, depth: b"\x02" + bytes(10_000))
     found = parts._encode_split(group, 8, 1, tiny_model, 1, None)
     assert len(found.costs) == 2
     np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, 8, tiny_model), group)
@@ -84,7 +84,7 @@ def test_few_values_and_few_colours_become_numbers(tiny_model, channels, depth):
     group = values[generator.integers(0, 9, (8, 7))]
     for found in rewrites.rewritings(group, depth):
         assert found.bit_depth < depth or found.head[0] == rewrites.DENSE
-        payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+        payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
         again = parts.decode_parts(payload, group.shape, depth, None)
         np.testing.assert_array_equal(again, group, strict=True)
     marks = [found.head[0] for found in rewrites.rewritings(group, depth)]
@@ -99,7 +99,7 @@ def test_multiples_of_a_step_become_their_numbers(tiny_model, first, step):
     group = (numbers * step + first).astype(np.uint16)
     (found,) = [one for one in rewrites.rewritings(group, 16) if one.head[0] == rewrites.STEP]
     np.testing.assert_array_equal(found.samples + 0, numbers + (first // step))
-    payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+    payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 16, tiny_model), group, strict=True)
 
 
@@ -120,7 +120,7 @@ def test_gaps_between_values_are_closed(tiny_model, channels, curve):
     assert found.bit_depth == 8
     assert found.head[1] == (channels if curve or channels in (2, 4) else 1)
     assert not rewrites.has_gaps(found.samples) or not curve
-    payload = found.head + b"\0" + fallback.encode(found.samples, 8)
+    payload = found.head + b"\0" + plain.encode(found.samples, 8)
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 8, None), group, strict=True)
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 8, None, step=4), group[::4, ::4], strict=True)
     for nested in sorted(rewrites.MARKS):
@@ -164,7 +164,7 @@ def test_damaged_tables_give_samples_of_the_shape_or_one_error(tiny_model):
     of_8 = [one for one in rewrites.rewritings(edited(3, 1)[:9, :9], 8) if one.head[0] == rewrites.DENSE]
     for found, depth in [*((one, 16) for one in of_16), *((one, 8) for one in of_8)]:
         shape = (*found.samples.shape[:2], 3)
-        payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+        payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
         group = parts.decode_parts(payload, shape, depth, None)
         for position in range(8 * len(payload)):
             damaged = bytearray(payload)

@@ -119,8 +119,8 @@ def samples_of(case: Case) -> np.ndarray:
 
 def encode_tiny(case: Case) -> bytes:
     """The payload, made anew."""
-    from hvpzip.codec import image_codec
-    from hvpzip.codec.fitting import FitSettings
+    from hvpzip.codec.adaptation.fitting import FitSettings
+    from hvpzip.codec.bitsback import group_codec
     from hvpzip.codec.plans import Coding, candidates
 
     def chosen(path: int, symbols: int) -> list[Coding]:
@@ -128,9 +128,9 @@ def encode_tiny(case: Case) -> bytes:
 
     model = tiny_model(case.transform, case.chained)
     fit = FitSettings(steps=12, batch=512) if case.adapted else None
-    with mock.patch.object(image_codec, "candidates", chosen):
+    with mock.patch.object(group_codec, "candidates", chosen):
         place = model.schedule.path_names.index(case.path)
-        found = image_codec.encode_along(samples_of(case), model, place, learn_colours=case.colours, fit=fit)
+        found = group_codec.encode_along(samples_of(case), model, place, learn_colours=case.colours, fit=fit)
     assert found is not None, f"{case.shows}: the stack ran dry"
     return found[0]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hvpzip.codec.image_codec import decode_group, encode_group
+from hvpzip.codec.bitsback.group_codec import decode_group, encode_group
 from hvpzip.errors import ModelError
 from hvpzip.nn import int8, weights
 from hvpzip.nn.int8 import InexactError, Int8Ops

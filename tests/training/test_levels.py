@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hvpzip.codec import image_codec
-from hvpzip.codec.image_codec import decode_group
+from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.network import Cascade
@@ -109,7 +109,7 @@ def test_the_command_trains_them_and_writes_a_model_that_codes_along_every_path(
     model = load_folder(into)
     samples = crop(10, 10, 20, 18)
     for path in range(len(model.schedule.path_names)):
-        payload, _ = image_codec.encode_along(samples, model, path)
+        payload, _ = group_codec.encode_along(samples, model, path)
         assert np.array_equal(decode_group(payload, samples.shape, 8, model), samples)
     assert command.main(["gains", str(tmp_path / "run")]) == 0
     assert capsys.readouterr().out.startswith("step 0\n")

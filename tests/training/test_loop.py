@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.network import Cascade
 from hvpzip.nn.ops import FloatOps
@@ -242,7 +242,7 @@ def test_a_cool_down_branches_off_ends_at_its_step_with_simulated_integers_and_e
         terms = cascade_terms(again.model, FloatOps(simulate=True), part)
     schedules = {level: again.model.schedule.level(level) for level in range(1, 6)}
     simulated = float(path_bits(terms, schedules, "direct"))
-    _, report = image_codec.encode_along(part[0].numpy().astype(np.uint8), model, model.schedule.path_names.index("direct"))
+    _, report = group_codec.encode_along(part[0].numpy().astype(np.uint8), model, model.schedule.path_names.index("direct"))
     assert [term.unit for term in report.terms if term.level == 0] == ["base"]
     assert report.bound_bits - report.terms[-1].bits == pytest.approx(simulated, rel=0.003)
     ratio = entry["bits_per_dim"][f"{name}/diffusion"] / entry["bits_per_dim"][f"{name}/direct"]

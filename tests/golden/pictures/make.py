@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.damage import cut, seal
-from hvpzip import container, fallback, predictive
+from hvpzip import container
 from hvpzip.api.pictures import sections_of
-from hvpzip.codec import rewrites
+from hvpzip.codec import plain, raster, rewrites
 from hvpzip.image_io import CHANNELS, Chunk, Form, Kind
 from hvpzip.varint import encode
 
@@ -73,12 +73,12 @@ def little_endian(samples: np.ndarray) -> bytes:
 
 
 def good() -> Iterator[tuple[str, str, bytes, str]]:
-    from hvpzip.fallback.methods import _candidates
+    from hvpzip.codec.plain.methods import _candidates
 
     for name, form in GOOD.items():
         samples = samples_of(form)
         digest = hashlib.sha256(little_endian(samples)).hexdigest()
-        data = file_of(form, b"\0" + fallback.encode(samples, form.bit_depth), samples, sections_of(form))
+        data = file_of(form, b"\0" + plain.encode(samples, form.bit_depth), samples, sections_of(form))
         yield f"good-{name}.hvz", f"{form.words}; {len(form.chunks)} records of metadata", data, digest
     form = Form(Kind.RGB, 8)
     samples = samples_of(form)
@@ -91,7 +91,7 @@ def good() -> Iterator[tuple[str, str, bytes, str]]:
     form = Form(Kind.RGB_ALPHA, 16)
     samples = samples_of(form)
     digest = hashlib.sha256(little_endian(samples)).hexdigest()
-    parts = [fallback.encode(part.astype(np.uint8), 8) for byte in (samples >> 8, samples & 255) for part in (byte[..., :3], byte[..., 3:])]
+    parts = [plain.encode(part.astype(np.uint8), 8) for byte in (samples >> 8, samples & 255) for part in (byte[..., :3], byte[..., 3:])]
     payload = b"\3" + b"".join(encode(len(part)) + part for part in parts[:-1]) + parts[-1]
     yield "good-split.hvz", "high and low bytes, colour and alpha in parts of their own", file_of(form, payload, samples, ()), digest
 
@@ -101,7 +101,7 @@ def rewritten() -> Iterator[tuple[str, str, bytes, str]]:
     for name, form in {"gray8": Form(Kind.GRAY, 8), "rgb16": Form(Kind.RGB, 16), "rgb-alpha8": Form(Kind.RGB_ALPHA, 8)}.items():
         samples = samples_of(form)
         digest = hashlib.sha256(little_endian(samples)).hexdigest()
-        payload = b"\0\6" + predictive.encode(samples)
+        payload = b"\0\6" + raster.encode(samples)
         yield f"good-predictive-{name}.hvz", f"{form.words} by the predictive coder", file_of(form, payload, samples, ()), digest
     sparse = samples_of(Form(Kind.GRAY, 16))
     gray = np.repeat(samples_of(Form(Kind.GRAY, 8)), 3, axis=2)
@@ -114,14 +114,14 @@ def rewritten() -> Iterator[tuple[str, str, bytes, str]]:
     }
     for mark, (name, form, samples) in cases.items():
         found = next(one for one in rewrites.rewritings(samples, form.bit_depth) if one.head[0] == mark)
-        payload = found.head + b"\0" + fallback.encode(found.samples, found.bit_depth)
+        payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
         digest = hashlib.sha256(little_endian(samples)).hexdigest()
         yield f"good-rewritten-{name}.hvz", f"{form.words}, rewritten: {name}", file_of(form, payload, samples, sections_of(form)), digest
 
 
 def features() -> Iterator[tuple[str, str, bytes, str]]:
     """What forms and methods do not show: groups, sides, filters, splits, what a reader skips."""
-    from hvpzip.fallback.methods import _filtered
+    from hvpzip.codec.plain.methods import _filtered
 
     def row(name: str, shows: str, data: bytes, samples: np.ndarray) -> tuple[str, str, bytes, str]:
         return f"good-{name}.hvz", shows, data, hashlib.sha256(little_endian(samples)).hexdigest()
@@ -145,10 +145,8 @@ def features() -> Iterator[tuple[str, str, bytes, str]]:
     for name, picture in (("gray8", samples[..., :1]), ("one-pixel", samples[:1, :1]), ("row", samples[:1]), ("column", samples[:, :1])):
         picture = np.ascontiguousarray(picture)
         shows = f"{picture.shape[1]} x {picture.shape[0]}, {picture.shape[2]} channels of 8 bits"
-        yield row(name, shows, file_of(Form(Kind.RGB, 8), b"\0" + fallback.encode(picture, 8), picture, ()), picture)
-    yield row(
-        "groups", "nine groups, those at the edges smaller", grouped(samples, lambda _, tile: b"\0" + fallback.encode(tile, 8)), samples
-    )
+        yield row(name, shows, file_of(Form(Kind.RGB, 8), b"\0" + plain.encode(picture, 8), picture, ()), picture)
+    yield row("groups", "nine groups, those at the edges smaller", grouped(samples, lambda _, tile: b"\0" + plain.encode(tile, 8)), samples)
 
     def filtered(number: int, tile: np.ndarray) -> bytes:
         stream = list(_filtered(np.ascontiguousarray(tile), 8 * tile.itemsize))[number]
@@ -164,21 +162,21 @@ def features() -> Iterator[tuple[str, str, bytes, str]]:
     yield row("method-constant", "the method constant", file_of(Form(Kind.RGB, 8), b"\0\1\1\2\xfa", flat, ()), flat)
     form = Form(Kind.RGB_ALPHA, 8)
     picture = samples_of(form)
-    colour, alpha = fallback.encode(picture[..., :3], 8), fallback.encode(picture[..., 3:], 8)
+    colour, alpha = plain.encode(picture[..., :3], 8), plain.encode(picture[..., 3:], 8)
     yield row(
         "split-alpha", "alpha in a part of its own", file_of(form, b"\1" + encode(len(colour)) + colour + alpha, picture, ()), picture
     )
     form = Form(Kind.GRAY, 16)
     doubled = samples_of(Form(Kind.GRAY, 8)).astype(np.uint16) * np.uint16(257)
-    high, low = fallback.encode((doubled >> 8).astype(np.uint8), 8), fallback.encode(np.zeros(doubled.shape, np.uint8), 8)
+    high, low = plain.encode((doubled >> 8).astype(np.uint8), 8), plain.encode(np.zeros(doubled.shape, np.uint8), 8)
     yield row("split-difference", "low bytes less high bytes", file_of(form, b"\6" + encode(len(high)) + high + low, doubled, ()), doubled)
     form = Form(Kind.PALETTE, 2, bytes(range(12)))
     picture = samples_of(form)
-    plain = container.Section(container.FORM_SECTION, b"\4\x0c" + form.palette)
-    data = file_of(form, b"\0" + fallback.encode(picture, 2), picture, (plain,))
+    palette = container.Section(container.FORM_SECTION, b"\4\x0c" + form.palette)
+    data = file_of(form, b"\0" + plain.encode(picture, 2), picture, (palette,))
     yield row("palette2", "2-bit palette, not packed", data, picture)
-    strange = (plain, container.Section(6, b"of a later version"), container.Section(container.METADATA_SECTION, b"\0newR\3abc"))
-    pieces = cut(file_of(form, b"\0" + fallback.encode(picture, 2), picture, strange))
+    strange = (palette, container.Section(6, b"of a later version"), container.Section(container.METADATA_SECTION, b"\0newR\3abc"))
+    pieces = cut(file_of(form, b"\0" + plain.encode(picture, 2), picture, strange))
     data = seal(pieces._replace(header=pieces.header[:10] + b"\x7f" + pieces.header[11:]))
     yield row("skipped", "hints, a section and a record of a later version, which are skipped", data, picture)
 
@@ -186,7 +184,7 @@ def features() -> Iterator[tuple[str, str, bytes, str]]:
 def refused() -> Iterator[tuple[str, str, bytes, str]]:
     form = Form(Kind.GRAY, 8)
     samples = samples_of(form)
-    whole = b"\0" + fallback.encode(samples, 8)
+    whole = b"\0" + plain.encode(samples, 8)
     kind, metadata = container.FORM_SECTION, container.METADATA_SECTION
     cases = {
         "split": ("a split that 8-bit gray does not have", b"\2" + whole[1:], ()),

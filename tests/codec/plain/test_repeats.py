@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hvpzip.fallback import encode, may_beat_a_model, quick_bytes
+from hvpzip.codec.plain import encode, may_beat_a_model, quick_bytes
 
 
 def photo(side: int, channels: int = 3) -> np.ndarray:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
-from hvpzip.codec import image_codec, matrices, reweighting
-from hvpzip.codec.image_codec import LATTICE_MARK, SECOND, decode_group, encode_group, inspect_group
-from hvpzip.codec.lattice import Lattice, cost
-from hvpzip.codec.matrices import MATRICES, cell_of, choose_matrix, reachable
+from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.bitsback.group_codec import LATTICE_MARK, SECOND, decode_group, encode_group, inspect_group
+from hvpzip.codec.colours import matrices, reweighting
+from hvpzip.codec.colours.colour_model import Lattice, cost
+from hvpzip.codec.colours.matrices import MATRICES, cell_of, choose_matrix, reachable
 from hvpzip.errors import CorruptError
 from hvpzip.transform import colour
 
@@ -125,7 +126,7 @@ def test_a_photo_with_a_lattice_shrinks_and_comes_back(tiny_model, kind, monkeyp
     assert (found.matrix, found.path, found.lanes, found.stack_curve) == (report.matrix, report.path, report.lanes, report.stack_curve)
     assert found.bound_bits == pytest.approx(report.bound_bits)
     assert abs(report.coded_bits - report.bound_bits) < 400
-    monkeypatch.setattr(image_codec, "can_reweight", lambda *arguments: False)
+    monkeypatch.setattr(group_codec, "can_reweight", lambda *arguments: False)
     assert len(payload) < 0.95 * len(encode_group(samples, tiny_model, 1)[0])
 
 
@@ -134,7 +135,7 @@ def test_flat_and_gray_pictures_are_left_as_they_are(tiny_model, samples, monkey
     payload, report = encode_group(samples, tiny_model, 1)
     if samples.shape[0] == 1:
         assert report.matrix is None
-    monkeypatch.setattr(image_codec, "can_reweight", lambda *arguments: False)
+    monkeypatch.setattr(group_codec, "can_reweight", lambda *arguments: False)
     assert len(payload) <= len(encode_group(samples, tiny_model, 1)[0])
 
 
@@ -152,7 +153,7 @@ def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height
     with (
         mock.patch.object(reweighting, "LATTICE_WORTH", -(1 << 60)),
         mock.patch.object(reweighting, "SECOND_WORTH", 1 << 40 if second else 0),
-        mock.patch.object(image_codec, "choose_matrix", return_value=matrix),
+        mock.patch.object(group_codec, "choose_matrix", return_value=matrix),
     ):
         payload, report = encode_group(samples, tiny_model, 1)
     assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hvpzip import ans
-from hvpzip.codec.geometry import Int32Array, Level, exact_steps
 from hvpzip.codec.report import TermBits
+from hvpzip.codec.walk.geometry import Int32Array, Level, exact_steps
 from hvpzip.nn import features
 from hvpzip.nn.network import Head, LevelNetwork, State
 from hvpzip.nn.parameters import Parameters

@@ -6,12 +6,12 @@ import numpy as np
 
 from hvpzip import ans
 from hvpzip.ans import Plan
-from hvpzip.codec.adaptation import Adaptation, HeadChanges, Heads
-from hvpzip.codec.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
-from hvpzip.codec.lattice import Lattice
+from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads
+from hvpzip.codec.colours.colour_model import Lattice
+from hvpzip.codec.colours.reweighting import Intervals, Reweighting, learn_unit, mixtures_of
 from hvpzip.codec.report import TermBits
-from hvpzip.codec.reweighting import Intervals, Reweighting, learn_unit, mixtures_of
-from hvpzip.codec.walker import Sight, Walker
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
+from hvpzip.codec.walk.level_walk import Sight, Walker
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 

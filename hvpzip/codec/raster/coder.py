@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import StackUnderflow
+from hvpzip.codec.raster.channel import Channel
+from hvpzip.codec.raster.wavefront import Front, fronts
 from hvpzip.errors import CorruptError
-from hvpzip.predictive.channel import Channel
-from hvpzip.predictive.wavefront import Front, fronts
 
 __all__ = ["decode", "encode"]
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvpzip.predictive.contexts import Sums, log2_sixteenths
-from hvpzip.predictive.regression import ONE, Regression
-from hvpzip.predictive.wavefront import Trace, fronts
+from hvpzip.codec.raster.contexts import Sums, log2_sixteenths
+from hvpzip.codec.raster.regression import ONE, Regression
+from hvpzip.codec.raster.wavefront import Trace, fronts
 
 
 @given(st.integers(1, 9), st.integers(1, 9))

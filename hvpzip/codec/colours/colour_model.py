@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from hvpzip.ans import PRECISION, Mixture
 from hvpzip.ans.backend import kernels
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, reweight, window_edges, window_starts
-from hvpzip.codec.matrices import KERNELS, cell_of, reachable
+from hvpzip.codec.colours.matrices import KERNELS, cell_of, reachable
 
 __all__ = ["Factors", "Lattice", "cost"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hvpzip.codec.image_codec import decode_group, encode_group
+from hvpzip.codec.bitsback.group_codec import decode_group, encode_group
 from hvpzip.nn.weights import load_model, self_test
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hvpzip.ans.kernels import Parameters, inline_jit, jit
 from hvpzip.ans.window_kernels import Windows, fill_reweighted, fill_window
-from hvpzip.codec.lattice import AROUND, ENOUGH_PAIRS, FINE, FINE_BITS, PAIRS, REACH, SEEN
+from hvpzip.codec.colours.colour_model import AROUND, ENOUGH_PAIRS, FINE, FINE_BITS, PAIRS, REACH, SEEN
 
 __all__ = ["Counts", "bits", "contexts", "count", "reweight_last", "reweight_second"]
 

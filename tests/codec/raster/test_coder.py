@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvpzip import predictive
 from hvpzip.ans import StackUnderflow
+from hvpzip.codec import raster
+from hvpzip.codec.raster import coder
 from hvpzip.errors import CorruptError
-from hvpzip.predictive import coder
 
 
 def picture(seed: int, shape: tuple[int, int, int], depth: int, kind: str) -> np.ndarray:
@@ -31,7 +31,7 @@ def picture(seed: int, shape: tuple[int, int, int], depth: int, kind: str) -> np
 )
 def test_samples_come_back_equal(seed, shape, depth, kind):
     samples = picture(seed, shape, depth, kind)
-    again = predictive.decode(predictive.encode(samples), shape, depth)
+    again = raster.decode(raster.encode(samples), shape, depth)
     np.testing.assert_array_equal(again, samples, strict=True)
 
 
@@ -39,32 +39,32 @@ def test_samples_come_back_equal(seed, shape, depth, kind):
 def test_larger_pictures_come_back_equal_with_extreme_values(kind, extreme):
     samples = picture(7, (30, 40, 3), 16, kind)
     samples[10:20:3, 10:30:2] = extreme
-    data = predictive.encode(samples)
-    np.testing.assert_array_equal(predictive.decode(data, samples.shape, 16), samples)
+    data = raster.encode(samples)
+    np.testing.assert_array_equal(raster.decode(data, samples.shape, 16), samples)
 
 
 def test_compiled_and_plain_coder_give_the_same_bytes(monkeypatch):
     pytest.importorskip("numba")
     samples = picture(3, (16, 20, 2), 16, "slope")
     monkeypatch.setenv("HVPZIP_KERNELS", "numpy")
-    plain = predictive.encode(samples)
+    plain = raster.encode(samples)
     monkeypatch.setenv("HVPZIP_KERNELS", "numba")
-    assert predictive.encode(samples) == plain
-    np.testing.assert_array_equal(predictive.decode(plain, samples.shape, 16), samples)
+    assert raster.encode(samples) == plain
+    np.testing.assert_array_equal(raster.decode(plain, samples.shape, 16), samples)
 
 
 def test_flat_pictures_cost_next_to_nothing():
     samples = np.zeros((32, 32, 1), np.uint16)
     samples[20:, 10:] = 40000
-    assert len(predictive.encode(samples)) < 200
+    assert len(raster.encode(samples)) < 200
 
 
 def test_pictures_with_too_few_bits_for_a_ramp_begin_on_all_lanes():
     flat = np.zeros((60, 300, 1), np.uint8)
     flat[0, 0] = 1
-    data = predictive.encode(flat)
+    data = raster.encode(flat)
     assert data[0] >= coder._FLAT
-    np.testing.assert_array_equal(predictive.decode(data, flat.shape, 8), flat)
+    np.testing.assert_array_equal(raster.decode(data, flat.shape, 8), flat)
 
 
 @pytest.mark.parametrize("ramp", range(len(coder._RUNS)))
@@ -79,20 +79,20 @@ def test_every_ramp_of_lanes_is_read(monkeypatch, ramp):
         return push(message, *rest)
 
     monkeypatch.setattr(coder.ans, "push_planned", dry)
-    data = predictive.encode(samples)
+    data = raster.encode(samples)
     assert data[0] == ramp
-    np.testing.assert_array_equal(predictive.decode(data, samples.shape, 8), samples)
+    np.testing.assert_array_equal(raster.decode(data, samples.shape, 8), samples)
 
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_damage_gives_samples_of_the_shape_or_one_error(depth):
     samples = picture(5, (9, 8, 2), depth, "slope")
-    data = predictive.encode(samples)
+    data = raster.encode(samples)
     for position in range(0, 8 * len(data), 29):
         damaged = bytearray(data)
         damaged[position // 8] ^= 1 << position % 8
         try:
-            again = predictive.decode(bytes(damaged), samples.shape, depth)
+            again = raster.decode(bytes(damaged), samples.shape, depth)
         except CorruptError as error:
             message = str(error)
         else:
@@ -101,4 +101,4 @@ def test_damage_gives_samples_of_the_shape_or_one_error(depth):
         assert "\n" not in message
     for size in range(0, len(data), 7):
         with pytest.raises(CorruptError):
-            predictive.decode(data[:size], samples.shape, depth)
+            raster.decode(data[:size], samples.shape, depth)

@@ -1,4 +1,4 @@
-"""A coder without a trained model: it learns from the samples of the picture itself, as it goes. Layer rank 2.
+"""A coder without a trained model: it learns from the samples of the picture itself, as it goes.
 
     wavefront.py   the order of the samples, and their neighbours
     regression.py  least squares that follow the picture
@@ -9,6 +9,6 @@
 Encoder and decoder go through the samples in the same order and learn the same; what differs is only where a value comes from.
 """
 
-from hvpzip.predictive.coder import decode, encode
+from hvpzip.codec.raster.coder import decode, encode
 
 __all__ = ["decode", "encode"]

@@ -6,9 +6,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hvpzip.codec import image_codec
+from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.bitsback.group_codec import GroupReport, decode_group, encode_group, inspect_group
 from hvpzip.codec.efforts import DEFAULT_EFFORT
-from hvpzip.codec.image_codec import GroupReport, decode_group, encode_group, inspect_group
 from hvpzip.codec.plans import NO_RAMP, Coding
 from hvpzip.errors import CorruptError
 
@@ -35,7 +35,7 @@ KINDS = ("noise", "flat", "extremes", "gradient", "photo")
 
 
 def encode_along(samples: np.ndarray, model, path: str, learn_colours: bool = False) -> tuple[bytes, GroupReport] | None:
-    return image_codec.encode_along(samples, model, PATHS.index(path), learn_colours)
+    return group_codec.encode_along(samples, model, PATHS.index(path), learn_colours)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -135,7 +135,7 @@ def test_the_decoder_finds_out_all_that_the_encoder_reported(tiny_model, crop, p
 
 
 def test_lanes_that_were_there_from_the_start_are_no_part_of_any_step(tiny_model, monkeypatch):
-    monkeypatch.setattr(image_codec, "candidates", lambda path, symbols: [Coding(path, 1, NO_RAMP)])
+    monkeypatch.setattr(group_codec, "candidates", lambda path, symbols: [Coding(path, 1, NO_RAMP)])
     samples = picture("flat", 1, 12, 12, 1)
     payload, report = encode_along(samples, tiny_model, "direct")
     assert report.lanes == 2
@@ -149,8 +149,8 @@ def test_a_stack_that_began_elsewhere_is_refused_though_every_sample_is_right(ti
     samples = crop(40, 40, 32, 32)
     payload, _ = encode_along(samples, tiny_model, path)
     seen = []
-    check = image_codec.ans.check_base
-    monkeypatch.setattr(image_codec.ans, "check_base", lambda message: (seen.append(message), check(message)))
+    check = group_codec.ans.check_base
+    monkeypatch.setattr(group_codec.ans, "check_base", lambda message: (seen.append(message), check(message)))
     assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
     for words in (b"\1\0\0\0", b"\0\0\0\0", b"\xff" * 8):
         with pytest.raises(CorruptError, match="leftover bits"):
@@ -160,8 +160,8 @@ def test_a_stack_that_began_elsewhere_is_refused_though_every_sample_is_right(ti
 
 def test_a_start_state_that_differs_by_one_is_refused(tiny_model, crop, monkeypatch):
     samples = crop(40, 40, 9, 9)
-    real = image_codec.ans.base_message
-    monkeypatch.setattr(image_codec.ans, "base_message", lambda lanes: real(lanes)._replace(head=real(lanes).head + np.uint64(1)))
+    real = group_codec.ans.base_message
+    monkeypatch.setattr(group_codec.ans, "base_message", lambda lanes: real(lanes)._replace(head=real(lanes).head + np.uint64(1)))
     payload, _ = encode_along(samples, tiny_model, "direct")
     with pytest.raises(CorruptError, match="0 words are left or a head differs"):
         decode_group(payload, samples.shape, 8, tiny_model)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from benchmarks.orders import ORDERS, code
-from hvpzip.codec import image_codec
-from hvpzip.codec.image_codec import decode_group
+from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.diffusion.bound import log2_sigma, noise
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
 from hvpzip.training.loss import sample_latents
@@ -32,7 +32,7 @@ def model(tiny_model_on):
 @pytest.mark.parametrize(("width", "height", "gray"), [(40, 33, False), (31, 40, True), (1, 2, False)])
 def test_a_group_along_a_chain_comes_back(model, crop, width, height, gray):
     samples = crop(20, 20, width, height, gray)
-    payload, report = image_codec.encode_along(samples, model, 0, learn_colours=True)
+    payload, report = group_codec.encode_along(samples, model, 0, learn_colours=True)
     assert np.array_equal(decode_group(payload, samples.shape, 8, model), samples)
     if width > 1:
         borrowed = {(term.unit, term.step) for term in report.terms if term.kind == "refund"}
@@ -47,8 +47,8 @@ def test_every_order_brings_a_chain_back(model, crop, order):
 
 
 def test_the_alphabet_of_a_chained_latent_reaches_beyond_that_of_its_parent(model):
-    level = image_codec.geometry_of((3, 64, 64), 8, model).levels[0]
-    from hvpzip.codec.geometry import support
+    level = group_codec.geometry_of((3, 64, 64), 8, model).levels[0]
+    from hvpzip.codec.walk.geometry import support
 
     span = level.ranges["hh"][0]
     (low, high), delta = support(LEVEL, 0, 0, span)

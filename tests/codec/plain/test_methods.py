@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvpzip import fallback
+from hvpzip.codec import plain
+from hvpzip.codec.plain import methods
 from hvpzip.errors import CorruptError
-from hvpzip.fallback import methods
 
 DEPTHS = (1, 2, 4, 7, 8, 12, 16)
 
@@ -31,16 +31,16 @@ def test_every_candidate_comes_back_equal(seed, shape, depth, smooth):
     samples = picture(seed, shape, depth, smooth)
     candidates = list(methods._candidates(samples, depth))
     for data in candidates:
-        again = fallback.decode(data, shape, depth)
+        again = plain.decode(data, shape, depth)
         assert again.dtype == samples.dtype
         np.testing.assert_array_equal(again, samples)
-    assert len(fallback.encode(samples, depth)) == min(map(len, candidates))
+    assert len(plain.encode(samples, depth)) == min(map(len, candidates))
 
 
 def test_all_methods_are_tried():
     found = {data[0] for data in methods._candidates(picture(1, (9, 8, 3), 8, smooth=True), 8)}
     assert found == {methods.DEFLATE, methods.LZMA, methods.WEBP, methods.PNG}
-    assert fallback.encode(np.full((5, 6, 4), 9, np.uint8), 8) == bytes((methods.CONSTANT, 9, 9, 9, 9))
+    assert plain.encode(np.full((5, 6, 4), 9, np.uint8), 8) == bytes((methods.CONSTANT, 9, 9, 9, 9))
 
 
 @pytest.mark.parametrize(("shape", "depth"), [((6, 7, 3), 8), ((6, 7, 1), 1), ((6, 7, 2), 16)])
@@ -50,7 +50,7 @@ def test_damage_gives_samples_of_the_shape_or_one_error(shape, depth):
             damaged = bytearray(data)
             damaged[position // 8] ^= 1 << position % 8
             try:
-                again = fallback.decode(bytes(damaged), shape, depth)
+                again = plain.decode(bytes(damaged), shape, depth)
             except CorruptError as error:
                 message = str(error)
             else:
@@ -63,4 +63,4 @@ def test_damage_gives_samples_of_the_shape_or_one_error(shape, depth):
 @pytest.mark.parametrize("data", [b"", b"\0", b"\x09abc", b"\x01", b"\x01\0\0\0\0", b"\x02\x07", b"\x02\x01\x03\0"])
 def test_data_of_no_method_is_refused(data):
     with pytest.raises(CorruptError):
-        fallback.decode(data, (2, 2, 1), 8)
+        plain.decode(data, (2, 2, 1), 8)

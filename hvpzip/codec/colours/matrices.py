@@ -15,7 +15,7 @@ from hvpzip.ans.backend import kernels
 
 __all__ = ["KERNELS", "MATRICES", "Matrix", "cell_of", "choose_matrix", "reachable"]
 
-KERNELS = "hvpzip.codec.lattice_kernels"
+KERNELS = "hvpzip.codec.colours.lattice_kernels"
 
 Int64Array = NDArray[np.int64]
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import Mixture, Plan
-from hvpzip.codec.adaptation import Adaptation, adapted_heads
-from hvpzip.codec.geometry import Int32Array, Int64Array, Level, Range, base_precision, kernel_of, support
-from hvpzip.codec.lattice import Lattice
+from hvpzip.codec.adaptation.head_changes import Adaptation, adapted_heads
+from hvpzip.codec.colours.colour_model import Lattice
+from hvpzip.codec.colours.reweighting import second_of
 from hvpzip.codec.report import TermBits
-from hvpzip.codec.reweighting import second_of
-from hvpzip.codec.walker import Walker
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, kernel_of, support
+from hvpzip.codec.walk.level_walk import Walker
 from hvpzip.errors import CorruptError
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model

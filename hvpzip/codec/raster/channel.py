@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.ans import Mixture
-from hvpzip.predictive.contexts import Sums, log2_sixteenths
-from hvpzip.predictive.regression import ONE, Regression
-from hvpzip.predictive.wavefront import Front, Neighbours, Trace
+from hvpzip.codec.raster.contexts import Sums, log2_sixteenths
+from hvpzip.codec.raster.regression import ONE, Regression
+from hvpzip.codec.raster.wavefront import Front, Neighbours, Trace
 
 __all__ = ["Channel"]
 

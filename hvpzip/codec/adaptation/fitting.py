@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hvpzip.codec.adaptation import LARGEST, Adaptation, HeadChanges, law_bits
-from hvpzip.codec.geometry import Int32Array, Level
-from hvpzip.codec.walker import Walker
+from hvpzip.codec.adaptation.head_changes import LARGEST, Adaptation, HeadChanges, law_bits
+from hvpzip.codec.walk.geometry import Int32Array, Level
+from hvpzip.codec.walk.level_walk import Walker
 from hvpzip.diffusion.bound import mixture_bits, noise, sample_latent
 from hvpzip.errors import ModelError
 from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, adapted_conv

@@ -1,4 +1,4 @@
-"""The colours' lattice over a whole group: where it pays, and the intervals of its symbols (``lattice.py`` has the arithmetic).
+"""The colours' lattice over a whole group: where it pays, and the intervals of its symbols (``colour_model.py`` has the arithmetic).
 
 Integer arithmetic only: this file reaches the bit stream.
 """
@@ -13,10 +13,9 @@ import numpy as np
 from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import Reweighted
-from hvpzip.codec import lattice
-from hvpzip.codec.geometry import Geometry, Int32Array, Int64Array, Range, exact_steps
-from hvpzip.codec.lattice import Factors, Lattice
-from hvpzip.codec.walker import Sight
+from hvpzip.codec.colours.colour_model import Factors, Lattice, cost
+from hvpzip.codec.walk.geometry import Geometry, Int32Array, Int64Array, Range, exact_steps
+from hvpzip.codec.walk.level_walk import Sight
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 from hvpzip.transform import colour, lifting
@@ -82,7 +81,7 @@ def plan_reweighting(
                 mixtures, ranges = mixtures_of(known, parameters, values), level.ranges[step.unit]
                 plain = {c: _plain_cost(mixture, values[c], ranges[c]) for c, mixture in mixtures.items()}
                 intervals[level.number, index] = learn_unit(known, parameters, mixtures, values, ranges)
-                costs = {c: lattice.cost(freq, ans.PRECISION) for c, (_, freq) in intervals[level.number, index].items()}
+                costs = {c: cost(freq, ans.PRECISION) for c, (_, freq) in intervals[level.number, index].items()}
                 saved += plain[2] - costs[2]
                 if known.second:
                     second_cost += plain[1]
@@ -101,8 +100,8 @@ def plan_reweighting(
 
 
 def _plain_cost(mixture: Mixture, values: Int64Array, span: Range) -> int:
-    """Cost of a channel without reweighting, see ``lattice.cost``."""
-    return lattice.cost(ans.intervals(mixture, values, *span)[1], ans.PRECISION)
+    """Cost of a channel without reweighting, see ``cost``."""
+    return cost(ans.intervals(mixture, values, *span)[1], ans.PRECISION)
 
 
 def mixtures_of(known: Lattice, parameters: Parameters, values: Int64Array) -> dict[int, Mixture]:

@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import StackUnderflow
-from hvpzip.codec.adaptation import Adaptation, HeadChanges, Heads, adapted_heads
-from hvpzip.codec.decoder import Decoder
+from hvpzip.codec.adaptation.fitting import FitSettings, fit_heads
+from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads, adapted_heads
+from hvpzip.codec.bitsback.decoder import Decoder
+from hvpzip.codec.bitsback.encoder import Encoder
+from hvpzip.codec.colours.colour_model import Lattice
+from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
+from hvpzip.codec.colours.reweighting import Reweighting, can_reweight, plan_reweighting
 from hvpzip.codec.efforts import EFFORTS, Effort
-from hvpzip.codec.encoder import Encoder
-from hvpzip.codec.fitting import FitSettings, fit_heads
-from hvpzip.codec.geometry import coarse_images, geometry_of, lift_of, transfers
-from hvpzip.codec.lattice import Lattice
-from hvpzip.codec.matrices import MATRICES, choose_matrix
 from hvpzip.codec.plans import LATTICE_MARK, Coding, candidates, plans
 from hvpzip.codec.report import GroupReport, TermBits, bound_of
-from hvpzip.codec.reweighting import Reweighting, can_reweight, plan_reweighting
-from hvpzip.codec.walker import Scout, Sight
+from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of, transfers
+from hvpzip.codec.walk.level_walk import Scout, Sight
 from hvpzip.errors import CorruptError
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.nn.weights import Model

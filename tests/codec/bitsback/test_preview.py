@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from hvpzip import fallback, varint
-from hvpzip.codec import image_codec, parts
-from hvpzip.codec.decoder import Decoder
+from hvpzip import varint
+from hvpzip.codec import parts, plain
+from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.plans import parameter_bytes
 from hvpzip.errors import CorruptError
 
@@ -15,39 +16,39 @@ from hvpzip.errors import CorruptError
 @pytest.mark.parametrize("gray", [False, True])
 def test_a_preview_is_every_nth_row_and_column(tiny_models, crop, step, transform, gray):
     model, group = tiny_models(transform), crop(20, 10, 45, 38, gray)
-    payload, _ = image_codec.encode_group(group, model, 1)
-    found = image_codec.decode_group(payload, group.shape, 8, model, step=step)
+    payload, _ = group_codec.encode_group(group, model, 1)
+    found = group_codec.decode_group(payload, group.shape, 8, model, step=step)
     np.testing.assert_array_equal(found, group[:, ::step, ::step], strict=True)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 5)])
 def test_small_groups_have_previews_too(tiny_model, crop, shape):
     group = crop(20, 10, shape[1], shape[0])
-    payload, _ = image_codec.encode_group(group, tiny_model, 1)
+    payload, _ = group_codec.encode_group(group, tiny_model, 1)
     for step in (2, 4, 16):
-        np.testing.assert_array_equal(image_codec.decode_group(payload, group.shape, 8, tiny_model, step=step), group[:, ::step, ::step])
+        np.testing.assert_array_equal(group_codec.decode_group(payload, group.shape, 8, tiny_model, step=step), group[:, ::step, ::step])
 
 
 def test_finer_levels_are_not_decoded(tiny_model, crop, monkeypatch):
     group = crop(20, 10, 45, 38)
-    payload, _ = image_codec.encode_group(group, tiny_model, 1)
+    payload, _ = group_codec.encode_group(group, tiny_model, 1)
     decoded, level = [], Decoder.level
     monkeypatch.setattr(Decoder, "level", lambda self, which, *rest: decoded.append(which.number) or level(self, which, *rest))
-    image_codec.decode_group(payload, group.shape, 8, tiny_model, step=8)
+    group_codec.decode_group(payload, group.shape, 8, tiny_model, step=8)
     assert decoded == [5, 4]
-    image_codec.decode_group(payload, group.shape, 8, tiny_model)
+    group_codec.decode_group(payload, group.shape, 8, tiny_model)
     assert decoded == [5, 4, 5, 4, 3, 2, 1]
 
 
 def test_the_end_of_the_message_is_checked_only_where_it_is_reached(tiny_model, crop):
     group = crop(20, 10, 45, 38)
-    payload, _ = image_codec.encode_group(group, tiny_model, 1)
+    payload, _ = group_codec.encode_group(group, tiny_model, 1)
     # One word more below all others: what the decoder reads last is then not where the encoder began.
     start = parameter_bytes(payload)
     longer = payload[:start] + bytes(4) + payload[start:]
     with pytest.raises(CorruptError):
-        image_codec.decode_group(longer, group.shape, 8, tiny_model)
-    np.testing.assert_array_equal(image_codec.decode_group(longer, group.shape, 8, tiny_model, step=4), group[:, ::4, ::4])
+        group_codec.decode_group(longer, group.shape, 8, tiny_model)
+    np.testing.assert_array_equal(group_codec.decode_group(longer, group.shape, 8, tiny_model, step=4), group[:, ::4, ::4])
 
 
 def split_payload(group, depth, split):
@@ -57,7 +58,7 @@ def split_payload(group, depth, split):
         part = group[:, :, channels] >> shift
         if split & 4 and not shift:
             part = part - (group[:, :, channels] >> 8)
-        data = fallback.encode((part & 255).astype(np.uint8) if split & 2 else part, part_depth)
+        data = plain.encode((part & 255).astype(np.uint8) if split & 2 else part, part_depth)
         payload += (varint.encode(len(data)) if number + 1 < len(places) else b"") + data
     return payload
 

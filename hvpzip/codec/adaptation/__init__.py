@@ -1,0 +1,1 @@
+"""Heads adapted to a group: the changes that its payload carries, and the fit that finds them."""
