@@ -1,5 +1,6 @@
 """A picture file to its samples, exactly as they are in it, and its metadata; or a refusal in one line."""
 
+import hashlib
 import io
 import os
 import struct
@@ -29,7 +30,7 @@ from hvpzip.image_io.png import Png, both_bytes, png_samples, png_strips, read_p
 from hvpzip.image_io.rows import array_of
 from hvpzip.source import read_source
 
-__all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "picture_bytes", "picture_of", "read_again", "read_image"]
+__all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "SourceFile", "picture_bytes", "picture_of", "read_again", "read_image"]
 
 MAX_PIXELS: Final = 1 << 28
 MAX_METADATA_BYTES: Final = 1 << 24
@@ -62,6 +63,20 @@ Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 _Read = TypeVar("_Read")
 
 
+class SourceFile(NamedTuple):
+    """What a picture file was, for those who must tell later whether they have the same one.
+
+    Attributes:
+        format: the kind of file, such as "JPEG".
+        byte_count: its length.
+        sha256: the 32 bytes of its SHA-256.
+    """
+
+    format: str
+    byte_count: int
+    sha256: bytes
+
+
 class Picture(NamedTuple):
     """A picture file's contents.
 
@@ -70,12 +85,19 @@ class Picture(NamedTuple):
         notices: one-line remarks on what is not kept.
         form: what the samples mean, and the metadata.
         source: the kind of file, such as "JPEG".
+        dropped: names of what the file holds besides and is not kept, sorted; nothing else of it is lost but how it was packed. What
+            ``strip`` left out is not among them: the caller knows of it.
+        file: what the file was; None where the bytes are not a whole file of a user.
+        pictures: how many pictures the file holds.
     """
 
     samples: Samples
     notices: tuple[str, ...]
     form: Form = Form(Kind.RGB)
     source: str = ""
+    dropped: tuple[str, ...] = ()
+    file: SourceFile | None = None
+    pictures: int = 1
 
 
 def read_image(
@@ -136,15 +158,16 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
         picture = _from_png(data, png, max_pixels, frame)
     else:
         picture = _from_pillow(kind, data, max_pixels, frame)
-    notices = [*picture.notices]
-    form = picture.form
+    form, dropped = picture.form, picture.dropped
     if strip:
-        form, notices = form._replace(chunks=()), []
+        form, dropped = form._replace(chunks=()), ()
     elif sum(len(chunk.data) for chunk in form.chunks) > MAX_METADATA_BYTES:
         raise LimitError(f"the picture has more than {MAX_METADATA_BYTES} bytes of metadata; --strip leaves it out")
+    notices = [f"not kept: {', '.join(dropped)}"] if dropped else []
     if kind == "JPEG":
         notices.insert(0, "the decoded pixels of the JPEG are kept, not the JPEG file itself")
-    return Picture(picture.samples, tuple(notices), form, kind)
+    file = SourceFile(kind, len(data), hashlib.sha256(data).digest())
+    return Picture(picture.samples, tuple(notices), form, kind, dropped, file, picture.pictures)
 
 
 def read_again(file: BinaryIO, kind: str, pixels: int) -> tuple[Form, Iterator[Samples]]:
@@ -232,7 +255,7 @@ def _from_png(data: bytes, parts: Png, max_pixels: int, frame: int | None) -> Pi
     if frame:
         raise _no_frame("PNG", frame, 1)
     samples = _reading("PNG", lambda: png_samples(io.BytesIO(data), parts.form))
-    return Picture(np.ascontiguousarray(samples), tuple(_notices(set(parts.dropped))), parts.form)
+    return Picture(np.ascontiguousarray(samples), (), parts.form, dropped=parts.dropped)
 
 
 # ---- the others: Pillow reads all ----
@@ -271,7 +294,11 @@ def _from_pillow(kind: str, data: bytes, max_pixels: int, frame: int | None) -> 
             if image.mode not in _FORMS or _FORMS[image.mode].kind is not form.kind:
                 raise _unsupported(kind, f"a frame that becomes mode {image.mode}")
             chunks = tuple(_chunks_of(image, kind, data, dropped))
-            return Picture(np.ascontiguousarray(samples), tuple(_notices(dropped)), form._replace(chunks=chunks))
+            pictures = getattr(image, "n_frames", 1)
+            if pictures > 1:
+                dropped.add(f"{pictures - 1} other pictures")
+            form = form._replace(chunks=chunks)
+            return Picture(np.ascontiguousarray(samples), (), form, dropped=tuple(sorted(dropped)), pictures=pictures)
 
     return _reading(kind, read)
 
@@ -348,8 +375,3 @@ def _chunks_of_tiff(image: TiffImagePlugin.TiffImageFile, dropped: set[str]) -> 
         kept.get_ifd(tag).update(found.get_ifd(tag))
     if any(kept.get_ifd(tag) for tag in EXIF_FOLDERS):
         yield exif_chunk(kept.tobytes())
-
-
-def _notices(dropped: set[str]) -> Iterator[str]:
-    if dropped:
-        yield f"metadata not kept: {', '.join(sorted(dropped))}"
