@@ -7,11 +7,12 @@ HvpzipError
 |  |- CorruptError              a checksum or a coder invariant does not hold
 |  |- UnsupportedVersionError   made by a newer writer, or uses a feature this reader lacks
 |- ModelError                   weights missing, damaged, unknown, or unable to hold the request
+|- LibraryError                 a package that the file needs is not installed
 |- ImageError                   the picture is unreadable or of an unsupported kind
 |- LimitError                   over a pixel or memory limit that the caller set
 
-Untrusted bytes only ever raise ``FormatError``, ``ModelError`` or ``LimitError``. A programmer's mistake stays ``TypeError`` or
-``ValueError``. Messages are one line: what was expected, what was found, where, what to do.
+Untrusted bytes only ever raise ``FormatError``, ``ModelError``, ``LibraryError`` or ``LimitError``. A programmer's mistake stays
+``TypeError`` or ``ValueError``. Messages are one line: what was expected, what was found, where, what to do.
 """
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "FormatError",
     "HvpzipError",
     "ImageError",
+    "LibraryError",
     "LimitError",
     "ModelError",
     "NotHvpzipError",
@@ -53,6 +55,10 @@ class UnsupportedVersionError(FormatError):
 
 class ModelError(HvpzipError):
     """The weights are missing, damaged, unknown, or cannot represent the request."""
+
+
+class LibraryError(HvpzipError):
+    """The file needs a package that is not installed; the message says which."""
 
 
 class ImageError(HvpzipError):

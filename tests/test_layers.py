@@ -39,6 +39,7 @@ LAYERS = {
     "varint": Layer(1),
     "container": Layer(1, siblings=names("varint")),
     "image_io": Layer(1, siblings=names("atomic source"), third_party=names("numpy PIL")),
+    "jpeg": Layer(1, siblings=names("varint"), third_party=names("imagecodecs")),
     "diffusion": Layer(2, third_party=names("numpy torch")),
     "nn": Layer(2, siblings=names("diffusion"), third_party=names("numpy torch safetensors")),
     # Coders without a model, which know nothing of one; plain methods share PNG's rows with the writer of files.

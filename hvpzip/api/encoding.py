@@ -165,6 +165,7 @@ def encode(
         effort=level,
         group_size_log2=group_codec.GROUP_SIZE.bit_length() - 1,
         parts=in_parts,
+        jpeg=False,
         **map_fields(by_model, channels, height, width, group_codec.GROUP_SIZE),
     )
     return Coded(header=header, sections=tuple(sections), groups=tuple(groups), costs=tuple(costs), other_bits=other_bits)

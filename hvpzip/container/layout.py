@@ -12,6 +12,7 @@ from typing import Final
 
 __all__ = [
     "COLOUR_LIFTS",
+    "FLAG_JPEG",
     "FLAG_PARTS",
     "FORM_SECTION",
     "MAGIC",
@@ -21,6 +22,7 @@ __all__ = [
     "MAX_SIDE",
     "METADATA_SECTION",
     "MODEL_ID_BYTES",
+    "SOURCE_SECTION",
     "VERSION",
     "Container",
     "Group",
@@ -37,8 +39,10 @@ MAX_SIDE: Final = 1 << 30
 MAX_LEVELS: Final = 24
 MAX_SECTIONS: Final = 1024
 FLAG_PARTS: Final = 1  # must be understood: groups are made of parts, each with a method of its own
+FLAG_JPEG: Final = 2  # must be understood: a JPEG file is kept in the place of the groups
 FORM_SECTION: Final = 1  # must be understood: what the samples mean
 METADATA_SECTION: Final = 2
+SOURCE_SECTION: Final = 4  # what the file was from which the picture was read
 COLOUR_LIFTS: Final = (0, 1)  # none, YCoCg-R
 MAPS: Final = (0, 1, 2)  # subsampling, Haar, LeGall 5/3
 
@@ -59,6 +63,7 @@ class Header:
         effort: 0 to 15; its meaning belongs to the model.
         group_size_log2: groups are tiles of ``2**group_size_log2`` pixels a side, 4 to 15.
         parts: groups are made of parts, each coded by the model or by another method.
+        jpeg: there is one group, which holds a JPEG file, and ``group_size_log2`` says nothing; not with ``parts``.
     """
 
     width: int
@@ -72,6 +77,7 @@ class Header:
     effort: int
     group_size_log2: int = 10
     parts: bool = False
+    jpeg: bool = False
 
     def __post_init__(self) -> None:
         bounds = {
@@ -90,19 +96,24 @@ class Header:
                 raise ValueError(f"{name} must be {lo} to {hi}, not {getattr(self, name)}")
         if self.colour_lift == 1 and self.channels != 3:
             raise ValueError(f"colour lift 1 is for 3 channels, not {self.channels}")
+        if self.parts and self.jpeg:
+            raise ValueError("a JPEG file is not made of parts")
         if len(self.model_id) != MODEL_ID_BYTES:
             raise ValueError(f"a model id has {MODEL_ID_BYTES} bytes, not {len(self.model_id)}")
 
     @property
     def num_groups(self) -> int:
-        """Tiles in the grid."""
+        """Tiles in the grid; one where a JPEG file is kept."""
+        if self.jpeg:
+            return 1
         side = 1 << self.group_size_log2
         return -(-self.width // side) * -(-self.height // side)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One tile: its coded bytes and the CRC-32 of its samples, in (H, W, C) order, one byte each up to 8 bits, else two, low one first."""
+    """One tile: its coded bytes and the CRC-32 of its samples, in (H, W, C) order, one byte each up to 8 bits, else two, low one first.
+    Or a JPEG file: how it is packed, and the CRC-32 of its bytes."""
 
     payload: bytes
     samples_crc: int

@@ -5,6 +5,7 @@ from typing import IO
 from hvpzip.container.checksum import CRC_BYTES, crc32
 from hvpzip.container.layout import (
     COLOUR_LIFTS,
+    FLAG_JPEG,
     FLAG_PARTS,
     FORM_SECTION,
     MAGIC,
@@ -126,7 +127,7 @@ def read_start(cursor: Cursor, limits: Limits) -> tuple[Header, int]:
     if version != VERSION:
         raise UnsupportedVersionError(f"the file is of format version {version}, this hvpzip reads {VERSION}; a newer one may read it")
     flags = cursor.varint(_LARGEST_FLAGS, "the flags that must be understood")
-    if flags & ~FLAG_PARTS:
+    if flags not in (0, FLAG_PARTS, FLAG_JPEG):
         raise UnsupportedVersionError(f"the file uses features (flags {flags:#x}) that this hvpzip lacks; a newer one may read it")
     cursor.varint(_LARGEST_FLAGS, "the flags that may be ignored")
     width = cursor.varint(MAX_SIDE, "the width")
@@ -154,12 +155,15 @@ def read_start(cursor: Cursor, limits: Limits) -> tuple[Header, int]:
             model_id=model_id,
             effort=coding & 15,
             group_size_log2=coding >> 4,
-            parts=bool(flags & FLAG_PARTS),
+            parts=flags == FLAG_PARTS,
+            jpeg=flags == FLAG_JPEG,
         )
     except ValueError as error:
         raise CorruptError(f"the header is not valid: {error}") from error
     if width * height > limits.max_pixels:
         raise LimitError(f"the picture has {width} x {height} = {width * height} pixels, over the limit of {limits.max_pixels}")
+    if header.jpeg:
+        return header, num_sections
     side = 1 << header.group_size_log2
     tile = (min(width, side), min(height, side))
     if tile[0] * tile[1] > limits.max_group_pixels:

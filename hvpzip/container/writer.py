@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from hvpzip.container.checksum import CRC_BYTES, crc32_bytes
-from hvpzip.container.layout import FLAG_PARTS, FORM_SECTION, MAGIC, MAX_SECTIONS, VERSION, Group, Header, Section
+from hvpzip.container.layout import FLAG_JPEG, FLAG_PARTS, FORM_SECTION, MAGIC, MAX_SECTIONS, VERSION, Group, Header, Section
 from hvpzip.varint import encode
 
 __all__ = ["write", "write_to"]
@@ -63,7 +63,7 @@ def _header(header: Header, num_sections: int) -> bytes:
         (
             MAGIC,
             bytes((VERSION,)),
-            encode(FLAG_PARTS if header.parts else 0),
+            encode(FLAG_JPEG if header.jpeg else FLAG_PARTS if header.parts else 0),
             encode(0),  # flags that may be ignored: none yet
             encode(header.width),
             encode(header.height),

@@ -154,10 +154,22 @@ def test_bytes_after_the_end_are_refused():
 
 def test_flags_that_must_be_understood_are_refused_and_ignorable_ones_skipped():
     data = container.write(small_header(width=16, height=16), [Group(b"abc", 1)])
-    with pytest.raises(UnsupportedVersionError, match="flags 0x2"):
-        container.read(resealed(data, 9, b"\x02", HEADER_SIZE))
+    for flags in (3, 4, 64):
+        with pytest.raises(UnsupportedVersionError, match=f"flags {flags:#x}"):
+            container.read(resealed(data, 9, bytes((flags,)), HEADER_SIZE))
     header = container.read_header(resealed(data, 10, b"\x7f", HEADER_SIZE))
     assert header == container.read_header(data)
+
+
+def test_a_jpeg_file_is_one_group_whatever_its_sides():
+    header = small_header(width=60_000, height=40_000, colour_lift=0, levels=0, group_size_log2=4, jpeg=True)
+    data = container.write(header, [Group(b"payload", 5)])
+    found = container.read(data, Limits(max_pixels=1 << 32))
+    assert (found.header, found.groups) == (header, (Group(b"payload", 5),))
+    with pytest.raises(LimitError, match="2400000000 pixels"):
+        container.read(data)
+    with pytest.raises(ValueError, match="not made of parts"):
+        small_header(parts=True, jpeg=True)
 
 
 def test_metadata_of_unknown_odd_type_is_refused():
