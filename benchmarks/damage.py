@@ -25,10 +25,9 @@ import numpy.typing as npt
 
 from benchmarks import specimens
 from benchmarks.machine import say
-from hvpzip import api, container, decompress
+from hvpzip import api, container, decompress, varint
 from hvpzip.container.checksum import CRC_BYTES, crc32_bytes
 from hvpzip.errors import HvpzipError
-from hvpzip.varint import encode
 
 __all__ = [
     "Case",
@@ -100,11 +99,11 @@ def seal(pieces: Cut) -> bytes:
 def _records(mark: bytes, pieces: Cut) -> bytes:
     found = []
     for number, (kind, data) in enumerate(pieces.sections):
-        record = encode(kind) + encode(len(data)) + data
-        found += [record, crc32_bytes(mark, encode(number), record)]
+        record = varint.write(kind) + varint.write(len(data)) + data
+        found += [record, crc32_bytes(mark, varint.write(number), record)]
     for number, (crc, payload) in enumerate(pieces.groups):
-        record = encode(len(payload)) + crc + payload
-        found += [record, crc32_bytes(mark, encode(number), record)]
+        record = varint.write(len(payload)) + crc + payload
+        found += [record, crc32_bytes(mark, varint.write(number), record)]
     return b"".join(found)
 
 

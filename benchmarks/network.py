@@ -96,7 +96,7 @@ class Evaluation(NamedTuple):
 def evaluate(planes: Planes, model: "Model", ops: "Ops") -> Evaluation:
     """All predictions of the default path for a picture, uint8 ``(C, h, w)``."""
     from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of
-    from hvpzip.codec.walk.level_walk import Walker
+    from hvpzip.codec.walk.level_walk import LevelWalk
     from hvpzip.nn.integer import exact_arithmetic
     from hvpzip.transform import colour, pyramid
 
@@ -104,7 +104,7 @@ def evaluate(planes: Planes, model: "Model", ops: "Ops") -> Evaluation:
     channels, height, width = planes.shape
     geometry = geometry_of((channels, height, width), 8, model)
     split = pyramid.split(colour.forward(planes, lift_of(channels, model)), model.config.transform, len(geometry.levels))
-    walker = Walker(replace(model, ops=ops), channels)
+    walker = LevelWalk(replace(model, ops=ops), channels)
     with exact_arithmetic():
         for level, bands, coarse in zip(geometry.levels, reversed(split.levels), coarse_images(split, model), strict=True):
             with clock:

@@ -32,7 +32,7 @@ from hvpzip.codec.bitsback.encoder import Encoder
 from hvpzip.codec.plans import candidates, plans
 from hvpzip.codec.report import bound_of, stack_bits
 from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
-from hvpzip.codec.walk.level_walk import Scout
+from hvpzip.codec.walk.level_walk import ExactPass
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.transform import colour, lifting, pyramid
 
@@ -169,7 +169,7 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
     make = _Encoder if order == "self-seeded" else _EarlyEncoder
     encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size), 1, None, {})
     encoder.begin_with(message)
-    scout = Scout(model, channels)
+    exact_pass = ExactPass(model, channels)
     with exact_arithmetic():
         if order == "plain":
             for level, bands, _ in levels:
@@ -177,7 +177,7 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
         for level, bands, coarse in levels:
             if order == "bit-swap":
                 _borrow(encoder, level, path, bands)
-            encoder.level(level, path, scout.level(level, path, coarse, bands), coarse, bands)
+            encoder.level(level, path, exact_pass.level(level, path, coarse, bands), coarse, bands)
         encoder.base(split.base, geometry.base_ranges)
     return ans.resize(encoder.message, 1), encoder
 

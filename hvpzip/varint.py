@@ -2,10 +2,10 @@
 
 from hvpzip.errors import CorruptError, TruncatedError
 
-__all__ = ["decode", "encode"]
+__all__ = ["read", "write"]
 
 
-def encode(value: int) -> bytes:
+def write(value: int) -> bytes:
     """The bytes of ``value``, which must not be negative (ValueError)."""
     if value < 0:
         raise ValueError(f"a varint cannot hold {value}")
@@ -17,7 +17,7 @@ def encode(value: int) -> bytes:
     return bytes(out)
 
 
-def decode(data: memoryview, offset: int, largest: int, what: str) -> tuple[int, int]:
+def read(data: memoryview, offset: int, largest: int, what: str) -> tuple[int, int]:
     """(value, offset after it) of the number that begins at ``offset``; ``what`` names it in messages.
 
     Raises:

@@ -192,13 +192,13 @@ def versions() -> Versions:
 
 def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     """The parts of the file in order, without gaps."""
+    from hvpzip import varint
     from hvpzip.codec.plans import parameter_bytes
     from hvpzip.container.checksum import CRC_BYTES
     from hvpzip.container.layout import MODEL_ID_BYTES
-    from hvpzip.varint import encode
 
     def varint_bytes(value: int) -> int:
-        return len(encode(value))
+        return len(varint.write(value))
 
     parts = [
         ("header, model id", MODEL_ID_BYTES, "model id"),

@@ -25,18 +25,18 @@ _MAX_FORM = 2 + 768 + 256
 
 def sections_of(form: "Form") -> "tuple[Section, ...]":
     """The sections that hold the form; none for 8-bit gray and RGB without metadata."""
+    from hvpzip import varint
     from hvpzip.container import FORM_SECTION, METADATA_SECTION, Section
     from hvpzip.image_io import CHANNELS, plain_form
-    from hvpzip.varint import encode
 
     sections = []
     if form._replace(chunks=()) != plain_form(CHANNELS[form.kind], form.bit_depth):
-        rest = encode(len(form.palette)) + form.palette + form.transparency
+        rest = varint.write(len(form.palette)) + form.palette + form.transparency
         packed = _deflated(rest)
         is_packed = len(packed) < len(rest)
         sections.append(Section(FORM_SECTION, bytes((form.kind | _PACKED * is_packed,)) + (packed if is_packed else rest)))
     if form.chunks:
-        records = b"".join(chunk.name + encode(len(chunk.data)) + chunk.data for chunk in form.chunks)
+        records = b"".join(chunk.name + varint.write(len(chunk.data)) + chunk.data for chunk in form.chunks)
         packed = _deflated(records)
         sections.append(Section(METADATA_SECTION, b"\1" + packed if len(packed) < len(records) else b"\0" + records))
     return tuple(sections)
@@ -48,9 +48,9 @@ def form_of(parsed: "Container") -> "Form":
     Raises: CorruptError if a section is not valid, LimitError if the metadata unpacks to more than 16 MiB, UnsupportedVersionError if the
     samples are of an unknown kind.
     """
+    from hvpzip import varint
     from hvpzip.container import FORM_SECTION, METADATA_SECTION
     from hvpzip.image_io import CHANNELS, Kind, plain_form
-    from hvpzip.varint import decode
 
     header = parsed.header
     form = plain_form(header.channels, header.bit_depth)
@@ -64,7 +64,7 @@ def form_of(parsed: "Container") -> "Form":
             raise UnsupportedVersionError(f"samples of kind {kind} are unknown to this hvpzip; a newer one may do more")
         if data[0] & _PACKED:
             data = bytes((data[0] & ~_PACKED,)) + _inflated(data[1:], _MAX_FORM, "what the samples mean")
-        size, start = decode(memoryview(data), 1, 768, "the palette's length")
+        size, start = varint.read(memoryview(data), 1, 768, "the palette's length")
         if size > len(data) - start:
             raise CorruptError("the palette goes beyond the end of its section")
         form = form._replace(kind=Kind(data[0]), palette=data[start : start + size], transparency=data[start + size :])
@@ -109,8 +109,8 @@ def _check(form: "Form", channels: int, found: int) -> None:
 
 
 def _records(data: bytes) -> "list[Chunk]":
+    from hvpzip import varint
     from hvpzip.image_io import MAX_METADATA_BYTES, METADATA, Chunk
-    from hvpzip.varint import decode
 
     records = data[1:]
     if data[:1] == b"\1":
@@ -121,7 +121,7 @@ def _records(data: bytes) -> "list[Chunk]":
     offset = 0
     while offset < len(records):
         name = bytes(records[offset : offset + 4])
-        size, start = decode(memoryview(records), offset + len(name), MAX_METADATA_BYTES, "the length of a metadata record")
+        size, start = varint.read(memoryview(records), offset + len(name), MAX_METADATA_BYTES, "the length of a metadata record")
         if len(name) < 4 or size > len(records) - start:
             raise CorruptError("a metadata record goes beyond the end of its section")
         if name in METADATA:  # others are of a later version, and may be left out

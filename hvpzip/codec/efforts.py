@@ -15,13 +15,13 @@ __all__ = ["DEFAULT_EFFORT", "EFFORTS", "Effort"]
 class Effort(NamedTuple):
     """Attributes:
     latents: Whether paths with noise levels are tried.
-    second: Whether the second colour is reweighted too where that pays.
+    co: Whether Co is reweighted too where that pays.
     predictive: Whether the predictive coder is tried on what the model codes too.
     fit: How heads are adapted to the group, None for not at all.
     """
 
     latents: bool
-    second: bool
+    co: bool
     predictive: bool
     fit: FitSettings | None
 

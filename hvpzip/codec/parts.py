@@ -13,12 +13,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from hvpzip import varint
 from hvpzip.codec import plain, rewrites
 from hvpzip.codec.part import Coded, OnReport, Samples, by_model, decode_part, encode_part
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.weights import Model
-from hvpzip.varint import decode, encode
 
 __all__ = ["AS_PART_BYTES", "Parts", "as_part", "decode_parts", "encode_either", "encode_parts"]
 
@@ -171,12 +171,12 @@ def _encode_split(
         data, report = encode_part(samples[:, :, channels], depth, model, effort, modelled, thorough)
         if report is not None:
             costs.append(report.cost())
-        payload += (encode(len(data)) if number + 1 < len(places) else b"") + data
+        payload += (varint.write(len(data)) if number + 1 < len(places) else b"") + data
     return Parts(payload, tuple(costs), 8 * len(payload) - sum(cost.coded_bits for cost in costs))
 
 
 def _length(payload: bytes, offset: int) -> tuple[int, int]:
     try:
-        return decode(memoryview(payload), offset, len(payload), "the length of a part")
+        return varint.read(memoryview(payload), offset, len(payload), "the length of a part")
     except TruncatedError as error:
         raise CorruptError("the payload ends inside the length of a part") from error

@@ -14,16 +14,16 @@ from typing import NamedTuple
 from hvpzip.ans import Plan, flat_plan, ramp_plan
 from hvpzip.errors import CorruptError
 
-__all__ = ["ADAPTED_MARK", "HIDDEN", "LATTICE_MARK", "LAWS", "Coding", "Transfer", "candidates", "parameter_bytes", "plans"]
+__all__ = ["ADAPTED_MARK", "COLOURS_MARK", "HIDDEN", "PRIOR_BYTES", "Coding", "Transfer", "candidates", "parameter_bytes", "plans"]
 
 NO_RAMP = 3  # all lanes from the start: 31 bits a lane, for groups that never fill a ramp
 RUNS = {0: 32, 1: 128, 2: 512, 4: 2048}  # vector pushes before lanes double, by number
 MAX_LOG2_LANES = 10
-# First byte of a payload whose last colour is reweighted; the number of the matrix and the coding parameters follow.
-LATTICE_MARK = 255
+# First byte of a payload whose Cg is reweighted; the number of the matrix and the coding parameters follow.
+COLOURS_MARK = 255
 # First byte of a payload whose heads are changed (adaptation.py); what follows it begins like any other payload.
 ADAPTED_MARK = 254
-LAWS = 3  # bytes of laws for each changed network and layer
+PRIOR_BYTES = 3  # bytes of priors for each changed network and layer
 HIDDEN = 1 << 7  # in the byte after the mark: hidden layers are changed too
 
 
@@ -54,13 +54,13 @@ class Coding(NamedTuple):
 
 
 def parameter_bytes(payload: bytes) -> int:
-    """How many bytes of a payload come before its message: 1, 2 more with ``LATTICE_MARK``, and those of ``adaptation.py``; fewer only
+    """How many bytes of a payload come before its message: 1, 2 more with ``COLOURS_MARK``, and those of ``adaptation.py``; fewer only
     where the payload is shorter.
     """
     size = 0
     if payload[:1] == bytes([ADAPTED_MARK]) and len(payload) > 1:
-        size = 2 + LAWS * (payload[1] & ~HIDDEN).bit_count() * (2 if payload[1] & HIDDEN else 1)
-    return min(size + (3 if payload[size : size + 1] == bytes([LATTICE_MARK]) else 1), len(payload))
+        size = 2 + PRIOR_BYTES * (payload[1] & ~HIDDEN).bit_count() * (2 if payload[1] & HIDDEN else 1)
+    return min(size + (3 if payload[size : size + 1] == bytes([COLOURS_MARK]) else 1), len(payload))
 
 
 class Transfer(NamedTuple):
@@ -86,7 +86,7 @@ def plans(transfers: Sequence[Transfer], coding: Coding) -> list[Plan]:
 def candidates(path: int, symbols: int) -> list[Coding]:
     """Parameters to try in turn until the stack carries them: many lanes and short runs first, no ramp last.
 
-    What is pushed first, the last colour of the finest unit, may cost next to nothing where colours are learnt: the longest run suffices
+    What is pushed first, Cg of the finest unit, may cost next to nothing where colours are learnt: the longest run suffices
     from a fortieth of a bit a symbol on. A flat group has too few bits for any ramp. Without one it pays 31 bits a lane, so it gets few:
     one in 2,048 symbols and at most 32, which keeps the file small, and the number of vector operations without compiled loops too.
     """

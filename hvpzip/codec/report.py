@@ -43,7 +43,7 @@ class GroupReport(NamedTuple):
             pushed, ``level:unit:step:borrowed`` where a latent was popped: there the stack is lowest, and that is the debt.
         path: Name of the schedule's path taken.
         lanes: Lanes at the most.
-        matrix: Number of the matrix in ``matrices.MATRICES`` (0: none of them) where the last colour is reweighted, else None.
+        matrix: Number of the matrix in ``matrices.MATRICES`` (0: none of them) where Cg is reweighted, else None.
     """
 
     coded_bits: int

@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip import varint
 from hvpzip.codec import plain
 from hvpzip.errors import CorruptError, TruncatedError
-from hvpzip.varint import decode, encode
 
 __all__ = ["COLOURS", "DENSE", "GRAY", "MARKS", "STEP", "VALUES", "Restoring", "Rewritten", "has_gaps", "read_table", "rewritings"]
 
@@ -179,7 +179,7 @@ def _steps(samples: Samples, bit_depth: int) -> Rewritten | None:
     depth = _depth(count)
     if depth >= bit_depth:
         return None
-    head = bytes((STEP,)) + encode(first) + encode(step) + encode(count)
+    head = bytes((STEP,)) + varint.write(first) + varint.write(step) + varint.write(count)
     return Rewritten(head, ((samples - first) // step).astype(_kind(depth)), depth)
 
 
@@ -235,7 +235,7 @@ def _numbered(mark: int, samples: Samples, lists: list[Samples], bit_depth: int,
 def _list(entries: Samples, bit_depth: int) -> bytes:
     """Entries (1, n, C), as a picture of one row: n, the length of its part, the part by a fallback."""
     data = plain.encode(entries, bit_depth)
-    return encode(entries.shape[1]) + encode(len(data)) + data
+    return varint.write(entries.shape[1]) + varint.write(len(data)) + data
 
 
 def _read_list(payload: bytes, offset: int, channels: int, bit_depth: int, most: int) -> tuple[Samples, int]:
@@ -249,7 +249,7 @@ def _read_list(payload: bytes, offset: int, channels: int, bit_depth: int, most:
 
 def _number(payload: bytes, offset: int, most: int) -> tuple[int, int]:
     try:
-        return decode(memoryview(payload), offset, most, "a number of a table")
+        return varint.read(memoryview(payload), offset, most, "a number of a table")
     except TruncatedError as error:
         raise CorruptError("the payload ends inside a table") from error
 

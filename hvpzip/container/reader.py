@@ -2,6 +2,7 @@
 
 from typing import IO
 
+from hvpzip import varint
 from hvpzip.container.checksum import CRC_BYTES, crc32
 from hvpzip.container.layout import (
     COLOUR_LIFTS,
@@ -21,7 +22,6 @@ from hvpzip.container.layout import (
     Section,
 )
 from hvpzip.errors import CorruptError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
-from hvpzip.varint import decode, encode
 
 __all__ = ["Cursor", "read", "read_group", "read_head", "read_header", "read_section", "read_start"]
 
@@ -113,7 +113,7 @@ class Cursor:
         return self.take(1, what)[0]
 
     def varint(self, largest: int, what: str) -> int:
-        value, self.offset = decode(self.data, self.offset, largest, what)
+        value, self.offset = varint.read(self.data, self.offset, largest, what)
         return value
 
     def crc(self, what: str) -> int:
@@ -214,5 +214,5 @@ def read_group(cursor: Cursor, number: int, count: int, file_mark: bytes) -> Gro
 def _check_record(cursor: Cursor, start: int, number: int, what: str, file_mark: bytes) -> None:
     """Compare the checksum that follows with that of the bytes from ``start`` to here, in this file, at this number."""
     record = cursor.data[start : cursor.offset]
-    if cursor.crc(what) != crc32(file_mark, encode(number), record):
+    if cursor.crc(what) != crc32(file_mark, varint.write(number), record):
         raise CorruptError(f"{what} (bytes {start} to {cursor.offset - 1}) does not match its checksum: the file is damaged")

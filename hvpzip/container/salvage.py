@@ -11,11 +11,11 @@ The invariant: a group is given only if its checksum holds, which covers the hea
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hvpzip import varint
 from hvpzip.container.checksum import CRC_BYTES
 from hvpzip.container.layout import Group, Header, Limits, Section
 from hvpzip.container.reader import Cursor, read_group, read_section, read_start
 from hvpzip.errors import CorruptError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
-from hvpzip.varint import encode
 
 __all__ = ["Salvaged", "salvage"]
 
@@ -133,7 +133,7 @@ class _Search:
             for block in range(lowest >> 7, (highest >> 7) + 1):
                 last = rest - (block << 7)
                 first = max(last - 127, self.floor)
-                for start in range(last, first - 1, -1) if size == 1 else self._before(encode(block), first, last):
+                for start in range(last, first - 1, -1) if size == 1 else self._before(varint.write(block), first, last):
                     if self.data[start] == (rest - start) & 0x7F | (0x80 if size > 1 else 0):
                         yield start
 

@@ -4,9 +4,9 @@ import io
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from hvpzip import varint
 from hvpzip.container.checksum import CRC_BYTES, crc32_bytes
 from hvpzip.container.layout import FLAG_JPEG, FLAG_PARTS, FORM_SECTION, MAGIC, MAX_SECTIONS, VERSION, Group, Header, Section
-from hvpzip.varint import encode
 
 __all__ = ["write", "write_to"]
 
@@ -40,14 +40,14 @@ def write_to(out: BinaryIO, header: Header, groups: Iterable[Group], metadata: I
     # Each record's checksum begins with that of the header and its own number, so that records of other files or places do not pass.
     file_mark = head[-CRC_BYTES:]
     for number, section in enumerate(sections):
-        record = encode(section.type) + encode(len(section.data)) + section.data
-        size += out.write(record) + out.write(crc32_bytes(file_mark, encode(number), record))
+        record = varint.write(section.type) + varint.write(len(section.data)) + section.data
+        size += out.write(record) + out.write(crc32_bytes(file_mark, varint.write(number), record))
     count = 0
     for number, group in enumerate(groups):
         if not 0 <= group.samples_crc < 1 << 32:
             raise ValueError(f"the checksum of group {number} is not of 32 bits: {group.samples_crc}")
-        start = encode(len(group.payload)) + group.samples_crc.to_bytes(CRC_BYTES, "little")
-        size += out.write(start) + out.write(group.payload) + out.write(crc32_bytes(file_mark, encode(number), start, group.payload))
+        start = varint.write(len(group.payload)) + group.samples_crc.to_bytes(CRC_BYTES, "little")
+        size += out.write(start) + out.write(group.payload) + out.write(crc32_bytes(file_mark, varint.write(number), start, group.payload))
         count += 1
     if count != header.num_groups:
         raise ValueError(f"the grid has {header.num_groups} groups, got {count}")
@@ -63,14 +63,14 @@ def _header(header: Header, num_sections: int) -> bytes:
         (
             MAGIC,
             bytes((VERSION,)),
-            encode(FLAG_JPEG if header.jpeg else FLAG_PARTS if header.parts else 0),
-            encode(0),  # flags that may be ignored: none yet
-            encode(header.width),
-            encode(header.height),
+            varint.write(FLAG_JPEG if header.jpeg else FLAG_PARTS if header.parts else 0),
+            varint.write(0),  # flags that may be ignored: none yet
+            varint.write(header.width),
+            varint.write(header.height),
             bytes((header.bit_depth - 1 | header.channels - 1 << 4, header.map | header.colour_lift << 4, header.levels)),
             bytes((header.effort | header.group_size_log2 << 4,)),
             header.model_id,
-            encode(num_sections),
+            varint.write(num_sections),
         )
     )
     return body + crc32_bytes(body)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hvpzip import ans
 from hvpzip.codec.adaptation.fitting import FitSettings
-from hvpzip.codec.adaptation.head_changes import LARGEST, Adaptation, adapted_heads, law, law_bits
+from hvpzip.codec.adaptation.head_changes import LARGEST_CHANGE, Adaptation, adapted_heads, prior, prior_bits
 from hvpzip.codec.bitsback.group_codec import decode_group, encode_along, encode_group, inspect_group
 from hvpzip.codec.plans import ADAPTED_MARK, Coding, parameter_bytes, plans
 from hvpzip.errors import CorruptError
@@ -22,18 +22,18 @@ BOTH = FitSettings(steps=12, batch=512)
 
 def test_every_law_is_a_distribution_with_room_for_every_number():
     for byte in range(256):
-        freqs = law(byte)
-        assert freqs.shape == (2 * LARGEST + 1,)
+        freqs = prior(byte)
+        assert freqs.shape == (2 * LARGEST_CHANGE + 1,)
         assert freqs.sum() == 1 << 16
         assert freqs.min() >= 1
         assert np.array_equal(freqs, freqs[::-1])
-        assert (np.diff(freqs[LARGEST + 1 :]) <= 0).all()
-    assert law(8)[LARGEST] > law(0)[LARGEST]
-    assert law(15)[LARGEST + 9] > law(8)[LARGEST + 9]
+        assert (np.diff(freqs[LARGEST_CHANGE + 1 :]) <= 0).all()
+    assert prior(8)[LARGEST_CHANGE] > prior(0)[LARGEST_CHANGE]
+    assert prior(15)[LARGEST_CHANGE + 9] > prior(8)[LARGEST_CHANGE + 9]
 
 
 def test_bits_of_a_size_are_those_of_its_law():
-    assert np.allclose(law_bits()[40], 16 - np.log2(law(40)[LARGEST:].astype(float)), rtol=0, atol=0)
+    assert np.allclose(prior_bits()[40], 16 - np.log2(prior(40)[LARGEST_CHANGE:].astype(float)), rtol=0, atol=0)
 
 
 def random_changes(model, seed: int, networks: tuple[int, ...], layers: tuple[str, ...], path: str):
@@ -148,8 +148,8 @@ def test_small_groups_are_not_searched(tiny_model, crop):
 def test_changes_beyond_the_proof_are_refused_as_damage(tiny_model):
     changes = random_changes(tiny_model, 1, (1,), ("out",), "direct")
     for layers in changes.values():
-        layers["out"].gain[:] = LARGEST
-        layers["out"].weight[:] = LARGEST
+        layers["out"].gain[:] = LARGEST_CHANGE
+        layers["out"].weight[:] = LARGEST_CHANGE
     cascade = copy.deepcopy(tiny_model.cascade)
     for head in cascade.networks[0].heads:
         head.out.exponent.fill_(3.0)

@@ -14,7 +14,7 @@ import pytest
 import hvpzip
 from hvpzip import container
 from hvpzip.codec.bitsback.group_codec import decode_group
-from hvpzip.codec.plans import ADAPTED_MARK, LATTICE_MARK, Coding, parameter_bytes
+from hvpzip.codec.plans import ADAPTED_MARK, COLOURS_MARK, Coding, parameter_bytes
 from hvpzip.nn.weights import list_models, model_id
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -66,7 +66,7 @@ def test_payloads_begin_as_they_should(name):
     start = parameter_bytes(payload)
     coding = Coding.from_byte(payload[start - 1], 2)
     assert (payload[0] == ADAPTED_MARK) == case.adapted
-    assert (payload[start - 3 : start - 2] == bytes([LATTICE_MARK])) == case.colours
+    assert (payload[start - 3 : start - 2] == bytes([COLOURS_MARK])) == case.colours
     assert make.tiny_model(case.transform, case.chained).schedule.path_names[coding.path] == case.path
     assert case.run in (None, coding.run)
 

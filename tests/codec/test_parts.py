@@ -37,7 +37,7 @@ def test_every_split_comes_back_equal_or_does_not_go_with_the_samples(tiny_model
         if split & 4 and not shift:
             part = part - (group[:, :, channels] >> 8)
         found.append(plain.encode((part & 255).astype(np.uint8) if depth == 8 else part, depth))
-    payload = bytes((split,)) + b"".join(varint.encode(len(part)) + part for part in found[:-1]) + found[-1]
+    payload = bytes((split,)) + b"".join(varint.write(len(part)) + part for part in found[:-1]) + found[-1]
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 16, tiny_model), group)
 
 

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvpzip import container
+from hvpzip import container, varint
 from hvpzip.container import Group, Header, Limits, Section
 from hvpzip.errors import CorruptError, FormatError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
-from hvpzip.varint import encode
 
 crcs = st.integers(0, (1 << 32) - 1)
 
@@ -224,7 +223,7 @@ def test_damage_is_reported_with_its_place():
 
 def test_caps_are_checked_before_anything_is_allocated():
     huge = container.write(small_header(width=16, height=16), [Group(b"", 0)])
-    wide = encode(1 << 30)
+    wide = varint.write(1 << 30)
     head = huge[:11] + wide + wide + huge[13 : HEADER_SIZE - 4]
     data = head + zlib.crc32(head).to_bytes(4, "little") + huge[HEADER_SIZE:]
     tracemalloc.start()
@@ -254,7 +253,7 @@ def test_each_limit_admits_what_it_names_and_nothing_more():
 def test_a_group_that_claims_more_bytes_than_there_are_is_truncated():
     data = container.write(small_header(width=16, height=16), [Group(b"abc", 1)])
     with pytest.raises(TruncatedError, match="group 1 of 1"):
-        container.read(data[:HEADER_SIZE] + encode((1 << 42) - 1) + data[HEADER_SIZE + 1 :])
+        container.read(data[:HEADER_SIZE] + varint.write((1 << 42) - 1) + data[HEADER_SIZE + 1 :])
 
 
 def test_a_programmers_mistakes_are_value_errors():

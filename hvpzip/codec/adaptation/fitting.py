@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hvpzip.codec.adaptation.head_changes import LARGEST, Adaptation, HeadChanges, law_bits
+from hvpzip.codec.adaptation.head_changes import LARGEST_CHANGE, Adaptation, HeadChanges, prior_bits
 from hvpzip.codec.walk.geometry import Int32Array, Level
-from hvpzip.codec.walk.level_walk import Walker
+from hvpzip.codec.walk.level_walk import LevelWalk
 from hvpzip.diffusion.bound import mixture_bits, noise, sample_latent
 from hvpzip.errors import ModelError
 from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, adapted_conv
@@ -89,7 +89,7 @@ def fit_heads(
     bands: list[dict[str, Int32Array]],
     settings: FitSettings,
 ) -> tuple[Adaptation, HeadChanges] | None:
-    """Changes that make a group smaller, with the laws they are sent by; None where they would not.
+    """Changes that make a group smaller, with the priors they are sent by; None where they would not.
 
     Args:
         model: The model, on any device; the fit itself runs on the CPU, each head on one thread, so that it depends on neither.
@@ -126,7 +126,7 @@ def _common(level: Level) -> tuple[int, int]:
     return rows, columns
 
 
-class _Collector(Walker):
+class _Collector(LevelWalk):
     """Runs the network over crops of a level and keeps what the heads read and must predict."""
 
     def level(self, level: Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> dict[tuple[int, int], _Pool]:
@@ -253,7 +253,7 @@ def _fit(pool: _Pool, components: int, channels: int, settings: FitSettings) -> 
 def _rounded(values: Tensor, kind: str) -> NDArray[np.int64]:
     steps = values.detach().numpy() * UNITS[kind]
     whole: NDArray[np.int64] = np.where(np.abs(steps) < DEAD_ZONE, 0, np.rint(steps)).astype(np.int64)
-    return whole.clip(-LARGEST, LARGEST)
+    return whole.clip(-LARGEST_CHANGE, LARGEST_CHANGE)
 
 
 @torch.no_grad()
@@ -268,5 +268,5 @@ def _worth(pool: _Pool, unseen: Tensor, shipped: Weights, found: Mapping[str, Ch
     cost = 0.0
     for changes in found.values():
         for part in changes:
-            cost += float((law_bits() @ np.bincount(np.abs(part).ravel(), minlength=LARGEST + 1)).min())
+            cost += float((prior_bits() @ np.bincount(np.abs(part).ravel(), minlength=LARGEST_CHANGE + 1)).min())
     return float(before - after) * pool.positions > cost

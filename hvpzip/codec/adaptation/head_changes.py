@@ -7,9 +7,9 @@ How a payload carries the changes of its heads (``nn/adaptation.py``).
 
 ``kinds``: bit n - 1 says that the heads of network n (1 = finest level) are changed, bit 7 that their hidden layers are too. For each
 changed network, in this order, and each of its layers (``out``, then ``hidden`` where bit 7 is set) the prefix holds three bytes, the
-laws of its gains, biases and weights. A law's byte is ``8 * zero + ratio``: zero has probability 1 - 2^(-(zero + 1) / 3), and a size m from
-1 to 63 is proportional to ((2 ratio + 1) / 16)^m, both signs alike (``law``). Then come the numbers, step by step along the path, layer by
-layer, gains, biases, weights row by row.
+priors of its gains, biases and weights. A prior's byte is ``8 * zero + ratio``: zero has probability 1 - 2^(-(zero + 1) / 3), and a size
+m from 1 to 63 is proportional to ((2 ratio + 1) / 16)^m, both signs alike (``prior``). Then come the numbers, step by step along the path,
+layer by layer, gains, biases, weights row by row.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import Plan
-from hvpzip.codec.plans import ADAPTED_MARK, HIDDEN, LAWS, Transfer
+from hvpzip.codec.plans import ADAPTED_MARK, HIDDEN, PRIOR_BYTES, Transfer
 from hvpzip.diffusion.schedule import Schedule
 from hvpzip.errors import CorruptError, ModelError
 from hvpzip.nn.adaptation import Changes, adapted_head
 from hvpzip.nn.network import Cascade, Head, LevelNetwork
 from hvpzip.nn.ops import Conv
 
-__all__ = ["LARGEST", "Adaptation", "HeadChanges", "Heads", "adapted_heads", "law", "law_bits"]
+__all__ = ["LARGEST_CHANGE", "Adaptation", "HeadChanges", "Heads", "adapted_heads", "prior", "prior_bits"]
 
 MAX_NETWORKS = 7
-LARGEST = 63
-LAW_PRECISION = 16
+LARGEST_CHANGE = 63
+PRIOR_PRECISION = 16
 ZEROS, RATIOS = 32, 8
 # 2^(16 - k / 3) for k = 0, 1, 2
 _THIRDS = (65536, 52016, 41285)
@@ -49,22 +49,22 @@ Heads = dict[tuple[int, int], Head]
 
 
 @functools.cache
-def law(byte: int) -> Int64Array:
-    """Frequencies of -63..63, of 2^16 together, each at least 1. Raises CorruptError for a byte that names no law."""
+def prior(byte: int) -> Int64Array:
+    """Frequencies of -63..63, of 2^16 together, each at least 1. Raises CorruptError for a byte that names no prior."""
     zero, ratio = divmod(byte, RATIOS)
     if not 0 <= zero < ZEROS:
-        raise CorruptError(f"{byte} names no law of changes")
+        raise CorruptError(f"{byte} names no prior of changes")
     rest = _THIRDS[(zero + 1) % 3] >> ((zero + 1) // 3)
-    powers = [(2 * ratio + 1) ** m * 16 ** (LARGEST - m) for m in range(1, LARGEST + 1)]
+    powers = [(2 * ratio + 1) ** m * 16 ** (LARGEST_CHANGE - m) for m in range(1, LARGEST_CHANGE + 1)]
     total = 2 * sum(powers)
     half = [max(1, rest * power // total) for power in powers]
-    return np.array([*half[::-1], (1 << LAW_PRECISION) - 2 * sum(half), *half], np.int64)
+    return np.array([*half[::-1], (1 << PRIOR_PRECISION) - 2 * sum(half), *half], np.int64)
 
 
 @functools.cache
-def law_bits() -> NDArray[np.float64]:
-    """Bits of a size 0..63 under every law: float64 ``(256, 64)``. For the encoder's choice only."""
-    return np.stack([LAW_PRECISION - np.log2(law(byte)[LARGEST:].astype(np.float64)) for byte in range(ZEROS * RATIOS)])
+def prior_bits() -> NDArray[np.float64]:
+    """Bits of a size 0..63 under every prior: float64 ``(256, 64)``. For the encoder's choice only."""
+    return np.stack([PRIOR_PRECISION - np.log2(prior(byte)[LARGEST_CHANGE:].astype(np.float64)) for byte in range(ZEROS * RATIOS)])
 
 
 class Adaptation(NamedTuple):
@@ -73,25 +73,25 @@ class Adaptation(NamedTuple):
     Attributes:
         networks: Numbers of the changed networks, rising.
         layers: Layers changed, ``("out",)`` or ``("out", "hidden")``.
-        laws: A byte for each network, layer and kind of array, in this order.
+        priors: A byte for each network, layer and kind of array, in this order.
     """
 
     networks: tuple[int, ...]
     layers: tuple[str, ...]
-    laws: bytes
+    priors: bytes
 
     @classmethod
     def choose(cls, changes: HeadChanges, layers: tuple[str, ...]) -> Adaptation:
-        """The cheapest laws for these changes, of at least one network."""
+        """The cheapest priors for these changes, of at least one network."""
         networks = tuple(sorted({network for network, _ in changes}))
-        laws = bytearray()
+        priors = bytearray()
         for network in networks:
             for layer in layers:
                 parts = [heads[layer] for (number, _), heads in changes.items() if number == network]
                 for kind in range(len(Changes._fields)):
                     sizes = np.concatenate([np.abs(part[kind]).ravel() for part in parts])
-                    laws.append(int(np.argmin(law_bits() @ np.bincount(sizes, minlength=LARGEST + 1))))
-        return cls(networks, layers, bytes(laws))
+                    priors.append(int(np.argmin(prior_bits() @ np.bincount(sizes, minlength=LARGEST_CHANGE + 1))))
+        return cls(networks, layers, bytes(priors))
 
     @classmethod
     def from_prefix(cls, payload: bytes, networks: int) -> tuple[Adaptation | None, bytes]:
@@ -110,7 +110,7 @@ class Adaptation(NamedTuple):
         if not changed or changed[-1] > networks:
             raise CorruptError(f"the payload changes networks {changed} of {networks}")
         layers = ("out", "hidden") if kinds & HIDDEN else ("out",)
-        size = LAWS * len(changed) * len(layers)
+        size = PRIOR_BYTES * len(changed) * len(layers)
         if len(payload) < 2 + size:
             raise CorruptError("the payload ends inside its parameters")
         return cls(changed, layers, payload[2 : 2 + size]), payload[2 + size :]
@@ -118,7 +118,7 @@ class Adaptation(NamedTuple):
     def prefix(self) -> bytes:
         """The bytes at the start of the payload."""
         kinds = sum(1 << (number - 1) for number in self.networks) + (HIDDEN if "hidden" in self.layers else 0)
-        return bytes([ADAPTED_MARK, kinds]) + self.laws
+        return bytes([ADAPTED_MARK, kinds]) + self.priors
 
     def transfers(self, cascade: Cascade, path: str) -> list[Transfer]:
         """The arrays of numbers, in the encoder's order."""
@@ -130,9 +130,9 @@ class Adaptation(NamedTuple):
         """Push all changes; returns the message and their bits."""
         bits = 0.0
         for key, layer, kind, byte, _ in reversed(list(self._arrays(cascade, path))):
-            starts, freqs = _law_functions(byte)[0](changes[key][layer][kind].ravel() + LARGEST)
-            message = ans.push_planned(message, starts, freqs, LAW_PRECISION, next(plans))
-            bits += ans.bits_of(freqs, LAW_PRECISION)
+            starts, freqs = _prior_functions(byte)[0](changes[key][layer][kind].ravel() + LARGEST_CHANGE)
+            message = ans.push_planned(message, starts, freqs, PRIOR_PRECISION, next(plans))
+            bits += ans.bits_of(freqs, PRIOR_PRECISION)
         return message, bits
 
     def pop(self, message: ans.Message, cascade: Cascade, path: str, plans: Iterator[Plan]) -> tuple[ans.Message, HeadChanges, float]:
@@ -140,10 +140,10 @@ class Adaptation(NamedTuple):
         found: dict[tuple[int, int], dict[str, list[Int64Array]]] = {}
         bits = 0.0
         for key, layer, _, byte, size in self._arrays(cascade, path):
-            codec = ans.chunked(*_law_functions(byte), size, LAW_PRECISION, next(plans))
+            codec = ans.chunked(*_prior_functions(byte), size, PRIOR_PRECISION, next(plans))
             message, symbols = codec.pop(message)
-            bits += ans.bits_of(law(byte)[symbols], LAW_PRECISION)
-            found.setdefault(key, {}).setdefault(layer, []).append(symbols.astype(np.int64) - LARGEST)
+            bits += ans.bits_of(prior(byte)[symbols], PRIOR_PRECISION)
+            found.setdefault(key, {}).setdefault(layer, []).append(symbols.astype(np.int64) - LARGEST_CHANGE)
         changes = {}
         for key, layers in found.items():
             head = _head(cascade, *key)
@@ -151,18 +151,18 @@ class Adaptation(NamedTuple):
         return message, changes, bits
 
     def _arrays(self, cascade: Cascade, path: str) -> Iterator[tuple[tuple[int, int], str, int, int, int]]:
-        """(network and step, layer, kind of array, its law, its size), in the decoder's order."""
+        """(network and step, layer, kind of array, its prior, its size), in the decoder's order."""
         for place, network in enumerate(self.networks):
             for step in _path(cascade.schedule, network, path):
                 head = _head(cascade, network, step)
                 for at, name in enumerate(self.layers):
                     for kind, part in enumerate(Changes.none(_layer(head, name))):
-                        yield (network, step), name, kind, self.laws[(place * len(self.layers) + at) * LAWS + kind], part.size
+                        yield (network, step), name, kind, self.priors[(place * len(self.layers) + at) * PRIOR_BYTES + kind], part.size
 
 
-def _law_functions(byte: int) -> tuple[Intervals, Search]:
-    """What ``ans.chunked`` needs of a law: intervals, and the search."""
-    freqs = law(byte)
+def _prior_functions(byte: int) -> tuple[Intervals, Search]:
+    """What ``ans.chunked`` needs of a prior: intervals, and the search."""
+    freqs = prior(byte)
     starts = np.cumsum(freqs) - freqs
 
     def intervals(symbols: IntArray) -> tuple[IntArray, IntArray]:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from hvpzip import ans
 from hvpzip.ans import Mixture, Plan
 from hvpzip.codec.adaptation.head_changes import Adaptation, adapted_heads
-from hvpzip.codec.colours.colour_model import Lattice
-from hvpzip.codec.colours.reweighting import second_of
+from hvpzip.codec.colours.colour_model import ColourModel
+from hvpzip.codec.colours.reweighting import reweighted_co
 from hvpzip.codec.report import TermBits
 from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, kernel_of, support
-from hvpzip.codec.walk.level_walk import Walker
+from hvpzip.codec.walk.level_walk import LevelWalk
 from hvpzip.errors import CorruptError
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
@@ -22,9 +22,9 @@ from hvpzip.nn.weights import Model
 __all__ = ["Decoder"]
 
 
-class Decoder(Walker):
+class Decoder(LevelWalk):
     def __init__(
-        self, model: Model, channels: int, plan: list[Plan], message: ans.Message, known: Lattice | None, *, measured: bool = False
+        self, model: Model, channels: int, plan: list[Plan], message: ans.Message, known: ColourModel | None, *, measured: bool = False
     ) -> None:
         super().__init__(model, channels, measured=measured)
         self.message, self.lanes, self.known = message, message.head.size, known
@@ -83,7 +83,7 @@ class Decoder(Walker):
         for channel in range(self.channels):
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, values[:channel])
-            if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.second)):
+            if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.co)):
                 freqs = self._pop_reweighted(self.known, channel, parameters, mixture, values, (lo, hi), step.given is None)
             else:
                 self.message, symbols, freqs = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
@@ -93,19 +93,19 @@ class Decoder(Walker):
         return values
 
     def _pop_reweighted(
-        self, known: Lattice, channel: int, parameters: Parameters, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
+        self, known: ColourModel, channel: int, parameters: Parameters, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
     ) -> Int64Array:
         """Pop one channel into ``values``, of which the channels before are there; returns the frequencies."""
         if channel == 1:
-            reweighted = second_of(known, parameters, mixture, values[0], span)
+            reweighted = reweighted_co(known, parameters, mixture, values[0], span)
             self.message, values[1], freqs = reweighted.pop(self.message, next(self.plans))
             if teaches:
-                known.learn_second(values[1])
+                known.learn_co(values[1])
             return freqs
-        reweighted = known.reweight(mixture, values[0], values[1], *span)
+        reweighted = known.reweight_cg(mixture, values[0], values[1], *span)
         self.message, values[2], freqs = reweighted.pop(self.message, next(self.plans))
         if teaches:
-            known.learn(values[2])
+            known.learn_cg(values[2])
         known.add(values)
         return freqs
 

@@ -7,18 +7,18 @@ import numpy as np
 from hvpzip import ans
 from hvpzip.ans import Plan
 from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads
-from hvpzip.codec.colours.colour_model import Lattice
+from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.reweighting import Intervals, Reweighting, learn_unit, mixtures_of
 from hvpzip.codec.report import TermBits
 from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
-from hvpzip.codec.walk.level_walk import Sight, Walker
+from hvpzip.codec.walk.level_walk import ExactStates, LevelWalk
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 
 __all__ = ["Encoder"]
 
 
-class Encoder(Walker):
+class Encoder(LevelWalk):
     def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int, reweighting: Reweighting | None, heads: Heads) -> None:
         super().__init__(model, channels, heads, measured=True)
         self.message = ans.base_message(lanes)
@@ -26,10 +26,10 @@ class Encoder(Walker):
         self.reweighting = reweighting
         self.stack.append(("start", self.message))
 
-    def level(self, level: Level, path: str, sight: Sight, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
+    def level(self, level: Level, path: str, exact: ExactStates, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
         steps = level.schedule.steps
         values: dict[str, Int64Array] = {}  # by unit: what the step at hand reveals, (C, n)
-        states = dict(sight.before)
+        states = dict(exact.before)
         indices = level.schedule.paths[path]
         for position in reversed(range(len(indices))):
             index = indices[position]
@@ -38,8 +38,8 @@ class Encoder(Walker):
             if not step.is_latent:
                 values[unit] = bands[unit].reshape(self.channels, -1).astype(np.int64)
             revealed = values[unit]
-            if index in sight.parameters:
-                parameters = sight.parameters[index]
+            if index in exact.parameters:
+                parameters = exact.parameters[index]
             else:
                 source = states[unit]
                 if step.given is not None:
@@ -65,7 +65,7 @@ class Encoder(Walker):
         key = (level.number, index)
         if key in self.reweighting.intervals:
             return self.reweighting.intervals[key]
-        known = Lattice(self.reweighting.matrix, self.reweighting.second, self.reweighting.factors[key])
+        known = ColourModel(self.reweighting.matrix, self.reweighting.co, self.reweighting.factors[key])
         known.add(np.concatenate([pixels.reshape(3, -1) for pixels in before], axis=1))
         ranges = level.ranges[level.schedule.steps[index].unit]
         return learn_unit(known, parameters, mixtures_of(known, parameters, values), values, ranges)

@@ -1,14 +1,14 @@
 """A group of samples to a payload and back.
 
-    payload = [254, ..., where heads are adapted to the group (adaptation.py)] + [255, matrix, where the colours' lattice is used
-              (lattice.py)] + 1 byte of coding parameters (plans.py) + the message of one lane (ans.to_bytes)
+    payload = [254, ..., where heads are adapted to the group (adaptation.py)] + [255, matrix, where colours are learnt
+              (colours/)] + 1 byte of coding parameters (plans.py) + the message of one lane (ans.to_bytes)
 
 The decoder goes coarse to fine along the schedule's path: it pops a latent with p, pops the unit given it, and pushes the latent back
 with q. The encoder does the inverse of every move in the reverse order, fine to coarse (Bit-Swap order): so it pops latents from what it
 has already pushed. What the decoder reads last, the finest units without latents, is what the encoder pushes first; the stack is seeded
 by the image itself (design section 4). The decoder must end at exactly the state in which the encoder began, or the payload is refused.
 
-All arithmetic that reaches the payload is in ``plans``, ``geometry``, ``lattice``, ``ans`` and ``nn``; here it is only put in order.
+All arithmetic that reaches the payload is in ``plans``, ``geometry``, ``colours``, ``ans`` and ``nn``; here it is only put in order.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from hvpzip.codec.adaptation.fitting import FitSettings, fit_heads
 from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads, adapted_heads
 from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.bitsback.encoder import Encoder
-from hvpzip.codec.colours.colour_model import Lattice
+from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.colours.reweighting import Reweighting, can_reweight, plan_reweighting
 from hvpzip.codec.efforts import EFFORTS, Effort
-from hvpzip.codec.plans import LATTICE_MARK, Coding, candidates, plans
+from hvpzip.codec.plans import COLOURS_MARK, Coding, candidates, plans
 from hvpzip.codec.report import GroupReport, TermBits, bound_of
 from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of, transfers
-from hvpzip.codec.walk.level_walk import Scout, Sight
+from hvpzip.codec.walk.level_walk import ExactPass, ExactStates
 from hvpzip.errors import CorruptError
 from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.nn.weights import Model
@@ -43,8 +43,8 @@ __all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_alon
 GROUP_SIZE = 1024
 # Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
 TRY_ALL_PIXELS = 1 << 14
-# Added to the matrix where the second colour is reweighted too.
-SECOND = 16
+# Added to the matrix where Co is reweighted too.
+CO_FLAG = 16
 
 
 def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple[bytes, GroupReport]:
@@ -63,8 +63,8 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
         raise ValueError(f"a group is uint8 (1 or 3, h, w), not {samples.dtype} {samples.shape}")
     best: tuple[bytes, GroupReport] | None = None
     group, spent = _Group(samples, model), EFFORTS[effort]
-    for scouted in _promising(group, spent):
-        found = _encoded(group, scouted)
+    for prepared in _promising(group, spent):
+        found = _encoded(group, prepared)
         if found is not None and (best is None or len(found[0]) < len(best[0])):
             best = found
         if best is not None and samples[0].size > TRY_ALL_PIXELS:
@@ -87,44 +87,45 @@ class _Group:
         self.base, self.bands, self.coarse = split.base, list(reversed(split.levels)), coarse_images(split, model)
 
 
-class _Scouted(NamedTuple):
+class _Prepared(NamedTuple):
     """What is settled about a path before anything is pushed."""
 
     path: int
-    sights: list[Sight]
+    exact_states: list[ExactStates]
     reweighting: Reweighting | None
     adapted: tuple[Adaptation, HeadChanges] | None
     heads: Heads
 
 
-def _scouted(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, second: bool = True) -> _Scouted:
+def _prepared(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, co: bool = True) -> _Prepared:
     model, geometry, name = group.model, group.geometry, group.model.schedule.path_names[path]
     adapted = fit_heads(model, name, geometry.levels, group.coarse, group.bands, fit) if fit else None
     heads = adapted_heads(model.cascade, adapted[1]) if adapted else {}
-    scout, sights = Scout(model, group.channels, heads), []
+    exact_pass = ExactPass(model, group.channels, heads)
+    exact_states: list[ExactStates] = []
     with exact_arithmetic():
         for level, units, image in zip(geometry.levels, group.bands, group.coarse, strict=True):
-            sights.append(scout.level(level, name, image, units))
+            exact_states.append(exact_pass.level(level, name, image, units))
     reweighting = None
     if learn_colours and can_reweight(group.channels, model) and group.bands:
         matrix = choose_matrix(group.coarse[0].reshape(3, -1))
-        reweighting = plan_reweighting(geometry, name, group.base, group.bands, sights, matrix, second)
-    return _Scouted(path, sights, reweighting, adapted, heads)
+        reweighting = plan_reweighting(geometry, name, group.base, group.bands, exact_states, matrix, co)
+    return _Prepared(path, exact_states, reweighting, adapted, heads)
 
 
-def _encoded(group: _Group, scouted: _Scouted) -> tuple[bytes, GroupReport] | None:
+def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | None:
     """The payload, or None where the stack runs dry on any number of lanes."""
-    model, geometry, path, reweighting, adapted = group.model, group.geometry, scouted.path, scouted.reweighting, scouted.adapted
+    model, geometry, path, reweighting, adapted = group.model, group.geometry, prepared.path, prepared.reweighting, prepared.adapted
     name = model.schedule.path_names[path]
     prefix = adapted[0].prefix() if adapted else b""
-    prefix += b"" if reweighting is None else bytes([LATTICE_MARK, reweighting.matrix + SECOND * reweighting.second])
+    prefix += b"" if reweighting is None else bytes([COLOURS_MARK, reweighting.matrix + CO_FLAG * reweighting.co])
     moves = transfers(geometry, group.channels, name) + (adapted[0].transfers(model.cascade, name) if adapted else [])
     for coding in candidates(path, group.size):
-        encoder = Encoder(model, group.channels, plans(moves, coding), coding.first_lanes, reweighting, scouted.heads)
+        encoder = Encoder(model, group.channels, plans(moves, coding), coding.first_lanes, reweighting, prepared.heads)
         try:
             with exact_arithmetic():
-                for level, sight, image, units in zip(geometry.levels, scouted.sights, group.coarse, group.bands, strict=True):
-                    encoder.level(level, name, sight, image, units)
+                for level, exact, image, units in zip(geometry.levels, prepared.exact_states, group.coarse, group.bands, strict=True):
+                    encoder.level(level, name, exact, image, units)
                 encoder.base(group.base, geometry.base_ranges)
                 if adapted:
                     encoder.changes(*adapted, name)
@@ -137,7 +138,7 @@ def _encoded(group: _Group, scouted: _Scouted) -> tuple[bytes, GroupReport] | No
     return None
 
 
-def _promising(group: _Group, effort: Effort) -> Iterator[_Scouted]:
+def _promising(group: _Group, effort: Effort) -> Iterator[_Prepared]:
     """Paths to try, the most promising first; the one without latents is among them.
 
     Learnt colours reweight samples, not latents, so a noise level loses by them more than it gains (docs/experiments.md, 73): where they
@@ -147,16 +148,16 @@ def _promising(group: _Group, effort: Effort) -> Iterator[_Scouted]:
     plain = schedule.plain_path
     quick = None
     if not effort.latents or can_reweight(group.channels, group.model):
-        quick = _scouted(group, plain, effort.fit, second=effort.second)
+        quick = _prepared(group, plain, effort.fit, co=effort.co)
     first = quick is not None and (not effort.latents or quick.reweighting is not None)
     if quick is not None and first:
         yield quick
     if effort.latents:
         for path in range(len(schedule.path_names)):
             if path != plain:
-                yield _scouted(group, path, effort.fit, second=effort.second)
+                yield _prepared(group, path, effort.fit, co=effort.co)
             elif not first:
-                yield quick or _scouted(group, plain, effort.fit, second=effort.second)
+                yield quick or _prepared(group, plain, effort.fit, co=effort.co)
 
 
 def encode_along(
@@ -167,11 +168,11 @@ def encode_along(
     Args:
         samples, model: As there.
         path: Place among the schedule's ``path_names``.
-        learn_colours: Whether the colours' lattice is used where it pays.
+        learn_colours: Whether the learnt colours is used where it pays.
         fit: How heads are adapted, None for not at all.
     """
     group = _Group(samples, model)
-    return _encoded(group, _scouted(group, path, fit, learn_colours))
+    return _encoded(group, _prepared(group, path, fit, learn_colours))
 
 
 def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model, *, step: int = 1) -> NDArray[np.uint8]:
@@ -231,12 +232,12 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
         raise CorruptError("the payload is empty")
     known, matrix = None, None
     adaptation, payload = Adaptation.from_prefix(payload, model.config.networks)
-    if payload[:1] == bytes([LATTICE_MARK]):
-        known_matrix = len(payload) > 2 and payload[1] < 2 * SECOND and payload[1] % SECOND < len(MATRICES)
+    if payload[:1] == bytes([COLOURS_MARK]):
+        known_matrix = len(payload) > 2 and payload[1] < 2 * CO_FLAG and payload[1] % CO_FLAG < len(MATRICES)
         if not known_matrix or not can_reweight(channels, model):
-            raise CorruptError("the payload's colour lattice is damaged, or its model cannot have one")
-        matrix, second, payload = payload[1] % SECOND, payload[1] >= SECOND, payload[2:]
-        known = Lattice(matrix, second)
+            raise CorruptError("the payload's colour model is damaged, or its model cannot have one")
+        matrix, co, payload = payload[1] % CO_FLAG, payload[1] >= CO_FLAG, payload[2:]
+        known = ColourModel(matrix, co)
     if not payload:
         raise CorruptError("the payload ends inside its parameters")
     coding = Coding.from_byte(payload[0], len(model.schedule.path_names))

@@ -1,4 +1,4 @@
-"""Which colours an image can have, learnt from the pixels already decoded: factors for the last colour's symbols.
+"""Which colours an image can have, learnt from the pixels already decoded: factors for the symbols of Cg.
 
 Integer arithmetic only: this file reaches the bit stream.
 
@@ -37,7 +37,7 @@ from hvpzip.ans.backend import kernels
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, reweight, window_edges, window_starts
 from hvpzip.codec.colours.matrices import KERNELS, cell_of, reachable
 
-__all__ = ["Factors", "Lattice", "cost"]
+__all__ = ["ColourModel", "Factors", "cost"]
 
 Int64Array = NDArray[np.int64]
 
@@ -68,29 +68,29 @@ def _around_class() -> NDArray[np.int16]:
 class Factors(NamedTuple):
     """What is learnt: int64 factors in 1..``MAX_FACTOR`` of the contexts of Cg and of the scores of Co."""
 
-    last: Int64Array
-    second: Int64Array
+    cg: Int64Array
+    co: Int64Array
 
 
-class Lattice:
+class ColourModel:
     """What is known of a group's colours. Encoder and decoder feed it the same pixels in the same order.
 
     Attributes:
-        factors, second_factors: The factors in force, all ``UNIT`` at first; replaced, never changed, by learning.
+        cg_factors, co_factors: The factors in force, all ``UNIT`` at first; replaced, never changed, by learning.
     """
 
-    def __init__(self, matrix: int, second: bool, factors: Factors | None = None) -> None:
-        """matrix: an index into ``MATRICES``. second: whether Co is reweighted too. factors: those to start from."""
-        self.second = second
+    def __init__(self, matrix: int, co: bool, factors: Factors | None = None) -> None:
+        """matrix: an index into ``MATRICES``. co: whether Co is reweighted too. factors: those to start from."""
+        self.co = co
         contexts = SEEN * AROUND * PAIRS * 2
         start = Factors(np.full(contexts, UNIT, np.int64), np.full(_SCORES, UNIT, np.int64)) if factors is None else factors
-        self.factors, self.second_factors = start
+        self.cg_factors, self.co_factors = start
         self._colours = np.zeros(1 << 26, np.uint8)  # times seen, at most 255, by ``cell_of``; most of it is never touched
         self._pairs = np.zeros(1 << 18, np.int32)  # times seen, by the lower bits of ``cell_of``
         self._reachable = reachable(matrix) if matrix else None
         self._seen, self._around = _seen_class() * (AROUND * PAIRS), _around_class() * PAIRS
         self._expected = np.zeros(contexts, np.int64)
-        self._second: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
+        self._co_asked: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
 
     def add(self, pixels: NDArray[np.integer]) -> None:
         """Count pixels (Y, Co, Cg), integers ``(3, n)``. Damaged files may hold colours outside the cube: they are not counted."""
@@ -104,15 +104,15 @@ class Lattice:
         found, times = np.unique(cell[inside] & _PAIR, return_counts=True)
         self._pairs[found] = np.minimum(self._pairs[found] + times, _PAIR_LIMIT)
 
-    def reweight(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
-        """The mixtures of Cg, reweighted. Remembers the expectations for ``learn``.
+    def reweight_cg(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
+        """The mixtures of Cg, reweighted. Remembers the expectations for ``learn_cg``.
 
         mixture: N of them. y, co: int64 (N,), 0..255 and -255..255. lo, hi: the alphabet of Cg, within -255..255.
         """
         first = window_starts(mixture, lo, hi)
         self._y, self._co, self._first = y, co, first
         # Context -1 stands for a colour outside the cube.
-        padded = np.append(self.factors, 0)
+        padded = np.append(self.cg_factors, 0)
         expected = np.zeros(padded.size, np.int64)
         if compiled := kernels(first.size * WINDOW, KERNELS):
             result = empty_windows(mixture, lo, hi, first)
@@ -138,29 +138,29 @@ class Lattice:
         self._expected = expected[:-1]
         return result
 
-    def learn(self, cg: Int64Array) -> None:
-        """Adapt the factors to the symbols (N,) that the mixtures of the last ``reweight`` had to code."""
+    def learn_cg(self, cg: Int64Array) -> None:
+        """Adapt the factors to the symbols (N,) that the mixtures of the last ``reweight_cg`` had to code."""
         place = cg - self._first
         rows = np.flatnonzero((place >= 0) & (place < WINDOW))
         true = self._contexts(self._y[rows], self._co[rows], cg[rows], 1)[:, 0]
-        came = np.bincount(true[true >= 0], minlength=self.factors.size)
-        self.factors = _adapted(self.factors, came, self._expected)
+        came = np.bincount(true[true >= 0], minlength=self.cg_factors.size)
+        self.cg_factors = _adapted(self.cg_factors, came, self._expected)
 
-    def reweight_second(
-        self, mixture: Mixture, last: Callable[[Int64Array], Mixture], slope: Int64Array, y: Int64Array, lo: int, hi: int
+    def reweight_co(
+        self, mixture: Mixture, cg_given: Callable[[Int64Array], Mixture], slope: Int64Array, y: Int64Array, lo: int, hi: int
     ) -> Reweighted:
         """The mixtures of Co, reweighted by what Cg could be.
 
-        last: the mixtures of Cg given values of Co (N,). slope: how Cg's means move with Co, int64 (N,) in 1/64.
+        cg_given: the mixtures of Cg given values of Co (N,). slope: how Cg's means move with Co, int64 (N,) in 1/64.
         """
         first = window_starts(mixture, lo, hi) + (WINDOW - CO_SPAN) // 2
-        given = last(first + CO_SPAN // 2)
+        given = cg_given(first + CO_SPAN // 2)
         first_cg = window_starts(given, lo, hi) + (WINDOW - CG_SPAN) // 2
-        weights, expected = self.second_factors, np.zeros(_SCORES, np.int64)
+        weights, expected = self.co_factors, np.zeros(_SCORES, np.int64)
         kinds = np.empty((y.size, CO_SPAN), np.uint8)
-        self._second = (first, kinds, expected)
+        self._co_asked = (first, kinds, expected)
         if compiled := kernels(first.size * WINDOW, KERNELS):
-            result, of_context = empty_windows(mixture, lo, hi, first, CO_SPAN), np.append(self.factors, 0).astype(np.uint16)
+            result, of_context = empty_windows(mixture, lo, hi, first, CO_SPAN), np.append(self.cg_factors, 0).astype(np.uint16)
             columns = [np.ascontiguousarray(column, np.int64) for column in (y, first_cg, slope)]
             inputs = self._counts(compiled), result.parameters(), result._replace(mixture=given).parameters()
             settings, windows = (of_context, weights.astype(np.uint32), CG_SPAN, *_kind_tables(), PRECISION, UNIT), result.windows()
@@ -186,14 +186,14 @@ class Lattice:
 
         return reweight(mixture, lo, hi, first, weigh, watch, CO_SPAN)
 
-    def learn_second(self, co: Int64Array) -> None:
-        """Adapt the factors of the second colour, as ``learn`` does those of the last."""
-        assert self._second is not None
-        first, kinds, expected = self._second
+    def learn_co(self, co: Int64Array) -> None:
+        """Adapt the factors of Co, as ``learn_cg`` does those of Cg."""
+        assert self._co_asked is not None
+        first, kinds, expected = self._co_asked
         place = co - first
         rows = np.flatnonzero((place >= 0) & (place < CO_SPAN))
         came = np.bincount(kinds[rows, place[rows]], minlength=_SCORES)
-        self.second_factors = _adapted(self.second_factors, came, expected)
+        self.co_factors = _adapted(self.co_factors, came, expected)
 
     def _factors_by_colour(self, y: Int64Array, first: Int64Array, first_cg: Int64Array, slope: Int64Array) -> NDArray[np.uint16]:
         """Factors of all colours that may be asked for, by cell; others are 0: uint16 (2**26,)."""
@@ -210,7 +210,7 @@ class Lattice:
         lengths = (high - low)[lines_y, lines_bin] + 1
         order = np.argsort(lengths, kind="stable")  # lines of a block are as long as its longest
         found = np.zeros(1 << 26, np.uint16)
-        padded = np.append(self.factors, 0).astype(np.uint16)
+        padded = np.append(self.cg_factors, 0).astype(np.uint16)
         for start in range(0, order.size, 1 << 8):
             part = order[start : start + (1 << 8)]
             line_y, line_bin, length = np.repeat(lines_y[part], 16), np.repeat(lines_bin[part], 16), int(lengths[part[-1]])
@@ -242,7 +242,7 @@ class Lattice:
             context = np.empty((first.size, length), np.int16)
             columns = [np.ascontiguousarray(array, np.int64) for array in (y, co, first)]
             compiled.contexts(
-                self._counts(compiled), *columns, length, np.append(np.arange(self.factors.size), -1).astype(np.int16), context.ravel()
+                self._counts(compiled), *columns, length, np.append(np.arange(self.cg_factors.size), -1).astype(np.int16), context.ravel()
             )
             return context
         cg: NDArray[np.int32] = first.astype(np.int32)[:, None] + np.arange(-REACH, length + REACH).astype(np.int32)

@@ -36,7 +36,7 @@ _WHOLE: Final = 256  # the weight of one guess in its sums
 _MOST: Final = 65000  # a guess is never taken for quite certain
 
 
-class _Sight(NamedTuple):
+class _Prediction(NamedTuple):
     """What a front is predicted from, and the predictions, until its values are known."""
 
     near: Neighbours
@@ -73,7 +73,7 @@ class Channel:
         self._bias = Sums(1024, 255)
         self._spread = Sums(480, 1023)
         self._guesses = [Sums(1024, 255 * _WHOLE) for _ in range(_GUESSES)]
-        self._sight: _Sight | None = None
+        self._sight: _Prediction | None = None
 
     def mixture(self, front: Front) -> Mixture:
         """What the samples of the front are expected to be."""
@@ -102,7 +102,7 @@ class Channel:
         found = np.clip(np.stack(guesses), self.low, self.high)
         contexts, weights, new = self._weigh(front, found, centre, spread)
         trust = ONE // ((energy >> 3) + 8)
-        self._sight = _Sight(
+        self._sight = _Prediction(
             near, stacked, clipped, blend, centre, trust, spread, bias_context, spread_context, found, contexts, weights, new
         )
         return _mixture(found, weights, centre, spread)

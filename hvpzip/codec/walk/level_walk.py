@@ -18,10 +18,10 @@ from hvpzip.nn.network import Head, LevelNetwork, State
 from hvpzip.nn.parameters import Parameters
 from hvpzip.nn.weights import Model
 
-__all__ = ["Scout", "Sight", "Walker"]
+__all__ = ["ExactPass", "ExactStates", "LevelWalk"]
 
 
-class Walker:
+class LevelWalk:
     """What encoder and decoder share: the network's states of a level, units laid onto its grid, and the account of the stack."""
 
     def __init__(self, model: Model, channels: int, heads: Mapping[tuple[int, int], Head] | None = None, *, measured: bool = False) -> None:
@@ -81,7 +81,7 @@ class Walker:
         return Parameters(prediction, 0, level.sizes[level.schedule.steps[index].unit], self.model.config.components)
 
 
-class Sight(NamedTuple):
+class ExactStates(NamedTuple):
     """What the encoder knows of a level before it codes it: all that does not depend on latents.
 
     Attributes:
@@ -93,10 +93,10 @@ class Sight(NamedTuple):
     parameters: dict[int, Parameters]
 
 
-class Scout(Walker):
+class ExactPass(LevelWalk):
     """Walks the levels in the decoder's order, which the exact units alone allow."""
 
-    def level(self, level: Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> Sight:
+    def level(self, level: Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> ExactStates:
         before: dict[str, State] = {}
         parameters: dict[int, Parameters] = {}
         exact = exact_steps(level, path)
@@ -109,4 +109,4 @@ class Scout(Walker):
                 before[step.unit] = state
             if position + 1 < len(exact):
                 state = self.reveal(level, state, index, bands[step.unit])
-        return Sight(before, parameters)
+        return ExactStates(before, parameters)

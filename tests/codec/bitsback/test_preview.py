@@ -59,7 +59,7 @@ def split_payload(group, depth, split):
         if split & 4 and not shift:
             part = part - (group[:, :, channels] >> 8)
         data = plain.encode((part & 255).astype(np.uint8) if split & 2 else part, part_depth)
-        payload += (varint.encode(len(data)) if number + 1 < len(places) else b"") + data
+        payload += (varint.write(len(data)) if number + 1 < len(places) else b"") + data
     return payload
 
 

@@ -12,9 +12,9 @@ from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, reweight, window_starts
 from hvpzip.codec.bitsback import group_codec
-from hvpzip.codec.bitsback.group_codec import LATTICE_MARK, SECOND, decode_group, encode_group, inspect_group
+from hvpzip.codec.bitsback.group_codec import CO_FLAG, COLOURS_MARK, decode_group, encode_group, inspect_group
 from hvpzip.codec.colours import matrices, reweighting
-from hvpzip.codec.colours.colour_model import Lattice, cost
+from hvpzip.codec.colours.colour_model import ColourModel, cost
 from hvpzip.codec.colours.matrices import MATRICES, cell_of, choose_matrix, reachable
 from hvpzip.errors import CorruptError
 from hvpzip.transform import colour
@@ -119,8 +119,8 @@ def test_reached_colours_agree_with_the_table_of_all():
 def test_a_photo_with_a_lattice_shrinks_and_comes_back(tiny_model, kind, monkeypatch):
     samples = photo(kind, 96)
     payload, report = encode_group(samples, tiny_model, 1)
-    assert payload[0] == LATTICE_MARK
-    assert report.matrix == payload[1] % SECOND == {"jpeg": 1, "photo cd": 8}[kind]
+    assert payload[0] == COLOURS_MARK
+    assert report.matrix == payload[1] % CO_FLAG == {"jpeg": 1, "photo cd": 8}[kind]
     decoded, found = inspect_group(payload, samples.shape, 8, tiny_model)
     assert np.array_equal(decoded, samples)
     assert (found.matrix, found.path, found.lanes, found.stack_curve) == (report.matrix, report.path, report.lanes, report.stack_curve)
@@ -145,14 +145,14 @@ def test_flat_and_gray_pictures_are_left_as_they_are(tiny_model, samples, monkey
     height=st.integers(1, 40),
     width=st.integers(1, 40),
     matrix=st.integers(0, len(MATRICES) - 1),
-    second=st.booleans(),
+    co=st.booleans(),
 )
-def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height, width, matrix, second):
+def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height, width, matrix, co):
     rng = np.random.default_rng(seed)
     samples = rng.choice(np.array([0, 1, 128, 200, 255], np.uint8), (3, height, width))
     with (
-        mock.patch.object(reweighting, "LATTICE_WORTH", -(1 << 60)),
-        mock.patch.object(reweighting, "SECOND_WORTH", 1 << 40 if second else 0),
+        mock.patch.object(reweighting, "COLOURS_WORTH_BITS_256", -(1 << 60)),
+        mock.patch.object(reweighting, "CO_WORTH", 1 << 40 if co else 0),
         mock.patch.object(group_codec, "choose_matrix", return_value=matrix),
     ):
         payload, report = encode_group(samples, tiny_model, 1)
@@ -166,7 +166,7 @@ def test_other_maps_are_never_reweighted_and_a_file_that_says_so_is_refused(tiny
     payload, report = encode_group(samples, model, 1)
     assert report.matrix is None
     with pytest.raises(CorruptError, match="lattice"):
-        decode_group(bytes([LATTICE_MARK, 0]) + payload, samples.shape, 8, model)
+        decode_group(bytes([COLOURS_MARK, 0]) + payload, samples.shape, 8, model)
 
 
 @pytest.mark.parametrize("damage", [b"\xff", b"\xff\x01", b"\xff\x06\x00\x00", b"\xff\x20\x00\x00", b"\xff\x00\xff\x00\x00"])
@@ -189,16 +189,16 @@ def test_numba_and_numpy_learn_the_same_factors_and_write_the_same_intervals():
     results = []
     for backend in ("numpy", "numba"):
         with mock.patch.dict(os.environ, HVPZIP_KERNELS=backend):
-            known = Lattice(1, second=True)
+            known = ColourModel(1, co=True)
             known.add(pixels[:, ::2])
-            found = known.reweight(mixture, *pixels[:2, 1::2], -255, 255)
-            known.learn(pixels[2, 1::2])
+            found = known.reweight_cg(mixture, *pixels[:2, 1::2], -255, 255)
+            known.learn_cg(pixels[2, 1::2])
             other = mixtures(np.random.default_rng(2), pixels.shape[1] // 2, 30)
             slope = np.random.default_rng(3).integers(-80, 81, pixels.shape[1] // 2)
-            second = known.reweight_second(other, lambda co: Mixture(mixture.mean + co, *mixture[1:]), slope, pixels[0, 1::2], -255, 255)
-            known.learn_second(pixels[1, 1::2])
-            assert (known.second_factors != UNIT).sum() > 3
-            results.append((found.edges, found.total, found.excess, known.factors, second.edges, second.total, known.second_factors))
+            co = known.reweight_co(other, lambda co: Mixture(mixture.mean + co, *mixture[1:]), slope, pixels[0, 1::2], -255, 255)
+            known.learn_co(pixels[1, 1::2])
+            assert (known.co_factors != UNIT).sum() > 3
+            results.append((found.edges, found.total, found.excess, known.cg_factors, co.edges, co.total, known.co_factors))
     for one, other in zip(*results, strict=True):
         assert np.array_equal(one, other)
 

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.damage import cut, seal
-from hvpzip import container
+from hvpzip import container, varint
 from hvpzip.api.pictures import sections_of
 from hvpzip.codec import plain, raster, rewrites
 from hvpzip.image_io import CHANNELS, Chunk, Form, Kind
-from hvpzip.varint import encode
 
 HERE = Path(__file__).parent
 METADATA = (
@@ -92,7 +91,7 @@ def good() -> Iterator[tuple[str, str, bytes, str]]:
     samples = samples_of(form)
     digest = hashlib.sha256(little_endian(samples)).hexdigest()
     parts = [plain.encode(part.astype(np.uint8), 8) for byte in (samples >> 8, samples & 255) for part in (byte[..., :3], byte[..., 3:])]
-    payload = b"\3" + b"".join(encode(len(part)) + part for part in parts[:-1]) + parts[-1]
+    payload = b"\3" + b"".join(varint.write(len(part)) + part for part in parts[:-1]) + parts[-1]
     yield "good-split.hvz", "high and low bytes, colour and alpha in parts of their own", file_of(form, payload, samples, ()), digest
 
 
@@ -164,12 +163,14 @@ def features() -> Iterator[tuple[str, str, bytes, str]]:
     picture = samples_of(form)
     colour, alpha = plain.encode(picture[..., :3], 8), plain.encode(picture[..., 3:], 8)
     yield row(
-        "split-alpha", "alpha in a part of its own", file_of(form, b"\1" + encode(len(colour)) + colour + alpha, picture, ()), picture
+        "split-alpha", "alpha in a part of its own", file_of(form, b"\1" + varint.write(len(colour)) + colour + alpha, picture, ()), picture
     )
     form = Form(Kind.GRAY, 16)
     doubled = samples_of(Form(Kind.GRAY, 8)).astype(np.uint16) * np.uint16(257)
     high, low = plain.encode((doubled >> 8).astype(np.uint8), 8), plain.encode(np.zeros(doubled.shape, np.uint8), 8)
-    yield row("split-difference", "low bytes less high bytes", file_of(form, b"\6" + encode(len(high)) + high + low, doubled, ()), doubled)
+    yield row(
+        "split-difference", "low bytes less high bytes", file_of(form, b"\6" + varint.write(len(high)) + high + low, doubled, ()), doubled
+    )
     form = Form(Kind.PALETTE, 2, bytes(range(12)))
     picture = samples_of(form)
     palette = container.Section(container.FORM_SECTION, b"\4\x0c" + form.palette)
