@@ -62,8 +62,8 @@ def plan_reweighting(
     matrix: int,
     co: bool = True,
 ) -> Reweighting | None:
-    """Learn the colours in the decoder's order, of both colours if ``co``; None where it does not pay. ``bands`` and ``exact_states``: finest
-    first, as the levels.
+    """Learn the colours in the decoder's order, of both colours if ``co``; None where it does not pay. ``bands`` and ``exact_states``:
+    finest first, as the levels.
     """
     known = ColourModel(matrix, co)
     known.add(base.reshape(3, -1))

@@ -151,7 +151,7 @@ def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height
     rng = np.random.default_rng(seed)
     samples = rng.choice(np.array([0, 1, 128, 200, 255], np.uint8), (3, height, width))
     with (
-        mock.patch.object(reweighting, "COLOURS_WORTH_BITS_256", -(1 << 60)),
+        mock.patch.object(reweighting, "COLOURS_WORTH", -(1 << 60)),
         mock.patch.object(reweighting, "CO_WORTH", 1 << 40 if co else 0),
         mock.patch.object(group_codec, "choose_matrix", return_value=matrix),
     ):
@@ -165,12 +165,12 @@ def test_other_maps_are_never_reweighted_and_a_file_that_says_so_is_refused(tiny
     samples, model = photo("jpeg", 64), tiny_models(transform)
     payload, report = encode_group(samples, model, 1)
     assert report.matrix is None
-    with pytest.raises(CorruptError, match="lattice"):
+    with pytest.raises(CorruptError, match="colour model"):
         decode_group(bytes([COLOURS_MARK, 0]) + payload, samples.shape, 8, model)
 
 
 @pytest.mark.parametrize("damage", [b"\xff", b"\xff\x01", b"\xff\x06\x00\x00", b"\xff\x20\x00\x00", b"\xff\x00\xff\x00\x00"])
-def test_damaged_lattice_parameters_are_refused(tiny_model, damage):
+def test_damaged_colour_parameters_are_refused(tiny_model, damage):
     with pytest.raises(CorruptError):
         decode_group(damage, (3, 8, 8), 8, tiny_model)
 
