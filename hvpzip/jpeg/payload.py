@@ -43,7 +43,7 @@ def pack(file: bytes, facts: JpegFacts) -> bytes:
     smaller = transcoding.transcoded(file)
     if smaller is not None and len(smaller) < len(file) and _comes_back(smaller, file, facts):
         packing, data = _JPEG_XL, smaller
-    return bytes((packing,)) + varint.encode(len(file)) + hashlib.sha256(file).digest() + data
+    return bytes((packing,)) + varint.write(len(file)) + hashlib.sha256(file).digest() + data
 
 
 def _comes_back(smaller: bytes, file: bytes, facts: JpegFacts) -> bool:
@@ -61,7 +61,7 @@ def kept(payload: bytes) -> Kept:
     if payload[0] >= len(PACKINGS):
         raise UnsupportedVersionError(f"a JPEG file packed in the way {payload[0]} is unknown to this hvpzip; a newer one may read it")
     try:
-        size, start = varint.decode(memoryview(payload), 1, _LARGEST, "the size of the JPEG file")
+        size, start = varint.read(memoryview(payload), 1, _LARGEST, "the size of the JPEG file")
     except TruncatedError as error:
         raise CorruptError("the size of the JPEG file is not whole") from error
     data = payload[start + _DIGEST_BYTES :]
@@ -91,7 +91,7 @@ def unpack(payload: bytes, facts: JpegFacts) -> bytes:
 def left_of(payload: bytes) -> tuple[bytes, int] | None:
     """(bytes, size of the whole) of a stored JPEG file whose payload is damaged or cut short; None where nothing can be told apart."""
     try:
-        size, start = varint.decode(memoryview(payload), 1, _LARGEST, "the size of the JPEG file")
+        size, start = varint.read(memoryview(payload), 1, _LARGEST, "the size of the JPEG file")
     except (CorruptError, TruncatedError):
         return None
     data = payload[start + _DIGEST_BYTES :][:size]
