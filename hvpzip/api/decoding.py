@@ -5,8 +5,9 @@ such checksum: that of its coded bytes is all that is known to hold.
 """
 
 import os
+import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from hvpzip.api.encoding import NO_MODEL, GroupProgress, map_fields, samples_crc
 from hvpzip.api.records import Damage
 from hvpzip.api.runtime import checked_threads, give_back_memory, model_by_id, torch_threads
 from hvpzip.api.view import Crop, View, view_of
-from hvpzip.errors import CorruptError, UnsupportedVersionError
+from hvpzip.errors import CorruptError, ImageError, UnsupportedVersionError
 from hvpzip.source import read_source
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
     from hvpzip.api.encoding import Samples
     from hvpzip.codec.bitsback.group_codec import GroupReport
-    from hvpzip.container import Container, Group
+    from hvpzip.container import Container, Group, Header
+    from hvpzip.image_io import Form, Picture
     from hvpzip.nn.weights import Model
     from hvpzip.transform.tiling import Tile
 
 __all__ = ["DEFAULT_MAX_PIXELS", "Damages", "OnReport", "Opened", "decode", "open_bytes", "packed_bytes"]
 
 DEFAULT_MAX_PIXELS = 1 << 28
+_ANY_SCALE = 1 << 15  # of a JPEG file, which is decoded whole
 
 
 Damages = Callable[[Damage], None]
@@ -40,6 +43,7 @@ class Opened:
     """A file whose bytes were checked, and what of it is to be decoded.
 
     ``container`` has its whole groups, ``groups`` all of the grid, None for those that are damaged; ``lost_sections`` were damaged too.
+    ``jpeg_rest`` is what is left of a JPEG file whose group is damaged, as ``hvpzip.container.Salvaged`` has it.
     """
 
     container: "Container"
@@ -49,11 +53,54 @@ class Opened:
     tiles: "tuple[Tile, ...]"
     model: "Model | None"
     threads: int | None
+    jpeg_rest: bytes | None = None
+    _pictures: "list[Picture]" = field(default_factory=list, repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(rows, columns, channels) of what is decoded."""
         return self.view.height, self.view.width, self.container.header.channels
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the picture is wanted, at its own scale."""
+        header = self.container.header
+        return self.view == View(1, 0, 0, header.height, header.width)
+
+    def jpeg_file(self) -> bytes:
+        """The JPEG file that is kept. Raises: CorruptError if it is damaged, LimitError, LibraryError."""
+        from hvpzip import jpeg
+
+        group, header = self.groups[0], self.container.header
+        if group is None:
+            raise CorruptError("its coded bytes are damaged or missing")
+        file = jpeg.unpack(group.payload, jpeg.JpegFacts(header.width, header.height, header.channels, header.bit_depth))
+        if zlib.crc32(file) != group.samples_crc:
+            raise CorruptError("the checksum of the JPEG file does not hold")
+        return file
+
+    def form(self) -> "Form":
+        """What the samples mean, and the metadata. Raises: as ``form_of``, and as ``jpeg_file`` and reading that file do."""
+        from hvpzip.api.pictures import form_of
+
+        if not self.container.header.jpeg:
+            return form_of(self.container)
+        if self.groups[0] is None:  # salvaged: nothing is known of it but its shape
+            return _form_of_jpeg(self.container.header)
+        return self._jpeg_picture().form
+
+    def _jpeg_picture(self) -> "Picture":
+        """The picture that the JPEG file decodes to, decoded once."""
+        from hvpzip import image_io
+
+        header = self.container.header
+        if not self._pictures:
+            picture = image_io.picture_of(self.jpeg_file(), header.width * header.height, frame=0)
+            height, width, *channels = picture.samples.shape
+            if (width, height, *(channels or [1])) != (header.width, header.height, header.channels):
+                raise CorruptError(f"the JPEG file is of {width} x {height} pixels, the header says {header.width} x {header.height}")
+            self._pictures.append(picture)
+        return self._pictures[0]
 
     def rows(
         self, *, on_group: GroupProgress | None = None, on_report: OnReport | None = None, on_damage: Damages | None = None
@@ -109,6 +156,9 @@ class Opened:
 
     def _decoded(self, number: int, on_report: OnReport | None) -> "Samples":
         """Every ``step``-th row and column of one group."""
+        if self.container.header.jpeg:
+            samples = self._jpeg_picture().samples
+            return samples.reshape(*samples.shape[:2], -1)[:: self.view.step, :: self.view.step]
         from hvpzip.codec import parts
         from hvpzip.codec.bitsback import group_codec
 
@@ -131,6 +181,16 @@ class Opened:
         if step == 1 and samples_crc(samples) != group.samples_crc:
             raise CorruptError("the checksum of the decoded samples does not hold")
         return samples
+
+
+def _form_of_jpeg(header: "Header") -> "Form":
+    """What the samples of a JPEG file mean by their number. Raises: ImageError if pictures of so many are not known."""
+    from hvpzip.image_io import Form, Kind
+
+    kinds = {1: Kind.GRAY, 3: Kind.RGB, 4: Kind.CMYK}
+    if header.channels not in kinds or header.bit_depth != 8:
+        raise ImageError(f"unsupported JPEG: {header.channels} components of {header.bit_depth} bits")
+    return Form(kinds[header.channels])
 
 
 def packed_bytes(src: "str | os.PathLike[str] | IO[bytes]", max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes:
@@ -166,9 +226,10 @@ def open_bytes(
     checked_threads(threads)
     limits = container.Limits(max_pixels=max_pixels)
     groups: tuple[Group | None, ...]
+    rest = None
     if salvage:
         found = container.salvage(data, limits)
-        groups, lost = found.groups, found.lost_sections
+        groups, lost, rest = found.groups, found.lost_sections, found.jpeg_rest
         whole = tuple(group for group in groups if group is not None)
         around = len(data) - sum(len(group.payload) for group in whole)
         parsed = container.Container(header=found.header, metadata=found.metadata, groups=whole, header_bytes=around)
@@ -176,6 +237,8 @@ def open_bytes(
         parsed = container.read(data, limits)
         groups, lost = parsed.groups, 0
     header = parsed.header
+    if header.jpeg:
+        return _opened_jpeg(parsed, groups, lost, rest, view_of(header.width, header.height, _ANY_SCALE, crop, scale))
     if (header.channels not in (1, 3) or header.bit_depth != 8) and not header.parts:
         raise UnsupportedVersionError(
             f"{header.channels} channels of {header.bit_depth} bits, not in parts: this hvpzip decodes that for gray and RGB of 8 bits; "
@@ -194,6 +257,13 @@ def open_bytes(
     if len(tiles) != len(groups):
         raise CorruptError(f"{len(groups)} groups, but the header's grid has {len(tiles)}")
     return Opened(container=parsed, groups=groups, lost_sections=lost, view=view, tiles=tiles, model=model, threads=threads)
+
+
+def _opened_jpeg(parsed: "Container", groups: "tuple[Group | None, ...]", lost: int, rest: bytes | None, view: View) -> Opened:
+    from hvpzip.transform.tiling import Tile
+
+    tiles = (Tile(0, 0, parsed.header.height, parsed.header.width),)
+    return Opened(container=parsed, groups=groups, lost_sections=lost, view=view, tiles=tiles, model=None, threads=None, jpeg_rest=rest)
 
 
 def decode(

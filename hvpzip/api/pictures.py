@@ -6,20 +6,24 @@
                                                                             then has its high bit set, it may be packed by deflate
     metadata  =  packing (1 byte: 0 none, 1 deflate)  records
     record    =  name (4 bytes)  length (varint)  data
+    source    =  length in bytes (varint)  SHA-256 (32 bytes)  format (UTF-8, the rest)
 """
 
 import zlib
 from typing import TYPE_CHECKING
 
-from hvpzip.errors import CorruptError, LimitError, UnsupportedVersionError
+from hvpzip.errors import CorruptError, FormatError, LimitError, UnsupportedVersionError
 
 if TYPE_CHECKING:
     from hvpzip.container import Container, Section
-    from hvpzip.image_io import Chunk, Form
+    from hvpzip.image_io import Chunk, Form, SourceFile
 
-__all__ = ["form_of", "sections_of"]
+__all__ = ["form_of", "sections_of", "source_of", "source_section"]
 
 _PACKED = 0x80  # in the byte of the kind
+_DIGEST_BYTES = 32
+_MAX_FORMAT_NAME = 32
+_MAX_SOURCE_BYTES = (1 << 42) - 1
 _MAX_FORM = 2 + 768 + 256
 
 
@@ -73,6 +77,35 @@ def form_of(parsed: "Container") -> "Form":
         if section.type == METADATA_SECTION:
             form = form._replace(chunks=form.chunks + tuple(_records(section.data)))
     return form
+
+
+def source_section(file: "SourceFile") -> "Section":
+    """The section that says what the picture was read from."""
+    from hvpzip.container import SOURCE_SECTION, Section
+    from hvpzip.varint import encode
+
+    return Section(SOURCE_SECTION, encode(file.byte_count) + file.sha256 + file.format.encode())
+
+
+def source_of(parsed: "Container") -> "SourceFile | None":
+    """What the picture was read from, or the JPEG file that is kept; None if the file does not say it, or not in a way that is known."""
+    from hvpzip import jpeg
+    from hvpzip.container import SOURCE_SECTION
+    from hvpzip.image_io import SourceFile
+    from hvpzip.varint import decode
+
+    if parsed.header.jpeg and parsed.groups:
+        found = jpeg.kept(parsed.groups[0].payload)
+        return SourceFile("JPEG", found.size_bytes, found.sha256)
+    for data in (section.data for section in parsed.metadata if section.type == SOURCE_SECTION):
+        try:
+            size, start = decode(memoryview(data), 0, _MAX_SOURCE_BYTES, "the length of the source")
+            name = data[start + _DIGEST_BYTES :].decode()
+        except (FormatError, UnicodeDecodeError):
+            continue
+        if 0 < len(name) <= _MAX_FORMAT_NAME and name.isprintable():
+            return SourceFile(name, size, data[start : start + _DIGEST_BYTES])
+    return None
 
 
 def _deflated(data: bytes) -> bytes:

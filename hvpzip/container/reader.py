@@ -23,10 +23,10 @@ from hvpzip.container.layout import (
 )
 from hvpzip.errors import CorruptError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
 
-__all__ = ["Cursor", "read", "read_group", "read_head", "read_header", "read_section", "read_start"]
+__all__ = ["LARGEST_LENGTH", "Cursor", "read", "read_group", "read_head", "read_header", "read_section", "read_start"]
 
 _LARGEST_FLAGS = (1 << 28) - 1
-_LARGEST_LENGTH = (1 << 42) - 1
+LARGEST_LENGTH = (1 << 42) - 1
 _SMALLEST_SECTION = 1 + 1 + CRC_BYTES
 _SMALLEST_GROUP = 1 + CRC_BYTES + CRC_BYTES
 
@@ -191,7 +191,7 @@ def read_section(cursor: Cursor, number: int, count: int, limits: Limits, budget
     cursor has passed the section."""
     start, what = cursor.offset, f"metadata section {number + 1} of {count}"
     kind = cursor.varint(_LARGEST_FLAGS, what)
-    length = cursor.varint(_LARGEST_LENGTH, what)
+    length = cursor.varint(LARGEST_LENGTH, what)
     if length > budget:
         raise LimitError(f"{what} takes the metadata over the limit of {limits.max_metadata_bytes} bytes")
     data = cursor.take(length, what)
@@ -204,7 +204,7 @@ def read_section(cursor: Cursor, number: int, count: int, limits: Limits, budget
 def read_group(cursor: Cursor, number: int, count: int, file_mark: bytes) -> Group:
     """Group ``number``, counted from 0. Raises as ``read`` does; where the checksum does not hold, the cursor has passed the group."""
     start, what = cursor.offset, f"group {number + 1} of {count}"
-    length = cursor.varint(_LARGEST_LENGTH, what)
+    length = cursor.varint(LARGEST_LENGTH, what)
     samples_crc = cursor.crc(what)
     payload = cursor.take(length, what)
     _check_record(cursor, start, number, what, file_mark)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hvpzip import varint
 from hvpzip.container.checksum import CRC_BYTES
 from hvpzip.container.layout import Group, Header, Limits, Section
-from hvpzip.container.reader import Cursor, read_group, read_section, read_start
+from hvpzip.container.reader import LARGEST_LENGTH, Cursor, read_group, read_section, read_start
 from hvpzip.errors import CorruptError, FormatError, LimitError, TruncatedError, UnsupportedVersionError
 
 __all__ = ["Salvaged", "salvage"]
@@ -25,12 +25,16 @@ _DAMAGED_IN_A_ROW = 2  # groups that the way backwards may pass: more would let 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Salvaged:
-    """The header, the sections that are whole, every group that is whole (None for the others), and how many sections were lost."""
+    """The header, the sections that are whole, every group that is whole (None for the others), and how many sections were lost.
+
+    ``jpeg_rest``: where the group of a JPEG file is damaged or cut short, its payload as it stands, with whatever follows it; else None.
+    """
 
     header: Header
     metadata: tuple[Section, ...]
     groups: tuple[Group | None, ...]
     lost_sections: int
+    jpeg_rest: bytes | None = None
 
 
 def salvage(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> Salvaged:
@@ -50,6 +54,7 @@ def salvage(data: bytes | bytearray | memoryview, limits: Limits | None = None) 
     file_mark = whole[cursor.offset - CRC_BYTES : cursor.offset]
     metadata, floor, in_step = _sections(cursor, num_sections, limits, file_mark)
     found: dict[int, Group] = {}
+    payloads = cursor.offset
     for number in range(header.num_groups if in_step else 0):
         start = cursor.offset
         try:
@@ -63,7 +68,19 @@ def salvage(data: bytes | bytearray | memoryview, limits: Limits | None = None) 
     search = _Search(whole, header.num_groups, file_mark, found, floor)
     search.backwards(len(whole), header.num_groups - 1, _DAMAGED_IN_A_ROW)
     groups = tuple(found.get(number) for number in range(header.num_groups))
-    return Salvaged(header=header, metadata=metadata, groups=groups, lost_sections=num_sections - len(metadata))
+    rest = _payload_from(whole, payloads) if header.jpeg and not found and in_step else None
+    return Salvaged(header=header, metadata=metadata, groups=groups, lost_sections=num_sections - len(metadata), jpeg_rest=rest)
+
+
+def _payload_from(data: bytes, start: int) -> bytes | None:
+    """The payload of the group that begins at ``start``, unchecked, and all that follows it; None if its beginning cannot be found."""
+    cursor = Cursor(memoryview(data))
+    cursor.offset = start
+    try:
+        cursor.varint(LARGEST_LENGTH, "the group")
+    except FormatError:
+        return None
+    return data[cursor.offset + CRC_BYTES :] or None
 
 
 def _sections(cursor: Cursor, count: int, limits: Limits, file_mark: bytes) -> tuple[tuple[Section, ...], int, bool]:
