@@ -81,25 +81,24 @@ def form_of(parsed: "Container") -> "Form":
 
 def source_section(file: "SourceFile") -> "Section":
     """The section that says what the picture was read from."""
+    from hvpzip import varint
     from hvpzip.container import SOURCE_SECTION, Section
-    from hvpzip.varint import encode
 
-    return Section(SOURCE_SECTION, encode(file.byte_count) + file.sha256 + file.format.encode())
+    return Section(SOURCE_SECTION, varint.write(file.byte_count) + file.sha256 + file.format.encode())
 
 
 def source_of(parsed: "Container") -> "SourceFile | None":
     """What the picture was read from, or the JPEG file that is kept; None if the file does not say it, or not in a way that is known."""
-    from hvpzip import jpeg
+    from hvpzip import jpeg, varint
     from hvpzip.container import SOURCE_SECTION
     from hvpzip.image_io import SourceFile
-    from hvpzip.varint import decode
 
     if parsed.header.jpeg and parsed.groups:
         found = jpeg.kept(parsed.groups[0].payload)
         return SourceFile("JPEG", found.size_bytes, found.sha256)
     for data in (section.data for section in parsed.metadata if section.type == SOURCE_SECTION):
         try:
-            size, start = decode(memoryview(data), 0, _MAX_SOURCE_BYTES, "the length of the source")
+            size, start = varint.read(memoryview(data), 0, _MAX_SOURCE_BYTES, "the length of the source")
             name = data[start + _DIGEST_BYTES :].decode()
         except (FormatError, UnicodeDecodeError):
             continue
