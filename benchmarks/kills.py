@@ -38,7 +38,7 @@ folder, hidden = sys.argv[1:]
 os.chdir(folder)
 if hidden == "hidden":
     from hvpzip import atomic
-    atomic._open_nameless = lambda folder: None
+    atomic._open_nameless = lambda folder, mode: None
 from hvpzip.cli import main
 sys.exit(max(main(command) for command in {COMMANDS}))
 """
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plain", action="store_true", help="take pictures that no model codes: quick")
     options = parser.parse_args(arguments)
     if options.hidden:
-        atomic._open_nameless = lambda folder: None
+        atomic._open_nameless = lambda folder, mode: None
     chance = random.Random(options.seed)
     outputs: collections.Counter[str] = collections.Counter()
     with tempfile.TemporaryDirectory(prefix="kills-") as scratch:

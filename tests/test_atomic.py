@@ -18,12 +18,12 @@ from hvpzip.atomic import atomic_write
 def way(request, monkeypatch):
     """Files without a name until the end, where the system has them, and files with a hidden one, as on all other systems."""
     if request.param == "hidden":
-        monkeypatch.setattr(atomic, "_open_nameless", lambda folder: None)
+        monkeypatch.setattr(atomic, "_open_nameless", lambda folder, mode: None)
     return request.param
 
 
 def no_nameless_files(folder: Path) -> bool:
-    opened = atomic._open_nameless(folder)
+    opened = atomic._open_nameless(folder, 0o600)
     if opened is not None:
         opened.close()
     return opened is None
@@ -93,7 +93,7 @@ def test_a_killed_process_leaves_the_old_state_and_at_most_a_hidden_file(tmp_pat
         import os, signal
         from hvpzip import atomic
         if {way == "hidden"}:
-            atomic._open_nameless = lambda folder: None
+            atomic._open_nameless = lambda folder, mode: None
         with atomic.atomic_write({str(target)!r}, overwrite={overwrite}) as out:
             out.write(b"half of the n")
             out.flush()
@@ -165,6 +165,47 @@ def test_permissions_follow_the_umask(tmp_path, overwrite, umask, mode):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o666])
+def test_a_mode_that_is_given_is_kept_whatever_the_umask_and_nobody_else_reads_meanwhile(tmp_path, overwrite, mode, links, request):
+    if not links:
+        request.getfixturevalue("no_hard_links")
+    before = os.umask(0o022)
+    try:
+        with atomic_write(tmp_path / "a", overwrite=overwrite, mode=mode) as out:
+            out.write(b"x")
+            assert stat.S_IMODE(os.fstat(out.fileno()).st_mode) & 0o077 == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == mode
+
+
+def test_a_symbolic_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    real = tmp_path / "real"
+    (tmp_path / "there").mkdir()
+    real.write_bytes(b"old")
+    (tmp_path / "there" / "link").symlink_to("../real")
+    with atomic_write(tmp_path / "there" / "link", overwrite=True) as out:
+        out.write(b"new")
+    assert os.readlink(tmp_path / "there" / "link") == "../real"
+    assert real.read_bytes() == b"new"
+    assert not real.is_symlink()
+    assert os.listdir(tmp_path / "there") == ["link"]
+    real.unlink()
+    with atomic_write(tmp_path / "there" / "link", overwrite=True) as out:
+        out.write(b"first")
+    assert real.read_bytes() == b"first"
+
+
+def test_a_link_that_leads_to_itself_is_refused(tmp_path):
+    (tmp_path / "a").symlink_to("a")
+    with pytest.raises(OSError, match="leads to itself"), atomic_write(tmp_path / "a", overwrite=True) as out:
+        out.write(b"x")
+    assert os.listdir(tmp_path) == ["a"]
 
 
 def test_a_missing_folder_is_an_error_that_names_it(tmp_path):

@@ -9,6 +9,8 @@ import errno
 import hashlib
 import io
 import os
+import re
+import stat
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
@@ -32,6 +34,7 @@ __all__ = ["StrPath", "compress_file", "decompress_file", "refuse_early", "same_
 
 StrPath = str | os.PathLike[str]
 
+_MAX_LINKS = 40  # as Linux
 _STREAM = "-"  # the name of a stream in records, as on the command line
 
 
@@ -77,7 +80,7 @@ def compress_file(
         on_group=on_group,
     )
 
-    with _output(target, force, times_of=src) as out:
+    with _output(target, force, like=src) as out:
         report = coded.write_to(out)
         facts = describe_container(coded.container(report.header_bytes), _name(src))
         del coded  # the payloads are read back
@@ -141,7 +144,7 @@ def decompress_file(
     height, width, _ = opened.shape
     damaged: list[Damage] = []
     digest = hashlib.blake2b()
-    with _output(target, force, times_of=src) as out:
+    with _output(target, force, like=src) as out:
         writer = image_io.row_writer(out, kind, width, height, form)
         for rows in opened.rows(on_group=on_group, on_damage=damaged.append if salvage else None):
             writer.write(rows)
@@ -217,9 +220,9 @@ def refuse_early(src: StrPath | BinaryIO, target: str | BinaryIO, force: bool) -
 
 
 @contextlib.contextmanager
-def _output(target: str | BinaryIO, force: bool, *, times_of: StrPath | BinaryIO) -> Iterator[BinaryIO]:
-    """A context that gives a file to write to and to read back from. When the block ends well, a file gets its name, and a stream its
-    bytes; otherwise nothing is left."""
+def _output(target: str | BinaryIO, force: bool, *, like: StrPath | BinaryIO) -> Iterator[BinaryIO]:
+    """A context that gives a file to write to and to read back from. When the block ends well, a file gets its name, with the times and the
+    permissions of the source ``like``, and a stream its bytes; otherwise nothing is left."""
     if not isinstance(target, str) or _is_device(target):
         buffer = io.BytesIO()
         yield buffer
@@ -231,19 +234,27 @@ def _output(target: str | BinaryIO, force: bool, *, times_of: StrPath | BinaryIO
             target.flush()
         return
     try:
-        with atomic_write(target, overwrite=force) as out:
+        source = os.stat(like) if isinstance(like, str | os.PathLike) else None
+        mode = stat.S_IMODE(source.st_mode) & 0o777 if source is not None and stat.S_ISREG(source.st_mode) else None
+        with atomic_write(target, overwrite=force, mode=mode) as out:
             yield out
             out.flush()
-            if isinstance(times_of, str | os.PathLike) and os.utime in os.supports_fd:
-                times = os.stat(times_of)
-                os.utime(out.fileno(), ns=(times.st_atime_ns, times.st_mtime_ns))
+            if source is not None and os.utime in os.supports_fd:
+                os.utime(out.fileno(), ns=(source.st_atime_ns, source.st_mtime_ns))
     except OSError as error:
         # The system may name the hidden file, which tells nobody anything.
         raise OSError(error.errno, error.strerror, target) from error
 
 
 def _is_device(path: str) -> bool:
-    """Whether the path is there and neither file nor folder: such a thing (a pipe, /dev/null) is written to, never replaced."""
+    """Whether the path is there and neither file nor folder, or an open file by its number, as /dev/stdout is: such a thing is written to,
+    never replaced."""
+    for _ in range(_MAX_LINKS):
+        if re.fullmatch(r"/(proc/[^/]+/(task/[^/]+/)?fd|dev/fd)/\d+", path):
+            return os.path.exists(path) and not os.path.isdir(path)
+        if not os.path.islink(path):
+            break
+        path = os.path.join(os.path.dirname(path), os.readlink(path))
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
