@@ -111,14 +111,15 @@ def measure(samples: Samples, photo: str, edit: str, model: str | None, effort: 
     from hvpzip import api, container
     from hvpzip.api.runtime import model_by_name
     from hvpzip.codec import rewrites
-    from hvpzip.codec.part import by_model
+    from hvpzip.codec.method import Part
+    from hvpzip.codec.registry import by_model
 
     picture = np.ascontiguousarray(EDITS[edit](samples))
     data = api.compress(picture, model=model, effort=effort)
     found = container.read(data)
     open_bytes = len(data)
     if found.header.parts and found.groups[0].payload[0] == rewrites.DENSE:
-        alone = by_model(picture.reshape(*picture.shape[:2], -1), model_by_name(model), effort)
+        alone = by_model(Part(picture.reshape(*picture.shape[:2], -1), 8, model_by_name(model), effort))
         open_bytes = found.header_bytes + len(alone.data) - 1  # the method is not written
     return Row(
         photo=photo,

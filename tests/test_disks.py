@@ -202,15 +202,15 @@ def test_input_that_vanishes_in_a_batch_is_one_line_and_the_others_are_done(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """2.png is deleted while 0.png is compressed."""
-    from hvpzip.codec import plain
+    from hvpzip.codec.registry import ByPlain
 
-    real = plain.encode
+    real = ByPlain.encode
 
-    def encode(*arguments: Any) -> bytes:
+    def encode(*arguments: Any) -> Any:
         (folder / "2.png").unlink(missing_ok=True)
         return real(*arguments)
 
-    monkeypatch.setattr(plain, "encode", encode)
+    monkeypatch.setattr(ByPlain, "encode", encode)
     assert main(["compress", "-q", "0.png", "1.png", "2.png", "3.png"]) == 1
     assert capsys.readouterr().err == "hvpzip: 2.png: No such file or directory\n"
     assert listing(folder) == ["0.hvz", "0.png", "1.hvz", "1.png", "3.hvz", "3.png"]
@@ -244,17 +244,17 @@ def test_input_that_changes_while_it_is_read_gives_the_old_picture_or_the_new(fo
 def test_source_that_changed_while_it_was_compressed_is_not_deleted(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from hvpzip.codec import plain
+    from hvpzip.codec.registry import ByPlain
 
-    real = plain.encode
+    real = ByPlain.encode
 
-    def encode(*arguments: Any) -> bytes:
+    def encode(*arguments: Any) -> Any:
         if (folder / "1.png").exists():
             (folder / "1.png").write_bytes((folder / "2.png").read_bytes())
             os.utime(folder / "1.png", (5, 5))
         return real(*arguments)
 
-    monkeypatch.setattr(plain, "encode", encode)
+    monkeypatch.setattr(ByPlain, "encode", encode)
     assert main(["compress", "-q", "--rm", "1.png"]) == 1
     assert "it was changed while it was read, so it was not deleted" in capsys.readouterr().err
     assert (folder / "1.png").exists()

@@ -48,6 +48,7 @@ LAYERS = {
     # Coding along the model's schedule, from what the grammar says to the group.
     "codec.plans": Layer(3, hidden=UNDER_CODEC, third_party=names("")),
     "codec.report": Layer(3, hidden=UNDER_CODEC, third_party=names("")),
+    "codec.choice": Layer(3, hidden=UNDER_CODEC),
     "codec.walk": Layer(4, hidden=UNDER_CODEC, third_party=names("numpy torch")),
     "codec.colours": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy torch numba")),
     "codec.adaptation": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy torch")),

@@ -7,7 +7,7 @@ The invariant: the bytes depend on the samples, the model and the effort only.
     array (H, W, C) --tiles--> group (h, w, C) --codec--> payload + checksum of the samples --container--> bytes
 
 Gray and RGB of 8 bits are coded by the model alone, unless a group is smaller without it; then, and for all other kinds of samples, the
-groups are made of parts (``hvpzip.codec.parts``), each coded by the model or by a fallback. One group is coded at a time; until the last
+groups are made of parts (``hvpzip.codec.parts``), each coded by the smallest of all methods. One group is coded at a time; until the last
 one, their payloads are held, because the header, which every checksum covers, says which of the two it is.
 """
 
@@ -119,6 +119,7 @@ def encode(
     from hvpzip import container
     from hvpzip.codec import parts
     from hvpzip.codec.bitsback import group_codec
+    from hvpzip.codec.method import Part
     from hvpzip.transform import tiling
 
     checked_threads(threads)
@@ -132,7 +133,7 @@ def encode(
     with torch_threads(threads):
         for done, (y, x, h, w) in enumerate(tiles, start=1):
             tile = np.ascontiguousarray(planes[y : y + h, x : x + w])
-            coded.append(parts.encode_either(tile, bit_depth, weights, level))
+            coded.append(parts.encode_either(Part(tile, bit_depth, weights, level)))
             checksums.append(samples_crc(tile))
             if done < len(tiles):
                 give_back_memory()

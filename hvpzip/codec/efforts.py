@@ -16,13 +16,13 @@ class Effort(NamedTuple):
     """Attributes:
     latents: Whether paths with noise levels are tried.
     co: Whether Co is reweighted too where that pays.
-    predictive: Whether the predictive coder is tried on what the model codes too.
+    raster: Whether the raster coder is tried on what the model codes too.
     fit: How heads are adapted to the group, None for not at all.
     """
 
     latents: bool
     co: bool
-    predictive: bool
+    raster: bool
     fit: FitSettings | None
 
 

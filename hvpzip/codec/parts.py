@@ -8,14 +8,21 @@
 Integer arithmetic only: this file reaches the bit stream.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from hvpzip import varint
 from hvpzip.codec import plain, rewrites
-from hvpzip.codec.part import Coded, OnReport, Samples, by_model, decode_part, encode_part
+from hvpzip.codec.choice import Choice, Trial
+from hvpzip.codec.method import OnReport, Part, Samples, Wanted
+from hvpzip.codec.part import decode_part, encode_part
+from hvpzip.codec.registry import MODEL, by_model
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.weights import Model
@@ -27,69 +34,76 @@ AS_PART_BYTES: Final = 2  # what ``as_part`` adds to the payload
 _LAST_APART: Final = 1  # the last channel of 2 or 4 is a part of its own
 _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
 _LOW_LESS_HIGH: Final = 4  # the low byte is stored as its difference to the high one
-# A model that needs at most so many quarters of the quickest plain method suits a picture in which nothing repeats: no other way is tried.
-_QUARTERS: Final = 3
-# Where the quickest plain method needs less than a byte for so many pixels, the picture is flat, and no model is tried: it would need more,
-# and is slow, as there are too few bits for its lanes. (Slow gradients, of which a model may make less, are at 55 to 67.)
-_FLAT: Final = 96
+# A model that needs less than this share of the quickest plain method suits a picture in which nothing repeats: no other way is tried.
+MODEL_SUITS_AT_ONCE: Final = Fraction(3, 4)
+# Where the quickest plain method needs fewer bytes a pixel, the picture is flat, and no model is tried: it would need more, and is slow, as
+# there are too few bits for its lanes. (Slow gradients, of which a model may make less, are at 1/55 to 1/67.)
+FLAT_BYTES_PER_PIXEL: Final = Fraction(1, 96)
 
 
 class Parts(NamedTuple):
-    """A coded group: its payload, what each part cost that the model coded, and the bits of all others."""
+    """A coded group: its payload, what each part cost that the model coded, the bits of all others, and what was tried."""
 
     payload: bytes
     costs: tuple[GroupCost, ...]
     other_bits: int
+    trials: tuple[Trial, ...] = ()
 
 
-def encode_parts(samples: Samples, bit_depth: int, model: Model, effort: int) -> Parts:
-    """The group in the smallest way found.
-
-    Args:
-        samples: (h, w, C), C 1 to 4; uint8 for depths up to 8, uint16 beyond.
-        bit_depth: 1 to 16.
-        model: for parts of 8 bits and 1 or 3 channels.
-        effort: as for ``group_codec.encode_group``.
-    """
-    return _smallest(samples, bit_depth, model, effort, None)
+def encode_parts(group: Part) -> Parts:
+    """The group in the smallest way found."""
+    return _smallest(group)
 
 
-def encode_either(samples: Samples, bit_depth: int, model: Model, effort: int) -> tuple[Parts, Parts | None]:
+def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     """The group as the model codes it alone, and as ``encode_parts`` does: None if that is ``as_part`` of the first. Both are the same
     object where the model cannot do it alone, or need not be asked as the group is flat.
     """
-    if bit_depth != 8 or samples.shape[2] not in (1, 3) or _FLAT * (quick := plain.quick_bytes(samples)) < samples[:, :, 0].size:
-        found = encode_parts(samples, bit_depth, model, effort)
+    samples = group.samples
+    quick_bytes = plain.quick_bytes(samples) if group.bit_depth == 8 and samples.shape[2] in (1, 3) else 0
+    if quick_bytes < FLAT_BYTES_PER_PIXEL * samples[:, :, 0].size:
+        found = encode_parts(group)
         return found, found
-    coded = by_model(samples, model, effort)
+    coded = by_model(group)
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report.cost(),), 0)
-    suits = 4 * len(alone.payload) < _QUARTERS * quick
+    suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
     if suits and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone, None
-    found = _smallest(samples, bit_depth, model, effort, coded)
+    found = _smallest(replace(group, modelled=coded))
     return alone, None if found.payload == as_part(alone).payload else found
 
 
 def as_part(alone: Parts) -> Parts:
     """What the model codes alone as the only part of its group."""
-    return Parts(bytes((0, plain.MODEL)) + alone.payload, alone.costs, 8 * AS_PART_BYTES)
+    return Parts(bytes((0, MODEL)) + alone.payload, alone.costs, 8 * AS_PART_BYTES, alone.trials)
 
 
-def _smallest(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None) -> Parts:
-    """``modelled``: what the model makes of the whole, if that is known."""
-    # The predictive coder does better without gaps too, and takes its time.
-    whole = bit_depth == 8 and rewrites.has_gaps(samples)
-    found = [_smallest_split(samples, bit_depth, model, effort, modelled, thorough=not whole)]
-    for rewritten in rewrites.rewritings(samples, bit_depth):
+def _smallest(group: Part) -> Parts:
+    # The raster coder does better without gaps too, and takes its time.
+    has_gaps = group.bit_depth == 8 and rewrites.has_gaps(group.samples)
+    choice: Choice[Parts] = Choice()
+    found = _smallest_split(replace(group, is_last_try=not has_gaps))
+    choice.tried("as it is", len(found.payload), found)
+    for rewritten in rewrites.rewritings(group.samples, group.bit_depth):
         search = _smallest_split if rewritten.head[0] == rewrites.DENSE else _smallest
-        inner = search(rewritten.samples, rewritten.bit_depth, model, effort, None)
-        found.append(Parts(rewritten.head + inner.payload, inner.costs, 8 * len(rewritten.head) + inner.other_bits))
-    return min(found, key=_size)
+        inner = search(replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, is_last_try=True))
+        found = Parts(rewritten.head + inner.payload, inner.costs, 8 * len(rewritten.head) + inner.other_bits, inner.trials)
+        choice.tried(f"rewritten: {rewrites.NAMES[rewritten.head[0]]}", len(found.payload), found)
+    return _with_trials(choice)
 
 
-def _smallest_split(samples: Samples, bit_depth: int, model: Model, effort: int, modelled: Coded | None, thorough: bool = True) -> Parts:
-    return min((_encode_split(samples, bit_depth, split, model, effort, modelled, thorough) for split in _splits(samples)), key=_size)
+def _smallest_split(group: Part) -> Parts:
+    choice: Choice[Parts] = Choice()
+    for split in _splits(group.samples):
+        found = _encode_split(group, split)
+        choice.tried("alpha apart" if split & _LAST_APART else "one part", len(found.payload), found)
+    return _with_trials(choice) if len(choice.trials) > 1 else choice.best
+
+
+def _with_trials(choice: Choice[Parts]) -> Parts:
+    """The best, with the trials of the choice before those within it."""
+    return choice.best._replace(trials=(*choice.trials, *choice.best.trials))
 
 
 def decode_parts(
@@ -130,7 +144,7 @@ def decode_parts(
             if size > len(payload) - offset:
                 raise CorruptError(f"part {number + 1} goes beyond the end of its group")
         part_shape = (shape[0], shape[1], channels.stop - channels.start)
-        part = decode_part(payload[offset : offset + size], part_shape, depth, model, step, on_report)
+        part = decode_part(payload[offset : offset + size], Wanted(part_shape, depth, model, step, on_report))
         offset += size
         if shift == 0 and split & _LOW_LESS_HIGH:
             part = part + (samples[:, :, channels] >> 8).astype(np.uint8)
@@ -140,16 +154,12 @@ def decode_parts(
     return samples
 
 
-def _size(parts: Parts) -> int:
-    return len(parts.payload)
-
-
 def _allowed(channels: int, bit_depth: int) -> int:
     return (_LAST_APART if channels in (2, 4) else 0) | (_BYTES_APART | _LOW_LESS_HIGH if bit_depth > 8 else 0)
 
 
 def _splits(samples: Samples) -> tuple[int, ...]:
-    """The splits worth trying. None that takes bytes apart: on 15 files of 16 bits the predictive coder was smaller on each."""
+    """The splits worth trying. None that takes bytes apart: on 15 files of 16 bits the raster coder was smaller on each."""
     return (0, _LAST_APART) if samples.shape[2] in (2, 4) else (0,)
 
 
@@ -161,18 +171,20 @@ def _places(channels: int, bit_depth: int, split: int) -> Iterator[tuple[slice, 
             yield group, shift, 8 if split & _BYTES_APART else bit_depth
 
 
-def _encode_split(
-    samples: Samples, bit_depth: int, split: int, model: Model, effort: int, modelled: Coded | None, thorough: bool = True
-) -> Parts:
+def _encode_split(group: Part, split: int) -> Parts:
     payload = bytes((split,))
-    places = list(_places(samples.shape[2], bit_depth, split))
+    places = list(_places(group.samples.shape[2], group.bit_depth, split))
     costs: list[GroupCost] = []
+    trials: list[Trial] = []
     for number, (channels, _, depth) in enumerate(places):
-        data, report = encode_part(samples[:, :, channels], depth, model, effort, modelled, thorough)
+        choice = encode_part(replace(group, samples=group.samples[:, :, channels], bit_depth=depth))
+        data, report = choice.best
         if report is not None:
             costs.append(report.cost())
+        place = f"part {number + 1}: " if len(places) > 1 else ""
+        trials += [trial._replace(what=place + trial.what) for trial in choice.trials]
         payload += (varint.write(len(data)) if number + 1 < len(places) else b"") + data
-    return Parts(payload, tuple(costs), 8 * len(payload) - sum(cost.coded_bits for cost in costs))
+    return Parts(payload, tuple(costs), 8 * len(payload) - sum(cost.coded_bits for cost in costs), tuple(trials))
 
 
 def _length(payload: bytes, offset: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ Integer arithmetic only: this file reaches the bit stream.
 """
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from hvpzip import varint
 from hvpzip.codec import plain
 from hvpzip.errors import CorruptError, TruncatedError
 
-__all__ = ["COLOURS", "DENSE", "GRAY", "MARKS", "STEP", "VALUES", "Restoring", "Rewritten", "has_gaps", "read_table", "rewritings"]
+__all__ = ["COLOURS", "DENSE", "GRAY", "MARKS", "NAMES", "STEP", "VALUES", "Restoring", "Rewritten", "has_gaps", "read_table", "rewritings"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 Shape = tuple[int, int, int]
@@ -29,15 +30,17 @@ COLOURS: Final = 16
 GRAY: Final = 32
 STEP: Final = 64
 DENSE: Final = 128
-MARKS: Final = frozenset((VALUES, COLOURS, GRAY, STEP, DENSE))
+NAMES: Final = {VALUES: "values", COLOURS: "colours", GRAY: "gray", STEP: "steps", DENSE: "without gaps"}
+MARKS: Final = frozenset(NAMES)
 
 _MOST_COLOURS: Final = 256
-# One list serves all channels if it is at most so many halves of the longest list of one of them: then equal values keep equal numbers.
-_COMMON_HALVES: Final = 3
-# With gaps to close, one list serves all if it closes at least so many tenths of what the channels' own lists close.
-_COMMON_TENTHS: Final = 9
-# Gaps are worth closing where one sample in so many would lie in them (docs/design.md, Gaps).
-_GAP_SHARE: Final = 200
+# One list serves all channels if it is at most so many times as long as the longest list of one of them: then equal values keep equal
+# numbers.
+_COMMON_LIST_AT_MOST: Final = Fraction(3, 2)
+# With gaps to close, one list serves all if it closes at least this share of what the channels' own lists close.
+_COMMON_LIST_CLOSES: Final = Fraction(9, 10)
+# Gaps are worth closing where more than this share of the samples would lie in them (docs/design.md, Gaps).
+_GAPS_MATTER: Final = Fraction(1, 200)
 
 
 class Rewritten(NamedTuple):
@@ -59,7 +62,7 @@ class Restoring(NamedTuple):
 
 def has_gaps(samples: Samples) -> bool:
     """Whether samples (h, w, C) of 8 bits leave out values among those that they use, as a photo does whose contrast was raised."""
-    return max(_gaps(samples)) * _GAP_SHARE > samples.size
+    return max(_gaps(samples)) > _GAPS_MATTER * samples.size
 
 
 def rewritings(samples: Samples, bit_depth: int) -> Iterator[Rewritten]:
@@ -188,7 +191,7 @@ def _values(samples: Samples, bit_depth: int) -> Rewritten | None:
     channels = samples.shape[2]
     lists = [np.unique(samples[:, :, channel]) for channel in range(channels)]
     common = np.unique(samples)
-    if channels == 1 or 2 * common.size <= _COMMON_HALVES * max(values.size for values in lists):
+    if channels == 1 or common.size <= _COMMON_LIST_AT_MOST * max(values.size for values in lists):
         lists = [common]
     depth = max(_depth(values.size) for values in lists)
     if depth >= bit_depth:
@@ -215,7 +218,7 @@ def _dense(samples: Samples) -> Rewritten:
     keep equal numbers.
     """
     together, each = _gaps(samples)
-    if samples.shape[2] in (1, 3) and 10 * together >= _COMMON_TENTHS * each:
+    if samples.shape[2] in (1, 3) and together >= _COMMON_LIST_CLOSES * each:
         lists = [np.unique(samples)]
     else:
         lists = [np.unique(samples[:, :, channel]) for channel in range(samples.shape[2])]
@@ -233,7 +236,7 @@ def _numbered(mark: int, samples: Samples, lists: list[Samples], bit_depth: int,
 
 
 def _list(entries: Samples, bit_depth: int) -> bytes:
-    """Entries (1, n, C), as a picture of one row: n, the length of its part, the part by a fallback."""
+    """Entries (1, n, C), as a picture of one row: n, the length of its part, the part by a plain method."""
     data = plain.encode(entries, bit_depth)
     return varint.write(entries.shape[1]) + varint.write(len(data)) + data
 

@@ -18,7 +18,9 @@ from benchmarks.clock import network_clock
 from benchmarks.experiment import noise_of, planes_of
 from benchmarks.orders import ORDERS, OrderError, code, decode_chain, encode_chain
 from benchmarks.runner import find_photos
-from hvpzip.codec import plain
+from hvpzip.codec import rewrites
+from hvpzip.codec.method import Coded, Part
+from hvpzip.codec.registry import ByPlain
 
 Crop = Callable[..., np.ndarray]
 
@@ -190,8 +192,14 @@ def test_overhead_command(pictures: Path, tmp_path: Path, capsys: pytest.Capture
     monkeypatch.setattr(overhead, "CROP_SIDES", (20, 8))
     monkeypatch.setattr(overhead, "contents", lambda side: [("black", np.zeros((side, side), np.uint8))])
     # Untrained, the tiny model is no match for the plain methods: they are held back, so that they get the black square only.
-    encode = plain.encode
-    monkeypatch.setattr(plain, "encode", lambda samples, depth: encode(samples, depth) + bytes(10**6 * bool(samples.max())))
+    encode = ByPlain.encode
+
+    def held_back(method: ByPlain, part: Part) -> Coded | None:
+        found = encode(method, part)
+        return found and found._replace(data=found.data + bytes(10**6 * bool(part.samples.max())))
+
+    monkeypatch.setattr(ByPlain, "encode", held_back)
+    monkeypatch.setattr(rewrites, "rewritings", lambda samples, depth: [])
     assert command.main(["overhead", str(pictures), "--limit", "1", "--crops", "2", "--threads", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed[3:7]] == ["photo", "20x20", "8x8", "8x8"]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hvpzip import varint
-from hvpzip.codec import parts, plain, rewrites
+from hvpzip.codec import parts, plain, registry, rewrites
+from hvpzip.codec.method import Coded, Part
 from hvpzip.errors import CorruptError
 
 
@@ -18,7 +19,7 @@ def samples(channels: int, depth: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("depth", [1, 4, 8, 16])
 def test_every_kind_of_group_comes_back_equal(tiny_model, channels, depth):
     group = samples(channels, depth)
-    found = parts.encode_parts(group, depth, tiny_model, 1)
+    found = parts.encode_parts(Part(group, depth, tiny_model, 1))
     assert 8 * len(found.payload) == found.other_bits + sum(cost.coded_bits for cost in found.costs)
     np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, depth, tiny_model), group, strict=True)
     assert len(found.payload) <= 1 + len(plain.encode(group, depth))
@@ -43,15 +44,15 @@ def test_every_split_comes_back_equal_or_does_not_go_with_the_samples(tiny_model
 
 def test_8_bits_in_16_cost_little_more_than_8(tiny_model):
     low = np.random.default_rng(3).integers(0, 256, (16, 16, 1)).astype(np.uint16)
-    eight = parts.encode_parts(low.astype(np.uint8), 8, tiny_model, 1)
-    sixteen = parts.encode_parts(low * 257, 16, tiny_model, 1)
+    eight = parts.encode_parts(Part(low.astype(np.uint8), 8, tiny_model, 1))
+    sixteen = parts.encode_parts(Part(low * 257, 16, tiny_model, 1))
     assert len(sixteen.payload) <= len(eight.payload) + 6  # the mark, and three numbers
 
 
 def test_the_model_codes_a_part_where_it_is_smaller(tiny_model, monkeypatch):
     group = samples(4, 8)
-    monkeypatch.setattr(plain, "encode", lambda part, depth: b"\x02" + bytes(10_000))
-    found = parts._encode_split(group, 8, 1, tiny_model, 1, None)
+    monkeypatch.setattr(registry.ByPlain, "encode", lambda method, part: Coded(b"\x02" + bytes(10_000)))
+    found = parts._encode_split(Part(group, 8, tiny_model, 1), 1)
     assert len(found.costs) == 2
     np.testing.assert_array_equal(parts.decode_parts(found.payload, group.shape, 8, tiny_model), group)
     with pytest.raises(CorruptError, match="names none"):
@@ -71,7 +72,7 @@ def test_equal_channels_are_coded_once(tiny_model, depth):
         group = np.ascontiguousarray(gray[:, :, planes])
         (found,) = rewrites.rewritings(group, depth)
         assert found.samples.shape[2] == len(planes) - 2
-        coded = parts.encode_parts(group, depth, tiny_model, 1)
+        coded = parts.encode_parts(Part(group, depth, tiny_model, 1))
         np.testing.assert_array_equal(parts.decode_parts(coded.payload, group.shape, depth, tiny_model), group, strict=True)
 
 
@@ -130,7 +131,7 @@ def test_gaps_between_values_are_closed(tiny_model, channels, curve):
 
 def test_a_photo_with_gaps_is_coded_without_them(tiny_model):
     group = edited(3, 0)
-    alone, together = parts.encode_either(group, 8, tiny_model, 1)
+    alone, together = parts.encode_either(Part(group, 8, tiny_model, 1))
     assert together is not None
     assert together.payload[0] == rewrites.DENSE
     assert len(together.payload) < len(alone.payload)
@@ -143,11 +144,11 @@ def test_no_model_is_asked_for_a_flat_picture(tiny_model, monkeypatch, shape):
         raise AssertionError("a model was asked")
 
     monkeypatch.setattr(parts, "by_model", by_model)
-    monkeypatch.setattr("hvpzip.codec.part.by_model", by_model)
+    monkeypatch.setattr(registry, "by_model", by_model)
     group = np.full(shape, 200, np.uint8)
     for rest in (slice(0, 0), slice(20, None)):
         group[: shape[0] // 2, rest] = 30
-        alone, together = parts.encode_either(group, 8, tiny_model, 2)
+        alone, together = parts.encode_either(Part(group, 8, tiny_model, 2))
         assert alone is together
         assert len(alone.payload) < 80
         np.testing.assert_array_equal(parts.decode_parts(alone.payload, shape, 8, None), group, strict=True)

@@ -5,12 +5,13 @@ The invariant: ``decode(encode(x))`` equals x; ``encode`` gives the smallest res
 Integer arithmetic only: this file reaches the bit stream.
 """
 
+import functools
 import io
 import lzma
 import struct
 import zlib
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,22 @@ from hvpzip.errors import CorruptError
 from hvpzip.image_io.png_writing import image_data, samples_of_data
 from hvpzip.image_io.rows import packed_bits
 
-__all__ = ["CONSTANT", "DEFLATE", "LZMA", "MODEL", "PNG", "WEBP", "decode", "encode", "quick_bytes"]
+__all__ = [
+    "CONSTANT",
+    "DEFLATE",
+    "LZMA",
+    "PLAIN_METHODS",
+    "PNG",
+    "WEBP",
+    "Picture",
+    "PlainMethod",
+    "candidates",
+    "decode",
+    "decode_by",
+    "encode",
+    "quick_bytes",
+]
 
-MODEL: Final = 0  # written by the codec, not here
 CONSTANT: Final = 1
 DEFLATE: Final = 2
 LZMA: Final = 3
@@ -30,6 +44,7 @@ WEBP: Final = 4
 PNG: Final = 5
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
+Shape = tuple[int, int, int]  # (h, w, C)
 
 _LZMA: Final = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 1 << 22, "lc": 3, "lp": 0, "pb": 0}]
 _WEBP_SIDE: Final = 16383
@@ -41,68 +56,86 @@ _MOST, _LESS = 6, 4
 _LESS_GREEN: Final = 4  # a bit of the filter byte
 
 
-def encode(samples: Samples, bit_depth: int) -> bytes:
-    """The method's byte and its data, the smallest that was found.
+class Picture:
+    """Samples (h, w, C) as the methods read them. What several methods need is made once.
 
-    Args:
-        samples: (h, w, C) with C 1 to 4: uint8 for depths up to 8, uint16 beyond, all below ``2**bit_depth``.
+    Attributes:
+        samples: C 1 to 4: uint8 for depths up to 8, uint16 beyond, all below ``2**bit_depth``.
         bit_depth: 1 to 16.
     """
-    return min(_candidates(np.ascontiguousarray(samples), bit_depth), key=len)
+
+    def __init__(self, samples: Samples, bit_depth: int) -> None:
+        self.samples, self.bit_depth = np.ascontiguousarray(samples), bit_depth
+
+    @functools.cached_property
+    def is_constant(self) -> bool:
+        """Whether all pixels are equal."""
+        return bool((self.samples == self.samples[0, 0]).all())
+
+    @functools.cached_property
+    def streams(self) -> list[bytes]:
+        """The two filtered streams that deflate's quickest search makes smallest: the runner-up often suits another method."""
+        streams = list(_filtered(self.samples, self.bit_depth))
+        sizes = [len(zlib.compress(stream[1:], 1)) for stream in streams]
+        return [streams[number] for number in sorted(range(len(streams)), key=sizes.__getitem__)[:2]]
 
 
-def decode(data: bytes | memoryview, shape: tuple[int, int, int], bit_depth: int) -> Samples:
+class PlainMethod(NamedTuple):
+    """One method.
+
+    Attributes:
+        number: The byte before its data.
+        name: For people.
+        skip: Why it does not take a picture, or None.
+        encode: Its data for a picture that it takes, in all ways that are worth a try.
+        decode: (data, shape, depth) to the samples, or any exception.
+    """
+
+    number: int
+    name: str
+    skip: Callable[[Picture], str | None]
+    encode: Callable[[Picture], Iterable[bytes]]
+    decode: Callable[[bytes, Shape, int], Samples]
+
+
+def candidates(samples: Samples, bit_depth: int) -> Iterator[bytes]:
+    """What every method that takes the samples makes of them, its byte first. Arguments as of ``Picture``."""
+    picture = Picture(samples, bit_depth)
+    for method in PLAIN_METHODS:
+        if method.skip(picture) is None:
+            yield from (bytes((method.number,)) + data for data in method.encode(picture))
+
+
+def encode(samples: Samples, bit_depth: int) -> bytes:
+    """The method's byte and its data, the smallest that was found. Arguments as of ``Picture``."""
+    return min(candidates(samples, bit_depth), key=len)
+
+
+def decode(data: bytes | memoryview, shape: Shape, bit_depth: int) -> Samples:
     """Inverse of ``encode`` for samples of that shape and depth: a new array.
 
     Raises:
         CorruptError: ``encode`` does not write such data for this shape.
     """
     data = bytes(data)
-    method, body = data[:1], data[1:]
+    for method in PLAIN_METHODS:
+        if data[:1] == bytes((method.number,)):
+            return decode_by(method, data[1:], shape, bit_depth)
+    raise CorruptError(f"method {data[:1].hex() or 'missing'} is unknown")
+
+
+def decode_by(method: PlainMethod, body: bytes, shape: Shape, bit_depth: int) -> Samples:
+    """As ``decode``, of one method's data without its byte."""
     try:
-        if method == bytes((CONSTANT,)):
-            samples = _constant(body, shape, bit_depth)
-        elif method == bytes((DEFLATE,)):
-            samples = _rows(body, shape, bit_depth, zlib.decompressobj(-15))
-        elif method == bytes((LZMA,)):
-            samples = _rows(body, shape, bit_depth, lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA))
-        elif method == bytes((WEBP,)):
-            samples = _from_webp(body, shape)
-        elif method == bytes((PNG,)):
-            samples = samples_of_data(body, shape, bit_depth)
-        else:
-            raise CorruptError(f"method {method.hex() or 'missing'} is unknown")
+        samples = method.decode(body, shape, bit_depth)
     except (CorruptError, MemoryError):
         raise
     except Exception as error:
         # zlib.error, LZMAError, EOFError, and whatever Pillow raises on bytes that it does not expect.
-        raise CorruptError(f"the data of method {method.hex()} is damaged: {' '.join(str(error).split())}") from error
+        raise CorruptError(f"the data of method {method.name} is damaged: {' '.join(str(error).split())}") from error
     if samples.shape != shape or samples.dtype != (np.uint8 if bit_depth <= 8 else np.uint16) or int(samples.max()) >> bit_depth:
-        raise CorruptError(f"method {method.hex()} gives samples of another shape or range")
+        raise CorruptError(f"method {method.name} gives samples of another shape or range")
     return samples
-
-
-def _candidates(samples: Samples, bit_depth: int) -> Iterator[bytes]:
-    first = samples[0, 0]
-    if (samples == first).all():
-        yield bytes((CONSTANT,)) + first.astype("<u2" if bit_depth > 8 else np.uint8).tobytes()
-        return
-    streams = list(_filtered(samples, bit_depth))
-    sizes = [len(zlib.compress(stream[1:], 1)) for stream in streams]
-    for stream in (streams[number] for number in sorted(range(len(streams)), key=sizes.__getitem__)[:2]):
-        # Which filter suits is found with the quicker method; the runner-up often suits the other one.
-        deflate = zlib.compressobj(9, wbits=-15)
-        yield bytes((DEFLATE,)) + stream[:1] + deflate.compress(stream[1:]) + deflate.flush()
-        yield bytes((LZMA,)) + stream[:1] + lzma.compress(stream[1:], lzma.FORMAT_RAW, filters=_LZMA)
-    if bit_depth <= 8 and max(samples.shape[:2]) <= _WEBP_SIDE:
-        pixels = samples[:, :, 0].size
-        found = _webp(samples, _MOST if pixels <= _SMALL_PIXELS else _LESS)
-        if pixels > _SMALL_PIXELS and found is not None and (bit_depth < 8 or _GRAPHICS * len(found) < samples.size):
-            found = _webp(samples, _MOST)
-        if found is not None:
-            yield bytes((WEBP,)) + found
-    if bit_depth in (1, 2, 4, 8, 16) and (samples.shape[2] == 1 or bit_depth >= 8):
-        yield bytes((PNG,)) + image_data(samples[:, :, 0] if samples.shape[2] == 1 else samples, bit_depth)
 
 
 # ---- rows of differences, for deflate and LZMA: one byte names the filter, then the stream ----
@@ -179,7 +212,23 @@ def _from_bytes(stream: bytes, shape: tuple[int, int, int], bit_depth: int) -> S
     return rest
 
 
+def _deflate(picture: Picture) -> Iterator[bytes]:
+    for stream in picture.streams:
+        deflate = zlib.compressobj(9, wbits=-15)
+        yield stream[:1] + deflate.compress(stream[1:]) + deflate.flush()
+
+
+def _lzma(picture: Picture) -> Iterator[bytes]:
+    for stream in picture.streams:
+        yield stream[:1] + lzma.compress(stream[1:], lzma.FORMAT_RAW, filters=_LZMA)
+
+
 # ---- the other methods ----
+
+
+def _one_colour(picture: Picture) -> bytes:
+    value: Samples = picture.samples[0, 0].astype("<u2" if picture.bit_depth > 8 else np.uint8)
+    return value.tobytes()
 
 
 def _constant(body: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
@@ -193,6 +242,15 @@ def quick_bytes(samples: Samples) -> int:
     """Bytes that WebP's fastest method needs for samples (h, w, C) of 8 bits: a tenth of a second a megapixel, for a first impression."""
     found = None if max(samples.shape[:2]) > _WEBP_SIDE else _webp(samples, 0, quality=0)
     return samples.size if found is None else len(found)
+
+
+def _smallest_webp(picture: Picture) -> Iterator[bytes]:
+    samples, pixels = picture.samples, picture.samples[:, :, 0].size
+    found = _webp(samples, _MOST if pixels <= _SMALL_PIXELS else _LESS)
+    if pixels > _SMALL_PIXELS and found is not None and (picture.bit_depth < 8 or _GRAPHICS * len(found) < samples.size):
+        found = _webp(samples, _MOST)
+    if found is not None:
+        yield found
 
 
 def _webp(samples: Samples, method: int, quality: int = 100) -> bytes | None:
@@ -221,3 +279,48 @@ def _from_webp(body: bytes, shape: tuple[int, int, int]) -> Samples:
     if channels in (2, 4) and decoded.shape[2] == 3:  # all opaque
         decoded = np.concatenate([decoded, np.full_like(decoded[:, :, :1], 255)], axis=2)
     return np.ascontiguousarray(decoded[:, :, wanted])
+
+
+def _png(picture: Picture) -> bytes:
+    samples = picture.samples
+    return image_data(samples[:, :, 0] if samples.shape[2] == 1 else samples, picture.bit_depth)
+
+
+# ---- the table ----
+
+
+def _varies(picture: Picture) -> str | None:
+    return None if picture.is_constant else "its pixels differ"
+
+
+def _is_constant(picture: Picture) -> str | None:
+    return "one colour says it all" if picture.is_constant else None
+
+
+def _no_webp(picture: Picture) -> str | None:
+    if picture.bit_depth > 8 or max(picture.samples.shape[:2]) > _WEBP_SIDE:
+        return f"WebP holds at most 8 bits and {_WEBP_SIDE} pixels a side"
+    return _is_constant(picture)
+
+
+def _no_png(picture: Picture) -> str | None:
+    channels, depth = picture.samples.shape[2], picture.bit_depth
+    if depth not in (1, 2, 4, 8, 16) or (channels > 1 and depth < 8):
+        return f"PNG has no {channels} channels of {depth} bits"
+    return _is_constant(picture)
+
+
+# In the order in which they are tried.
+PLAIN_METHODS: Final = (
+    PlainMethod(CONSTANT, "constant", _varies, lambda picture: [_one_colour(picture)], _constant),
+    PlainMethod(DEFLATE, "deflate", _is_constant, _deflate, lambda b, shape, depth: _rows(b, shape, depth, zlib.decompressobj(-15))),
+    PlainMethod(
+        LZMA,
+        "LZMA",
+        _is_constant,
+        _lzma,
+        lambda b, shape, depth: _rows(b, shape, depth, lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_LZMA)),
+    ),
+    PlainMethod(WEBP, "WebP", _no_webp, _smallest_webp, lambda b, shape, depth: _from_webp(b, shape)),
+    PlainMethod(PNG, "PNG", _no_png, lambda picture: [_png(picture)], samples_of_data),
+)

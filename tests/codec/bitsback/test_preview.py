@@ -7,6 +7,7 @@ from hvpzip import varint
 from hvpzip.codec import parts, plain
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.decoder import Decoder
+from hvpzip.codec.method import Part
 from hvpzip.codec.plans import parameter_bytes
 from hvpzip.errors import CorruptError
 
@@ -71,6 +72,6 @@ def test_parts_by_whichever_method_have_previews(tiny_model, crop, step, channel
     group = planes >> (8 - depth) if depth <= 8 else planes.astype(np.uint16) * 255 + planes[::-1]
     splits = [split for split in range(8) if not split & ~parts._allowed(channels, depth) and split & 6 != 4]
     payloads = [split_payload(group, depth, split) for split in splits]
-    for payload in (*payloads, parts.encode_parts(group, depth, tiny_model, 1).payload):
+    for payload in (*payloads, parts.encode_parts(Part(group, depth, tiny_model, 1)).payload):
         found = parts.decode_parts(payload, group.shape, depth, tiny_model, step=step)
         np.testing.assert_array_equal(found, group[::step, ::step], strict=True)

@@ -29,7 +29,7 @@ def picture(seed: int, shape: tuple[int, int, int], depth: int, smooth: bool) ->
 )
 def test_every_candidate_comes_back_equal(seed, shape, depth, smooth):
     samples = picture(seed, shape, depth, smooth)
-    candidates = list(methods._candidates(samples, depth))
+    candidates = list(methods.candidates(samples, depth))
     for data in candidates:
         again = plain.decode(data, shape, depth)
         assert again.dtype == samples.dtype
@@ -38,14 +38,14 @@ def test_every_candidate_comes_back_equal(seed, shape, depth, smooth):
 
 
 def test_all_methods_are_tried():
-    found = {data[0] for data in methods._candidates(picture(1, (9, 8, 3), 8, smooth=True), 8)}
+    found = {data[0] for data in methods.candidates(picture(1, (9, 8, 3), 8, smooth=True), 8)}
     assert found == {methods.DEFLATE, methods.LZMA, methods.WEBP, methods.PNG}
     assert plain.encode(np.full((5, 6, 4), 9, np.uint8), 8) == bytes((methods.CONSTANT, 9, 9, 9, 9))
 
 
 @pytest.mark.parametrize(("shape", "depth"), [((6, 7, 3), 8), ((6, 7, 1), 1), ((6, 7, 2), 16)])
 def test_damage_gives_samples_of_the_shape_or_one_error(shape, depth):
-    for data in methods._candidates(picture(2, shape, depth, smooth=True), depth):
+    for data in methods.candidates(picture(2, shape, depth, smooth=True), depth):
         for position in range(0, 8 * len(data), 5):
             damaged = bytearray(data)
             damaged[position // 8] ^= 1 << position % 8

@@ -72,7 +72,7 @@ def little_endian(samples: np.ndarray) -> bytes:
 
 
 def good() -> Iterator[tuple[str, str, bytes, str]]:
-    from hvpzip.codec.plain.methods import _candidates
+    from hvpzip.codec.plain.methods import candidates
 
     for name, form in GOOD.items():
         samples = samples_of(form)
@@ -81,7 +81,7 @@ def good() -> Iterator[tuple[str, str, bytes, str]]:
         yield f"good-{name}.hvz", f"{form.words}; {len(form.chunks)} records of metadata", data, digest
     form = Form(Kind.RGB, 8)
     samples = samples_of(form)
-    methods = {coded[0]: coded for coded in _candidates(samples, 8)}
+    methods = {coded[0]: coded for coded in candidates(samples, 8)}
     for method, coded in methods.items():
         name = {2: "deflate", 3: "lzma", 4: "webp", 5: "png"}[method]
         digest = hashlib.sha256(samples.tobytes()).hexdigest()

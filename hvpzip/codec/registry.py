@@ -1,0 +1,129 @@
+"""The methods that may code a part, by the number that files give them, in the order in which an encoder tries them.
+
+A new method is one class with the interface of ``method.Method`` and one line in ``METHODS``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from hvpzip.codec import plain, raster
+from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.efforts import EFFORTS
+from hvpzip.codec.method import Coded, Method, Part, Samples, Tried, Wanted
+from hvpzip.codec.plain import PlainMethod
+from hvpzip.errors import CorruptError
+
+__all__ = ["BY_NUMBER", "METHODS", "MODEL", "RASTER", "by_model"]
+
+MODEL: Final = 0
+RASTER: Final = 6
+# Where a plain method needs less than this share of the samples' bytes, no model is tried, and the raster coder in small parts only: both
+# are slow, and gain little.
+PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
+SMALL_SAMPLES: Final = 1 << 18
+# Where the model needs less than this share of the best plain method, it suits the picture, and the raster coder is not tried.
+MODEL_SUITS: Final = Fraction(7, 8)
+
+
+def by_model(part: Part) -> Coded:
+    """The part as the model codes it: samples (h, w, 1 or 3) of 8 bits."""
+    planes = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
+    payload, report = group_codec.encode_group(planes, part.model, part.effort)
+    return Coded(bytes((MODEL,)) + payload, report)
+
+
+def _plain_is_enough(part: Part, tried: Tried) -> bool:
+    return tried.plain_bytes is not None and tried.plain_bytes <= PLAIN_IS_ENOUGH * part.samples.nbytes
+
+
+@dataclass(frozen=True)
+class ByPlain:
+    """One of the methods without a model of pictures (``codec.plain``)."""
+
+    plain: PlainMethod
+
+    @property
+    def number(self) -> int:
+        return self.plain.number
+
+    @property
+    def name(self) -> str:
+        return self.plain.name
+
+    def skip(self, part: Part, tried: Tried) -> str | None:
+        return self.plain.skip(part.picture)
+
+    def encode(self, part: Part) -> Coded | None:
+        found = min(self.plain.encode(part.picture), key=len, default=None)
+        return None if found is None else Coded(bytes((self.number,)) + found)
+
+    def decode(self, data: bytes, wanted: Wanted) -> Samples:
+        return plain.decode_by(self.plain, data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
+
+
+class ByModel:
+    """The trained model, along its schedule (``codec.bitsback``)."""
+
+    number, name = MODEL, "model"
+
+    def skip(self, part: Part, tried: Tried) -> str | None:
+        channels = part.samples.shape[2]
+        if part.bit_depth != 8 or channels not in (1, 3):
+            return f"it codes 1 or 3 channels of 8 bits, not {channels} of {part.bit_depth}"
+        if part.modelled is not None:
+            return None
+        return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
+
+    def encode(self, part: Part) -> Coded | None:
+        return part.modelled or by_model(part)
+
+    def decode(self, data: bytes, wanted: Wanted) -> Samples:
+        height, width, channels = wanted.shape
+        if wanted.model is None:
+            raise CorruptError("a part needs a model, but the file names none")
+        if wanted.bit_depth != 8 or channels not in (1, 3):
+            raise CorruptError(f"the model does not code {channels} channels of {wanted.bit_depth} bits")
+        if wanted.on_report is None:
+            planes = group_codec.decode_group(data, (channels, height, width), 8, wanted.model, step=wanted.step)
+        else:
+            planes, report = group_codec.inspect_group(data, (channels, height, width), 8, wanted.model)
+            wanted.on_report(report)
+        return planes.transpose(1, 2, 0)
+
+
+class ByRaster:
+    """The coder that learns from the part itself as it goes (``codec.raster``)."""
+
+    number, name = RASTER, "raster"
+
+    def skip(self, part: Part, tried: Tried) -> str | None:
+        if part.picture.is_constant:
+            return "a plain method is small enough"
+        if not part.is_last_try:
+            return "it is tried on the samples without gaps"
+        if tried.modelled and not EFFORTS[part.effort].raster:
+            return "at this effort what the model codes is left to it"
+        if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
+            return "a plain method is small enough"
+        assert tried.best_bytes is not None
+        assert tried.plain_bytes is not None
+        return "the model suits the picture" if tried.best_bytes < MODEL_SUITS * tried.plain_bytes else None
+
+    def encode(self, part: Part) -> Coded | None:
+        return Coded(bytes((RASTER,)) + raster.encode(part.samples))
+
+    def decode(self, data: bytes, wanted: Wanted) -> Samples:
+        return raster.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
+
+
+METHODS: Final[tuple[Method, ...]] = (
+    *(ByPlain(method) for method in plain.PLAIN_METHODS),
+    ByModel(),
+    ByRaster(),
+)
+BY_NUMBER: Final = {method.number: method for method in METHODS}
