@@ -1,4 +1,7 @@
-"""``python -m hvpzip.training``: train, widen, try variants and noise levels, search schedules, export, plot, pack."""
+"""``python -m hvpzip.training``: train, widen, try variants and noise levels, search schedules, export, plot, pack.
+
+``diffusion`` has the commands of the papers' own, on small pictures.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from hvpzip.diffusion.schedule import Schedule
 from hvpzip.training import parallel
 from hvpzip.training.bench import HEADINGS, Bench
 from hvpzip.training.config import TrainConfig
+from hvpzip.training.continuous import cli as diffusion
 from hvpzip.training.data import pack
 from hvpzip.training.export import export_checkpoint, integer_cost
 from hvpzip.training.levels import levels_table, logged_table, train_levels
@@ -79,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("source", type=Path)
     packing.add_argument("archive", type=Path)
     packing.add_argument("--megabytes", type=float, default=48.0)
+    diffusion.add_parser(commands)
     return parser
 
 
@@ -109,6 +114,8 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments and arguments[0].startswith("--") and arguments[0] != "--help":
         arguments = ["train", *arguments]  # the command to train is the default
     options = _parser().parse_args(arguments)
+    if options.command == "diffusion":
+        return diffusion.run(options)
     if options.command == "pack":
         print(f"{pack(options.source, options.archive, int(options.megabytes * 1e6))} photos in {options.archive}")
         return 0

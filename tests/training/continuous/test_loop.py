@@ -1,0 +1,102 @@
+"""Training: the bound falls, a resumed run goes on, gradients of the schedule are those of finite differences."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hvpzip.training.__main__ import main
+from hvpzip.training.continuous.bound import diffuse, squared_error
+from hvpzip.training.continuous.evaluate import continuous_bound
+from hvpzip.training.continuous.loop import DiffusionRun, DiffusionTrainConfig, load_cascade
+from tests.training.continuous.tiny import smooth_pictures, tiny_config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> DiffusionTrainConfig:
+    np.savez(tmp_path / "pictures.npz", images=smooth_pictures(96))
+    return DiffusionTrainConfig(
+        pictures=str(tmp_path / "pictures.npz"), held_out=32, batch=16, cascade=tiny_config(), warmup=1, validate_every=1000
+    )
+
+
+def test_training_lowers_the_bound_and_its_average_is_what_is_saved(config: DiffusionTrainConfig, tmp_path: Path) -> None:
+    run = DiffusionRun(config, tmp_path / "run", cooldown=40)
+    before = sum(run.validate())
+    run.train(report=lambda line: None)
+    after = sum(run.validate())
+    assert after < before - 0.1
+    saved = load_cascade(tmp_path / "run" / "last.safetensors")
+    assert sum(s.total for s in continuous_bound(saved, run.validation, draws=2).scales) == pytest.approx(after, abs=1e-5)
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert kinds == ["validation"]
+
+
+def test_a_resumed_run_goes_on_from_its_step(config: DiffusionTrainConfig, tmp_path: Path) -> None:
+    first = DiffusionRun(config, tmp_path / "run")
+    first.train(max_steps=3, report=lambda line: None)
+    second = DiffusionRun(config, tmp_path / "run")
+    assert second.step == 3
+    for name, value in first.cascade.state_dict().items():
+        assert torch.equal(value, second.cascade.state_dict()[name]), name
+        assert torch.equal(first.average[name], second.average[name]), name
+    for a, b in zip(first.optimizers, second.optimizers, strict=True):
+        mine, theirs = (o.state_dict()["state"] for o in (a, b))
+        assert mine.keys() == theirs.keys()
+        assert all(torch.equal(mine[key]["exp_avg"], theirs[key]["exp_avg"]) for key in mine)
+
+
+def test_schedule_follows_the_gradients_of_finite_differences(config: DiffusionTrainConfig, tmp_path: Path) -> None:
+    """Of the loss for the end points, of its square for the shape."""
+    run = DiffusionRun(config, tmp_path / "run")
+    run.cascade.double()
+    planes = run.validation[:4]
+    known, values = (t.double() for t in run.cascade.split(planes)[1])
+    model, schedule = run.cascade.scale(1), run.cascade.scale(1).schedule
+    t = torch.tensor([0.1, 0.3, 0.6, 0.9], dtype=torch.float64)
+    eps = torch.randn(values.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+
+    def losses(gamma: torch.Tensor, slope: torch.Tensor) -> torch.Tensor:
+        belief = model.estimate(diffuse(model, values, gamma, eps), gamma, known).belief
+        return 0.5 * slope * squared_error(model, values, belief, gamma)
+
+    gamma_of_t, slope_of_t = schedule(t)
+    gamma, slope = gamma_of_t.detach().requires_grad_(), slope_of_t.detach().requires_grad_()
+    found = losses(gamma, slope)
+    gradients = torch.autograd.grad(found.sum(), (gamma, slope))
+    schedule.ends.grad = torch.zeros_like(schedule.ends)
+    run._schedule_gradients(1, gamma_of_t, slope_of_t, gradients, found.detach(), 0)
+    for parameter, of_square in ((schedule.ends, False), (schedule.offsets, True)):
+        step = 1e-5
+        with torch.no_grad():
+            ends = []
+            for sign in (1, -1):
+                parameter[0] += sign * step
+                value = losses(*schedule(t))
+                ends.append(float((value**2).sum() / run.cascade.dims if of_square else value.sum()))
+                parameter[0] -= sign * step
+        expected = (ends[0] - ends[1]) / (2 * step)
+        assert parameter.grad is not None
+        assert float(parameter.grad[0]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_command_trains_and_measures(config: DiffusionTrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tiny.json").write_text(json.dumps(config.to_dict()))
+    into = tmp_path / "run"
+    assert main(["diffusion", "train", "--config", str(tmp_path / "tiny.json"), "--into", str(into), "--steps", "2"]) == 0
+    measured = ["diffusion", "bound", str(into / "last.safetensors"), config.pictures, "--limit", "8", "--draws", "2"]
+    for more, words in ((["--steps", "4"], "| 4 |"), (["--invariance"], "| cosine |"), ([], "continuous bound of 8 pictures")):
+        capsys.readouterr()
+        assert main([*measured, *more]) == 0
+        assert words in capsys.readouterr().out
+
+
+def test_settings_that_make_no_sense_are_errors(config: DiffusionTrainConfig) -> None:
+    with pytest.raises(ValueError, match="unknown settings of a run: bach"):
+        DiffusionTrainConfig.from_dict({"pictures": "x", "bach": 3})
+    with pytest.raises(ValueError, match="unknown map"):
+        tiny_config(map_name="fourier")
+    with pytest.raises(ValueError, match="unknown settings of a cascade: depth"):
+        tiny_config(depth=3)
