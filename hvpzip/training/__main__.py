@@ -15,15 +15,15 @@ import torch
 
 from hvpzip.diffusion.schedule import Schedule
 from hvpzip.training import parallel
-from hvpzip.training.bench import HEADINGS, Bench
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.continuous import cli as diffusion
 from hvpzip.training.data import pack
+from hvpzip.training.experiments.bench import HEADINGS, Bench
+from hvpzip.training.experiments.levels import levels_table, logged_table, train_levels
+from hvpzip.training.experiments.search import search_schedules
 from hvpzip.training.export import export_checkpoint, integer_cost
-from hvpzip.training.levels import levels_table, logged_table, train_levels
 from hvpzip.training.loop import Run
 from hvpzip.training.plot import plot_log
-from hvpzip.training.search import search_schedules
 from hvpzip.training.widen import widen_checkpoint
 
 
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("sources", nargs="+", help="folders of photos; centre crops are measured")
     trying = commands.add_parser("variant", help="train variants for a fixed number of steps and print their validation bounds per scale")
     trying.add_argument("names", nargs="+", metavar="NAME", help="variants of the bench, or 'all'")
-    trying.add_argument("--bench", type=Path, default=Path("models/configs/variants.json"), help="JSON (hvpzip.training.bench.Bench)")
+    trying.add_argument("--bench", type=Path, default=Path("models/configs/variants.json"), help="JSON (Bench in training/experiments)")
     trying.add_argument(
         "--set", type=_setting, action="append", default=[], metavar="SETTING=VALUE", help="change all, as network.channels=48"
     )

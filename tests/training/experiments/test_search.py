@@ -11,9 +11,8 @@ from PIL import Image
 
 from hvpzip.diffusion.schedule import UNITS
 from hvpzip.training import __main__ as command
-from hvpzip.training import search
-from hvpzip.training.loss import LevelPlanes
-from hvpzip.training.pilot import (
+from hvpzip.training.experiments import search
+from hvpzip.training.experiments.pilot import (
     BAND_STATES,
     EXACT,
     HALF,
@@ -28,6 +27,7 @@ from hvpzip.training.pilot import (
     noisy_bits,
     successors,
 )
+from hvpzip.training.loss import LevelPlanes
 
 ALL_UNKNOWN, ALL_EXACT = (UNKNOWN,) * 3, (EXACT,) * 3
 FREE = search.KINDS[0]

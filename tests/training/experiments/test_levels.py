@@ -17,7 +17,7 @@ from hvpzip.nn.weights import load_folder
 from hvpzip.training import __main__ as command
 from hvpzip.training.closed_form import initialise_biases
 from hvpzip.training.config import NoiseConfig, TrainConfig
-from hvpzip.training.levels import _start, extend, levels_table
+from hvpzip.training.experiments.levels import _start, extend, levels_table
 from hvpzip.training.loop import Run
 from hvpzip.training.loss import cascade_terms
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from hvpzip.training import __main__ as command
 from hvpzip.training import loop
-from hvpzip.training.bench import HEADINGS, Bench, overridden
 from hvpzip.training.config import TrainConfig
+from hvpzip.training.experiments.bench import HEADINGS, Bench, overridden
 
 NETWORK = {"channels": 4, "components": 2, "networks": 1, "trunk_blocks": 1, "carry_blocks": 1}
 NOISE = {"sigma": [[80, 64, 64]], "log2_delta": [[2, 1, 1]]}

@@ -31,9 +31,7 @@ from hvpzip.diffusion.schedule import UNITS
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import Crops, load_photos
-from hvpzip.training.loop import learning_rate, validation_crops
-from hvpzip.training.loss import LevelPlanes, pyramid_of
-from hvpzip.training.pilot import (
+from hvpzip.training.experiments.pilot import (
     BAND_STATES,
     EXACT,
     HALF,
@@ -50,6 +48,8 @@ from hvpzip.training.pilot import (
     sigma_of,
     successors,
 )
+from hvpzip.training.loop import learning_rate, validation_crops
+from hvpzip.training.loss import LevelPlanes, pyramid_of
 
 __all__ = ["Kind", "Route", "cost_table", "search", "search_schedules", "train_pilots", "uniform"]
 
