@@ -1,4 +1,4 @@
-"""A plugin for Pillow: after ``import hvpzip.pillow``, ``Image.open("x.hvz")`` and ``image.save("x.hvz")`` work. Layer rank 6.
+"""A plugin for Pillow: after ``import hvpzip.pillow``, ``Image.open("x.hvz")`` and ``image.save("x.hvz")`` work.
 
 The invariant: what Pillow cannot hold as it is (16-bit RGB, 16-bit alpha) is refused, in both directions; nothing is rounded. Opening reads
 the header and the metadata alone; ``load()``, which Pillow calls when the samples are needed, decodes. Metadata is in ``info`` as if the

@@ -1,21 +1,28 @@
-"""Pictures to ``.hvz`` bytes and back, for arrays, files and batches. Layer rank 4.
+"""Pictures to ``.hvz`` bytes and back, for arrays, files and batches.
 
-``arrays`` (arrays to bytes) < ``files`` (one file, verified and atomic) < ``jobs`` (one of a batch, done now or before) < ``batch`` (many
-files on an executor); ``tree`` finds the files of a folder; ``inspect`` reads headers; ``records`` holds what they report. Nothing here
-imports numpy or torch before a picture has to be coded.
+``arrays`` (arrays to bytes) < ``files`` (one file, verified and atomic) < ``batch`` (many files on an executor); ``inspect`` reads headers;
+``records`` holds what they report. Nothing here imports numpy or torch before a picture has to be coded.
 """
 
 from hvpzip.api.arrays import compress, compress_with_report, decompress
-from hvpzip.api.batch import compress_files, decompress_files, run_batch
+from hvpzip.api.batch import (
+    Job,
+    SourceState,
+    Tree,
+    compress_files,
+    decompress_files,
+    delete_source,
+    plan_tree,
+    run_batch,
+    source_state,
+)
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, packed_bytes
 from hvpzip.api.encoding import CompressReport, TermBits
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
 from hvpzip.api.inspect import Versions, account, bit_map, draw_bit_map, info, versions
-from hvpzip.api.jobs import Job, SourceState, delete_source, source_state
 from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
 from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
-from hvpzip.api.tree import Tree, plan_tree
 from hvpzip.api.view import Crop, checked_scale
 
 __all__ = [

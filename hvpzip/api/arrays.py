@@ -1,4 +1,4 @@
-"""Arrays to ``.hvz`` bytes and back. Layer rank 4.
+"""Arrays to ``.hvz`` bytes and back.
 
 The invariant: ``decompress(compress(a))`` equals ``a`` sample for sample, or raises. The bytes depend on the array, the model and the
 effort, not on threads or device; from effort 2 on the encoder searches in floating point, so another processor may write another file,

@@ -1,4 +1,4 @@
-"""The bytes of a file to samples, group by group: all of them, or those of a view. Layer rank 4.
+"""The bytes of a file to samples, group by group: all of them, or those of a view.
 
 The invariant: samples of a whole group are given only if their checksum holds. Of a group that is decoded at a smaller scale there is no
 such checksum: that of its coded bytes is all that is known to hold.

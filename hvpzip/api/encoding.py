@@ -1,4 +1,4 @@
-"""Samples to coded groups, and these to the bytes of a file. Layer rank 4.
+"""Samples to coded groups, and these to the bytes of a file.
 
 The invariant: the bytes depend on the samples, the model and the effort only.
 

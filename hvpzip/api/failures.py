@@ -1,4 +1,4 @@
-"""One line for any failure, the same in the library's batches and on the command line. Layer rank 4."""
+"""One line for any failure, the same in the library's batches and on the command line."""
 
 import os
 import traceback

@@ -1,4 +1,4 @@
-"""One picture file to one ``.hvz`` file and back: verified, then renamed into place. Layer rank 4.
+"""One picture file to one ``.hvz`` file and back: verified, then renamed into place.
 
 The invariant: a file appears under its name only when it is whole, on the disk, read back and decoded to the same samples; on any failure,
 an interrupt among them, nothing is left behind. Sources are never changed. Of a large picture, the samples are held once at most.

@@ -1,4 +1,4 @@
-"""What a ``.hvz`` file says about itself, and what this installation can read. Layer rank 4.
+"""What a ``.hvz`` file says about itself, and what this installation can read.
 
 Only ``account`` and ``bit_map`` decode: what was on the coder's stack after each step is not written in the file.
 """

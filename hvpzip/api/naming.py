@@ -1,4 +1,4 @@
-"""Which file is written for which, as the command line and the batches agree. Layer rank 4."""
+"""Which file is written for which, as the command line and the batches agree."""
 
 import os
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""A picture's form and metadata as sections of a ``.hvz`` file, and back. Layer rank 4.
+"""A picture's form and metadata as sections of a ``.hvz`` file, and back.
 
 ::
 

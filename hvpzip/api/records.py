@@ -1,4 +1,4 @@
-"""What the commands report about a file: plain frozen records, and their JSON form. Layer rank 4.
+"""What the commands report about a file: plain frozen records, and their JSON form.
 
 The invariant: ``8 * output_bytes == 8 * header_bytes + coded_bits`` for every ``.hvz`` file, so nothing that a file spends is left out.
 """

@@ -1,4 +1,4 @@
-"""The state of the process that coding needs: loaded models and torch's thread count. Layer rank 4.
+"""The state of the process that coding needs: loaded models and torch's thread count.
 
 The invariant: a caller finds torch's thread count as it was, also after operations of several threads that overlapped.
 """

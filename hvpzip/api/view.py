@@ -1,4 +1,4 @@
-"""Which samples of a picture are wanted: a rectangle, at a scale. Layer rank 4.
+"""Which samples of a picture are wanted: a rectangle, at a scale.
 
 The invariant: what is decoded of a view is ``picture[::n, ::n]`` for the scale 1/n, cut to the pixels that lie in the rectangle.
 """

@@ -1,4 +1,4 @@
-"""The group ``hvpzip`` and what turns its outcome into an exit status. Layer rank 5."""
+"""The group ``hvpzip`` and what turns its outcome into an exit status."""
 
 import errno
 import importlib

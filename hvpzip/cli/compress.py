@@ -1,4 +1,4 @@
-"""``hvpzip compress``. Layer rank 5."""
+"""``hvpzip compress``."""
 
 import click
 

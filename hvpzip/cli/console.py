@@ -1,4 +1,4 @@
-"""What the commands say and how: one line per event to standard error, results to standard output. Layer rank 5.
+"""What the commands say and how: one line per event to standard error, results to standard output.
 
 Neither ``-q`` nor ``-v`` changes the exit status, and nothing here changes a file.
 """

@@ -1,4 +1,4 @@
-"""``hvpzip decompress``. Layer rank 5."""
+"""``hvpzip decompress``."""
 
 import re
 

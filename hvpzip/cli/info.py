@@ -1,4 +1,4 @@
-"""``hvpzip info``. Layer rank 5."""
+"""``hvpzip info``."""
 
 from dataclasses import replace
 

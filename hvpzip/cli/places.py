@@ -1,4 +1,4 @@
-"""Inputs and outputs as they are named on the command line: files, folders, ``-`` for the standard streams. Layer rank 5."""
+"""Inputs and outputs as they are named on the command line: files, folders, ``-`` for the standard streams."""
 
 import os
 import sys

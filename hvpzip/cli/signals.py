@@ -1,4 +1,4 @@
-"""Signals that end the program as Ctrl-C does: cleaned up, summed up, and told by the exit status. Layer rank 5."""
+"""Signals that end the program as Ctrl-C does: cleaned up, summed up, and told by the exit status."""
 
 import signal
 import threading

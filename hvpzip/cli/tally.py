@@ -1,4 +1,4 @@
-"""The summary of a folder: what became of its files, for people and as JSON. Layer rank 5."""
+"""The summary of a folder: what became of its files, for people and as JSON."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""``hvpzip test``. Layer rank 5."""
+"""``hvpzip test``."""
 
 import click
 

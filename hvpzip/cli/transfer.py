@@ -1,4 +1,4 @@
-"""What ``compress`` and ``decompress`` share: their options, and the loop over the inputs. Layer rank 5."""
+"""What ``compress`` and ``decompress`` share: their options, and the loop over the inputs."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""JPEG files kept whole: stored as they are, or recompressed so that the identical file comes back. Layer rank 1.
+"""JPEG files kept whole: stored as they are, or recompressed so that the identical file comes back.
 
 The invariant: ``unpack(pack(file)) == file``, byte for byte, or an error; what ``pack`` makes was rebuilt and compared before it is given.
 """

@@ -1,4 +1,4 @@
-"""What is done with each file of a batch: coded, left as it is, its source deleted. Layer rank 4.
+"""What is done with each file of a batch: coded, left as it is, its source deleted.
 
 The invariants: an output that is there is called done only if its checksums and those of the source's samples agree; a source is deleted
 only if its output was decoded and found equal, and only as long as it is the file that was read.

@@ -17,7 +17,7 @@ from PIL import Image
 
 import hvpzip
 from hvpzip import api, container
-from hvpzip.api import jobs
+from hvpzip.api.batch import jobs
 from hvpzip.codec.bitsback import group_codec
 
 Samples = npt.NDArray[np.uint8]

@@ -20,7 +20,7 @@ distributed = pytest.importorskip("distributed", reason="needs hvpzip[dask]")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # Dask's own warnings are not ours
 
 Samples = npt.NDArray[np.uint8]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

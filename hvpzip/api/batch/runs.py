@@ -1,27 +1,24 @@
-"""Many files on any ``concurrent.futures.Executor``. Layer rank 4.
+"""Many files on any ``concurrent.futures.Executor``.
 
 The invariants: one result per path, in the order of the paths; a file that fails says so in its result and stops no other; an executor may
 run a task more than once. Sources are deleted here, not by the workers, so that a task that is run again finds its source.
 """
 
-import os
 import secrets
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import replace
-from types import FrameType
 
+from hvpzip.api.batch.jobs import Job, SourceState, delete_source, source_state
+from hvpzip.api.batch.tree import plan_tree
+from hvpzip.api.batch.workers import interruptible, pool_of, quiet_spawn
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import StrPath, refuse_early
-from hvpzip.api.jobs import Job, SourceState, delete_source, source_state
 from hvpzip.api.naming import Plan, plan_outputs
 from hvpzip.api.records import FileResult
 from hvpzip.api.runtime import available_cores
-from hvpzip.api.tree import plan_tree
 from hvpzip.api.view import Crop
 from hvpzip.errors import HvpzipError
 
@@ -155,10 +152,10 @@ def run_batch(
             if job.threads is None:
                 job = replace(job, threads=max(1, available_cores() // workers))
         batch = secrets.token_hex(8)
-        with _pool(executor, workers) as pool:
+        with pool_of(executor, workers) as pool:
             futures: dict[Future[FileResult], tuple[int, str]] = {}
             try:
-                with _quiet_spawn(executor is None):
+                with quiet_spawn(executor is None):
                     for index, path, output in runnable:
                         futures[pool.submit(_work, job, path, output, batch)] = (index, path)
                 for future in as_completed(futures):
@@ -201,99 +198,8 @@ def _work(job: Job, path: str, output: str, batch: str) -> FileResult:
 
     ``batch`` tells this batch from others: Dask takes two calls with equal arguments for one, and would give the first one's result.
     """
-    with _interruptible():
+    with interruptible():
         try:
             return job.resume(path, output)
         except Exception as error:
             return failed(path, error)
-
-
-# ---- signals in the default pool ----
-# A terminal sends Ctrl-C to parent and workers alike; SIGTERM goes to one process, or to all. A worker in the middle of a file must clean
-# up (KeyboardInterrupt does that); an idle or starting one would only print a traceback, so it leaves silently.
-
-_HEEDED = (signal.SIGINT, signal.SIGTERM)
-_own_worker = False  # set in the processes of the default pool only, so that no other process's signal handlers are touched
-_ended = False  # by SIGTERM; set in such a process only
-
-
-@contextmanager
-def _pool(executor: Executor | None, workers: int | None) -> Iterator[Executor]:
-    """The given executor as it is, or a pool of fresh processes that ends with the block."""
-    if executor is not None:
-        yield executor
-        return
-    import multiprocessing
-
-    others = set(multiprocessing.active_children())
-    # spawn: torch's threads do not survive a fork, and the bytes must not depend on what the parent did before.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        yield pool
-    except KeyboardInterrupt:
-        # Whoever sent it may have meant this process alone: its workers would finish their files first.
-        for worker in set(multiprocessing.active_children()) - others if os.name == "posix" else ():
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _quiet_spawn(own: bool) -> Iterator[None]:
-    """While the default pool starts its processes, signals wait: here until the block ends, there until ``_start_worker`` has run.
-
-    A new process inherits which signals are blocked. Where signals cannot be blocked, a starting worker may print a traceback.
-    """
-    if not own or not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    global _own_worker
-    _own_worker = True
-    _heed(_leave)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
-
-
-def _heed(handler: Callable[[int, FrameType | None], None]) -> None:
-    for signum in _HEEDED:
-        signal.signal(signum, handler)
-
-
-def _leave(signum: int, frame: FrameType | None) -> None:
-    os._exit(128 + signum)
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """Once: a second signal, which the parent sends to be sure, must not stop the cleaning up."""
-    _heed(_note)
-    _note(signum, frame)
-    raise KeyboardInterrupt
-
-
-def _note(signum: int, frame: FrameType | None) -> None:
-    global _ended
-    _ended = _ended or signum == signal.SIGTERM
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """In a worker of the default pool, an interrupt inside the block raises KeyboardInterrupt; SIGTERM ends the process after that."""
-    if not _own_worker:
-        yield
-        return
-    _heed(_interrupt)
-    try:
-        yield
-    finally:
-        _heed(_leave)
-        if _ended:
-            _leave(signal.SIGTERM, None)

@@ -1,4 +1,4 @@
-"""A folder as a batch: which of its files are taken, and what each becomes in the mirrored tree. Layer rank 4.
+"""A folder as a batch: which of its files are taken, and what each becomes in the mirrored tree.
 
 The invariant: every file of the folder is either in a plan or counted, so none is left out without a word.
 """
