@@ -2,7 +2,8 @@
 
 The invariant: what Pillow cannot hold as it is (16-bit RGB, 16-bit alpha) is refused, in both directions; nothing is rounded. Opening reads
 the header and the metadata alone; ``load()``, which Pillow calls when the samples are needed, decodes. Metadata is in ``info`` as if the
-picture had been opened from the PNG that ``hvpzip decompress`` writes.
+picture had been opened from the PNG that ``hvpzip decompress`` writes. A JPEG file that was kept is opened as Pillow opens that file, and
+so is rebuilt for the header's sake already.
 
 ``image.save("x.hvz")`` decodes what it made before it writes it. It keeps of ``info`` the colour profile, EXIF, XMP, transparency,
 resolution (``dpi``, ``aspect``), ``gamma``, ``chromaticity``, ``srgb``, ``comment``, and the texts of a PNG or ``.hvz`` as opened. Options:
@@ -18,10 +19,10 @@ from typing import IO, Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, ImagePalette, PngImagePlugin
+from PIL import Image, ImageFile, ImagePalette, JpegImagePlugin, PngImagePlugin
 
 from hvpzip import container, image_io
-from hvpzip.api.decoding import decode, packed_bytes
+from hvpzip.api.decoding import decode, open_bytes, packed_bytes
 from hvpzip.api.encoding import encode
 from hvpzip.api.pictures import form_of, sections_of
 from hvpzip.errors import CorruptError, ImageError
@@ -73,6 +74,11 @@ class HvzImageFile(ImageFile.ImageFile):
 
     def _open(self) -> None:
         head = container.read_head(self._file())
+        self._jpeg: Image.Image | None = None
+        if head.header.jpeg:
+            self._jpeg = image = JpegImagePlugin.JpegImageFile(io.BytesIO(open_bytes(self._all_bytes()).jpeg_file()))
+            self._size, self._mode, self.info, self.text, self._coded = image.size, image.mode, dict(image.info), {}, True
+            return
         form = form_of(head)
         if (form.kind, form.bit_depth) not in _MODES:
             raise ImageError(f"Pillow cannot hold {form.words}: hvpzip.decompress gives all of it as an array")
@@ -86,16 +92,23 @@ class HvzImageFile(ImageFile.ImageFile):
 
     def load(self) -> Any:
         """Decodes the samples, the first time. Raises: FormatError, ModelError."""
-        if self._coded:
+        if self._coded and self._jpeg is not None:
+            self._jpeg.load()
+            self.im, self._jpeg = self._jpeg.im, None
+            self._loaded()
+        elif self._coded:
             samples, _ = decode(self._all_bytes())
             _, layout = _MODES[self._form.kind, self._form.bit_depth]
             raw = (samples * _stretch(self._form)).astype("<u2" if samples.dtype == np.uint16 else np.uint8).tobytes()
             self.im = Image.frombytes(self.mode, self.size, raw, "raw", layout).im
-            self._coded = False
-            if self._exclusive_fp:
-                self._file().close()
-            self.fp = None
+            self._loaded()
         return super().load()
+
+    def _loaded(self) -> None:
+        self._coded = False
+        if self._exclusive_fp:
+            self._file().close()
+        self.fp = None
 
     def verify(self) -> None:
         """Checks every checksum of the coded bytes; nothing is decoded. Raises: FormatError."""

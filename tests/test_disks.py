@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Both ways in which an output comes to its name."""
     if request.param == "hidden":
-        monkeypatch.setattr(atomic, "_open_nameless", lambda folder: None)
+        monkeypatch.setattr(atomic, "_open_nameless", lambda folder, mode: None)
     return request.param
 
 
@@ -78,7 +78,7 @@ import resource, sys
 from hvpzip import atomic
 from hvpzip.cli import main
 if sys.argv[1] == "hidden":
-    atomic._open_nameless = lambda folder: None
+    atomic._open_nameless = lambda folder, mode: None
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 sys.exit(main(sys.argv[3:]))
 """

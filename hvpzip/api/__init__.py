@@ -13,6 +13,7 @@ from hvpzip.api.batch import (
     decompress_files,
     delete_source,
     plan_tree,
+    refuse_to_remove,
     run_batch,
     source_state,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "packed_bytes",
     "plan_outputs",
     "plan_tree",
+    "refuse_to_remove",
     "run_batch",
     "source_state",
     "verify",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode, packed_bytes
+from hvpzip.api.pictures import source_of
 from hvpzip.api.records import FileInfo, GroupAccount, ScaleAccount, Section, StackPoint
 from hvpzip.errors import ImageError
 
@@ -56,6 +57,7 @@ def describe_container(parsed: "Container", path: str) -> FileInfo:
     header = parsed.header
     coded_bytes = sum(len(group.payload) for group in parsed.groups)
     size = parsed.header_bytes + coded_bytes
+    source = source_of(parsed)
     return FileInfo(
         path=path,
         width=header.width,
@@ -73,8 +75,22 @@ def describe_container(parsed: "Container", path: str) -> FileInfo:
         levels=header.levels,
         transform=_MAP_NAMES.get(header.map, f"map {header.map}"),
         colour=_COLOUR_NAMES.get(header.colour_lift, f"lift {header.colour_lift}"),
+        holds=_holds(parsed),
+        source_format=None if source is None else source.format,
+        source_bytes=None if source is None else source.byte_count,
+        source_sha256=None if source is None else source.sha256.hex(),
         sections=tuple(_sections(parsed, size)),
     )
+
+
+def _holds(parsed: "Container") -> str:
+    from hvpzip import jpeg
+
+    if not parsed.header.jpeg:
+        return "pixels"
+    if not parsed.groups:
+        return "JPEG file"  # of a damaged one no more is known
+    return f"JPEG file, {('stored', 'as JPEG XL')[jpeg.kept(parsed.groups[0].payload).packing]}"
 
 
 def account(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None) -> tuple[GroupAccount, ...]:
@@ -112,7 +128,7 @@ def bit_map(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
     data = _bytes_of(source, max_pixels)
     parsed = container.read(data, container.Limits(max_pixels=max_pixels))
     header = parsed.header
-    if header.parts:
+    if header.parts or header.jpeg:
         raise ImageError("there is no map of this file: not the model alone coded it")
     found = np.zeros((header.height, header.width), np.float32)
     with torch_threads(threads):
@@ -192,7 +208,7 @@ def versions() -> Versions:
 
 def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     """The parts of the file in order, without gaps."""
-    from hvpzip import varint
+    from hvpzip import jpeg, varint
     from hvpzip.codec.plans import parameter_bytes
     from hvpzip.container.checksum import CRC_BYTES
     from hvpzip.container.layout import MODEL_ID_BYTES
@@ -212,7 +228,11 @@ def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     for number, group in enumerate(parsed.groups, start=1):
         parts.append((f"group {number}, length", varint_bytes(len(group.payload)), "length"))
         parts.append((f"group {number}, checksum of the samples", CRC_BYTES, "checksum"))
-        if parsed.header.parts:
+        if parsed.header.jpeg:
+            data = len(jpeg.kept(group.payload).data)
+            parts.append((f"group {number}, size and SHA-256 of the JPEG file", len(group.payload) - data, "checksum"))
+            parts.append((f"group {number}, JPEG file", data, "JPEG file"))
+        elif parsed.header.parts:
             parts.append((f"group {number}, parts", len(group.payload), "parts"))
         else:
             parameters = parameter_bytes(group.payload)

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 from hvpzip.errors import HvpzipError, NotHvpzipError
 
-__all__ = ["SOURCE_SUFFIXES", "SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outputs"]
+__all__ = ["JPEG_SUFFIXES", "SOURCE_SUFFIXES", "SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outputs"]
 
 SUFFIX = ".hvz"
 _PICTURE_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"})
-SOURCE_SUFFIXES = _PICTURE_SUFFIXES | {".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".pbm"}
+_JPEG = ".jpg"
+JPEG_SUFFIXES = frozenset({_JPEG, ".jpeg", ".jpe", ".jfif"})
+SOURCE_SUFFIXES = _PICTURE_SUFFIXES | JPEG_SUFFIXES | {".gif", ".pbm"}
 
 
 class Plan(NamedTuple):
@@ -27,49 +29,69 @@ class Plan(NamedTuple):
         return cls(path, None, HvpzipError(f"output {output} is already that of {owner}"))
 
 
-def compressed_name(path: str) -> str:
-    """``photo.png`` gives ``photo.hvz``, and ``scan.2024`` gives ``scan.2024.hvz``: only the suffix of a picture is replaced."""
+def compressed_name(path: str, *, pixels: bool = False) -> str:
+    """``photo.png`` gives ``photo.hvz``, and ``scan.2024`` gives ``scan.2024.hvz``: only the suffix of a picture is replaced.
+
+    Of JPEG files only ``.jpg`` is, the suffix that they get back: ``photo.JPEG`` gives ``photo.JPEG.hvz``; with ``pixels``, any.
+    """
     stem, suffix = os.path.splitext(path)
-    return (stem if suffix.lower() in SOURCE_SUFFIXES and os.path.basename(stem) else path) + SUFFIX
+    replaced = suffix.lower() in SOURCE_SUFFIXES and (pixels or suffix.lower() not in JPEG_SUFFIXES or suffix == _JPEG)
+    return (stem if replaced and os.path.basename(stem) else path) + SUFFIX
 
 
-def decompressed_name(path: str) -> str:
+def decompressed_name(path: str, *, part: bool = False) -> str:
     """``photo.hvz`` gives ``photo.png``, or ``photo.tif`` if the file at ``path`` holds CMYK; a lossless picture suffix in front is kept:
     ``photo.tif.hvz`` gives ``photo.tif``.
 
+    If the file holds a JPEG file, it is ``photo.jpg``, and a suffix of JPEG in front is kept. With ``part`` it is that of its pixels: of a
+    crop, or at another scale.
     Raises: NotHvpzipError if ``path`` does not end in ``.hvz``.
     """
     stem, suffix = os.path.splitext(path)
     if suffix.lower() != SUFFIX or not os.path.basename(stem):
         raise NotHvpzipError(f"unknown suffix, expected {SUFFIX}: name the output to decompress it all the same")
-    return stem if Path(stem).suffix.lower() in _PICTURE_SUFFIXES else stem + (".tif" if _holds_cmyk(path) else ".png")
+    holds_jpeg, holds_cmyk = _held(path)
+    kept = Path(stem).suffix.lower()
+    if holds_jpeg and not part:
+        return stem if kept in JPEG_SUFFIXES else stem + _JPEG
+    return stem if kept in _PICTURE_SUFFIXES else stem + (".tif" if holds_cmyk else ".png")
 
 
-def _holds_cmyk(path: str) -> bool:
-    """Whether the file is a ``.hvz`` of CMYK; a file that cannot be read is not, and whoever decompresses it will say why."""
+def _held(path: str) -> tuple[bool, bool]:
+    """Whether the file is a ``.hvz`` of a JPEG file, and of CMYK; a file that cannot be read is neither, and whoever decompresses it will
+    say why."""
     from hvpzip import container
 
     if not os.path.isfile(path):  # a pipe could be read only once
-        return False
+        return False, False
     unlimited = container.Limits(max_pixels=1 << 60)  # nothing is decoded here, and the format's sides are at most 2**30
     try:
         with open(path, "rb") as file:
-            if container.read_header(file.read(64), unlimited).channels != 4:
-                return False
+            header = container.read_header(file.read(64), unlimited)
+            if header.jpeg or header.channels != 4:
+                return header.jpeg, header.channels == 4
             file.seek(0)
             head = container.read_head(file, unlimited)
     except (OSError, HvpzipError):
-        return False
-    return any(section.type == container.FORM_SECTION and section.data[:1] == b"\x05" for section in head.metadata)
+        return False, False
+    return False, any(section.type == container.FORM_SECTION and section.data[:1] == b"\x05" for section in head.metadata)
 
 
-def plan_outputs(paths: Iterable[str | os.PathLike[str]], out_dir: str | os.PathLike[str] | None, *, compressing: bool) -> Sequence[Plan]:
-    """The output of each input, in order: beside it, or in ``out_dir``. Two inputs never share an output; the later one gets an error."""
+def plan_outputs(
+    paths: Iterable[str | os.PathLike[str]],
+    out_dir: str | os.PathLike[str] | None,
+    *,
+    compressing: bool,
+    pixels: bool = False,
+    part: bool = False,
+) -> Sequence[Plan]:
+    """The output of each input, in order: beside it, or in ``out_dir``; ``pixels`` and ``part`` as for ``compressed_name`` and
+    ``decompressed_name``. Two inputs never share an output; the later one gets an error."""
     plans: list[Plan] = []
     owners: dict[str, str] = {}
     for path in [os.fspath(path) for path in paths]:
         try:
-            output = compressed_name(path) if compressing else decompressed_name(path)
+            output = compressed_name(path, pixels=pixels) if compressing else decompressed_name(path, part=part)
         except NotHvpzipError as error:
             plans.append(Plan(path, None, error))
             continue

@@ -16,9 +16,9 @@ from hvpzip.errors import CorruptError, FormatError, LimitError, UnsupportedVers
 
 if TYPE_CHECKING:
     from hvpzip.container import Container, Section
-    from hvpzip.image_io import Chunk, Form, SourceFile
+    from hvpzip.image_io import Chunk, Form, Picture, SourceFile
 
-__all__ = ["form_of", "sections_of", "source_of", "source_section"]
+__all__ = ["dropped_of", "form_of", "sections_of", "source_of", "source_section", "unknown_sections"]
 
 _PACKED = 0x80  # in the byte of the kind
 _DIGEST_BYTES = 32
@@ -27,8 +27,8 @@ _MAX_SOURCE_BYTES = (1 << 42) - 1
 _MAX_FORM = 2 + 768 + 256
 
 
-def sections_of(form: "Form") -> "tuple[Section, ...]":
-    """The sections that hold the form; none for 8-bit gray and RGB without metadata."""
+def sections_of(form: "Form", source: "SourceFile | None" = None) -> "tuple[Section, ...]":
+    """The sections that hold the form (none for 8-bit gray and RGB without metadata) and say what the picture was read from."""
     from hvpzip import varint
     from hvpzip.container import FORM_SECTION, METADATA_SECTION, Section
     from hvpzip.image_io import CHANNELS, plain_form
@@ -43,6 +43,8 @@ def sections_of(form: "Form") -> "tuple[Section, ...]":
         records = b"".join(chunk.name + varint.write(len(chunk.data)) + chunk.data for chunk in form.chunks)
         packed = _deflated(records)
         sections.append(Section(METADATA_SECTION, b"\1" + packed if len(packed) < len(records) else b"\0" + records))
+    if source is not None:
+        sections.append(source_section(source))
     return tuple(sections)
 
 
@@ -77,6 +79,20 @@ def form_of(parsed: "Container") -> "Form":
         if section.type == METADATA_SECTION:
             form = form._replace(chunks=form.chunks + tuple(_records(section.data)))
     return form
+
+
+def dropped_of(picture: "Picture") -> tuple[str, ...]:
+    """Names of what the picture file holds and a ``.hvz`` of this picture does not: other pictures too where the metadata was left out."""
+    others = f"{picture.pictures - 1} other pictures"
+    return picture.dropped if picture.pictures == 1 or others in picture.dropped else (*picture.dropped, others)
+
+
+def unknown_sections(parsed: "Container") -> tuple[str, ...]:
+    """Names of what a newer hvpzip wrote and this one skips."""
+    from hvpzip.container import FORM_SECTION, METADATA_SECTION, SOURCE_SECTION
+
+    kinds = {section.type for section in parsed.metadata} - {FORM_SECTION, METADATA_SECTION, SOURCE_SECTION}
+    return tuple(f"section of type {kind}" for kind in sorted(kinds))
 
 
 def source_section(file: "SourceFile") -> "Section":

@@ -39,6 +39,11 @@ JSON_KEYS = (
     "seconds",
     "error",
     "skipped",
+    "holds",
+    "source_format",
+    "source_bytes",
+    "source_sha256",
+    "dropped",
 )
 
 
@@ -47,7 +52,8 @@ class Section:
     """One run of bytes of a ``.hvz`` file: what it is, where it begins, how long it is, and what it is for.
 
     ``purpose`` is "header" (what the picture is), "model id", "checksum", "length", "metadata", "parameters" (of a group: path,
-    lanes, and what its colours' lattice needs), "message" (what the model coded) or "parts" (of a group that is made of parts).
+    lanes, and what its colours' lattice needs), "message" (what the model coded) "parts" (of a group that is made of parts)
+    or "JPEG file" (a whole one, or the JPEG XL file that gives it).
     """
 
     name: str
@@ -111,6 +117,9 @@ class FileInfo:
     ``output_bytes`` is the length of the file, ``coded_bits`` eight times the length of all group payloads, ``header_bytes`` everything
     else (header, metadata, group lengths and checksums). ``bits_per_dim`` is ``8 * output_bytes / (width * height * channels)``.
     ``model`` is the model's id in hexadecimal; ``sections`` covers the file from its first byte to its last, without gaps.
+    ``holds`` is "pixels", or a JPEG file kept whole: "JPEG file, stored" or "JPEG file, as JPEG XL". ``source_format``, ``source_bytes``
+    and ``source_sha256`` (hexadecimal) tell of the file that was compressed, None where the ``.hvz`` does
+    not: of arrays, of pictures that Pillow saved, of older files.
     """
 
     path: str
@@ -129,6 +138,10 @@ class FileInfo:
     levels: int
     transform: str
     colour: str
+    holds: str
+    source_format: str | None
+    source_bytes: int | None
+    source_sha256: str | None
     sections: tuple[Section, ...] = field(repr=False)
 
 
@@ -153,7 +166,8 @@ class FileResult:
     model's own bound, known only to the encoder. ``error`` is one line, and then the figures that were not reached are None;
     ``trace`` is the traceback that belongs to it. ``skipped`` says that the output was there already and holds the same, so that nothing
     was written. ``notices`` are one-line remarks, such as metadata that was not kept. ``damaged`` are the groups that could not be
-    salvaged: then there is an output, with 0 in their places, and yet an ``error``.
+    salvaged: then there is an output, with 0 in their places, and yet an ``error``. ``dropped`` names what the picture file holds and the
+    ``.hvz`` does not. ``holds`` and ``source_...`` are those of ``FileInfo``.
     """
 
     path: str
@@ -176,6 +190,11 @@ class FileResult:
     skipped: bool = False
     notices: tuple[str, ...] = ()
     damaged: tuple[Damage, ...] = ()
+    dropped: tuple[str, ...] = ()
+    holds: str | None = None
+    source_format: str | None = None
+    source_bytes: int | None = None
+    source_sha256: str | None = None
     trace: str | None = field(default=None, repr=False, compare=False)
 
 
@@ -195,6 +214,7 @@ def result_of(
     skipped: bool = False,
     notices: tuple[str, ...] = (),
     damaged: tuple[Damage, ...] = (),
+    dropped: tuple[str, ...] = (),
     error: str | None = None,
 ) -> FileResult:
     """The result of an operation on the ``.hvz`` file of which ``facts`` tells, ``facts.path`` being the name of its source."""
@@ -219,4 +239,9 @@ def result_of(
         skipped=skipped,
         notices=notices,
         damaged=damaged,
+        dropped=dropped,
+        holds=facts.holds,
+        source_format=facts.source_format,
+        source_bytes=facts.source_bytes,
+        source_sha256=facts.source_sha256,
     )

@@ -17,6 +17,7 @@ __all__ = ["command"]
 @click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend: 1 is quickest, 2 the default, 3 smallest.")
 @click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")
 @click.option("--strip", is_flag=True, help="Leave out the metadata (EXIF, XMP, ICC profile, texts and the like).")
+@click.option("--pixels", is_flag=True, help="Of JPEG files keep the pixels, not the file itself, which takes more room.")
 @click.option("--model", metavar="NAME", help="The bundled model to use; the default is the best one.")
 @coding_options
 @output_options
@@ -32,6 +33,7 @@ def command(
     effort: int | None,
     frame: int | None,
     strip: bool,
+    pixels: bool,
     model: str | None,
     threads: int | None,
     max_pixels: int,
@@ -45,7 +47,8 @@ def command(
     kept, and existing outputs are not replaced. With no IN, or with -, standard input is read and standard output written.
 
     Pictures are PNG, JPEG, WebP, TIFF, GIF, BMP, PPM and the like: gray and RGB of up to 16 bits, with alpha or not, palettes, CMYK. Their
-    metadata is kept. Of a JPEG the decoded pixels are kept, which takes more room than the JPEG itself.
+    metadata is kept. A JPEG file is kept itself, byte for byte: recompressed without loss where the package imagecodecs is installed, else
+    stored as it is. The file of any other picture cannot be rebuilt byte for byte, its pixels and metadata can.
 
     \b
     Examples:
@@ -68,6 +71,7 @@ def command(
         max_pixels=max_pixels,
         frame=frame,
         strip=strip,
+        pixels=pixels,
         mirror=recursive,
         remove=remove,
     )

@@ -60,10 +60,11 @@ def command(
 ) -> int:
     """Bring the picture back from each .hvz file IN.
 
-    The output is IN without .hvz; .png is added where no lossless picture suffix is left (photo.jpg.hvz gives photo.jpg.png), .tif for
-    CMYK. The suffix chooses the kind of picture: .png, .webp (lossless), .tif, .tiff, .bmp, .ppm, .pgm; one that cannot hold the picture
-    or its metadata is refused. It gets its name only after it was read back and found equal to what was decoded. With no IN, or with -,
-    standard input is read; standard output gets PNG, or TIFF for CMYK.
+    The output is IN without .hvz; .png is added where no lossless picture suffix is left, .tif for CMYK. A JPEG file that was kept
+    comes back as the identical file, .jpg; with another suffix, --crop or --scale its pixels do. The suffix chooses the kind of
+    picture: .png, .webp (lossless), .tif, .tiff, .bmp, .ppm, .pgm; one that cannot hold the picture or its metadata is refused. It gets
+    its name only after it was read back and found equal to what was decoded. With no IN, or with -, standard input is read; standard
+    output gets PNG, or TIFF for CMYK.
 
     With -r, IN is a folder. The .hvz files in it and below go back into the same tree under OUT, as with compress; where the suffix is of
     a kind that cannot hold the picture, .png is added.

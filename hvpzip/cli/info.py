@@ -77,15 +77,24 @@ def command(
 
 
 def _text(facts: api.FileInfo, name: str, *, sections: bool) -> str:
+    kept = facts.holds != "pixels"
     lines = [
         name if name != STREAM else "(standard input)",
         f"  picture   {picture_text(facts)}",
         f"  file      {facts.output_bytes:,} bytes, {facts.bits_per_dim:.3f} bits per dimension",
-        f"  coded     {facts.coded_bits // 8:,} bytes in {facts.groups} group{'s' * (facts.groups > 1)}, {facts.group_side} pixels a side",
-        f"  header    {facts.header_bytes:,} bytes with all lengths and checksums",
-        f"  map       {facts.transform} over {facts.levels} levels, colour {facts.colour}",
-        f"  model     {facts.model}, effort {facts.effort}",
+        f"  holds     {facts.holds}",
     ]
+    if kept:
+        lines.append(f"  coded     {facts.coded_bits // 8:,} bytes")
+    else:
+        grid = f"{facts.groups} group{'s' * (facts.groups > 1)}, {facts.group_side} pixels a side"
+        lines.append(f"  coded     {facts.coded_bits // 8:,} bytes in {grid}")
+    lines.append(f"  header    {facts.header_bytes:,} bytes with all lengths and checksums")
+    if not kept:
+        lines.append(f"  map       {facts.transform} over {facts.levels} levels, colour {facts.colour}")
+        lines.append(f"  model     {facts.model}, effort {facts.effort}")
+    if facts.source_format is not None:
+        lines.append(f"  source    {facts.source_format}, {facts.source_bytes:,} bytes, SHA-256 {facts.source_sha256}")
     if sections:
         purposes = dict.fromkeys(part.purpose for part in facts.sections)
         sums = {purpose: sum(part.size_bytes for part in facts.sections if part.purpose == purpose) for purpose in purposes}

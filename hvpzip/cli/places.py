@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from hvpzip.api import Plan, Tree, plan_outputs, plan_tree
+from hvpzip.api import Job, Plan, Tree, plan_outputs, plan_tree
 from hvpzip.cli.console import Decorated
 
 __all__ = ["STREAM", "input_argument", "opened", "plan", "planned_tree", "received"]
@@ -51,26 +51,26 @@ def _out_folder(paths: Sequence[str], output: str | None) -> str | None:
     return None
 
 
-def plan(paths: Sequence[str], output: str | None, *, compressing: bool, force: bool) -> Sequence[Plan]:
+def plan(paths: Sequence[str], output: str | None, job: Job) -> Sequence[Plan]:
     """The output of each input. Raises: click.UsageError where the command line makes no sense, before any work."""
     folder = _out_folder(paths, output)
     if folder is None and output is None and paths == [STREAM]:
         output = STREAM
-    if output == STREAM and not force and sys.stdout is not None and sys.stdout.isatty():
+    if output == STREAM and not job.force and sys.stdout is not None and sys.stdout.isatty():
         raise click.UsageError("binary data does not go to a terminal: use -o FILE, or -f.")
     if folder is None and output is not None:
         return [Plan(paths[0], output, None)]
-    return plan_outputs(paths, folder, compressing=compressing)
+    return plan_outputs(paths, folder, compressing=job.compressing, pixels=job.pixels, part=job.part)
 
 
-def planned_tree(paths: Sequence[str], output: str | None, *, compressing: bool) -> Tree:
+def planned_tree(paths: Sequence[str], output: str | None, job: Job) -> Tree:
     """The files of the one folder among the inputs, and their outputs. Raises: click.UsageError where the command line makes no sense."""
     if len(paths) != 1 or paths[0] == STREAM:
         raise click.UsageError("-r takes one folder.")
     if output is not None and (output == STREAM or (os.path.lexists(output) and not os.path.isdir(output))):
         raise click.UsageError(f"-o must be a folder with -r; {output} is none.")
     try:
-        return plan_tree(paths[0], output, compressing=compressing)
+        return plan_tree(paths[0], output, compressing=job.compressing, part=job.part)
     except OSError as error:
         raise click.UsageError(f"cannot read the folder {paths[0]}: {error.strerror}") from error
 

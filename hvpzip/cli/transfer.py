@@ -87,11 +87,11 @@ def run_transfer(
         raise click.UsageError("--json and the output cannot both go to standard output: use -o FILE.")
     tally = None
     if recursive:
-        tree = planned_tree(paths, output, compressing=job.compressing)
+        tree = planned_tree(paths, output, job)
         plans: Sequence[Plan] = tree.plans
         tally = Tally(job.compressing, tree)
     else:
-        plans = plan(paths, output, compressing=job.compressing, force=job.force)
+        plans = plan(paths, output, job)
     if job.remove and STREAM in (paths[0], output):
         raise click.UsageError("--rm needs files on both sides, not - (a standard stream).")
 
@@ -141,7 +141,7 @@ def _in_processes(console: Console, job: Job, plans: Sequence[Plan], jobs: int, 
 
 def _attempt(console: Console, job: Job, item: Plan, label: str) -> FileResult:
     """The result of one file, failed or not. Interrupts and closed pipes go on."""
-    from hvpzip.api import delete_source, failed, source_state
+    from hvpzip.api import delete_source, failed, refuse_to_remove, source_state
 
     def on_group(done: int, groups: int) -> None:
         console.progress(f"{label}  {done} of {groups} groups")
@@ -150,13 +150,16 @@ def _attempt(console: Console, job: Job, item: Plan, label: str) -> FileResult:
     try:
         if item.error is not None:
             raise item.error
-        before = source_state(item.path) if job.remove else None
+        before = None
+        if job.remove and item.output is not None:
+            refuse_to_remove(item.output)
+            before = source_state(item.path)
         if job.mirror and item.output is not None:
             result = job.resume(item.path, item.output, on_group)
         else:
             result = job.run(opened(item.path, writing=False), opened(item.output or STREAM, writing=True), on_group)
         if before is not None:
-            delete_source(item.path, before)
+            delete_source(item.path, before, result)
         return result
     except BrokenPipeError:
         raise

@@ -4,9 +4,8 @@ from typing import Final, NamedTuple
 
 from hvpzip.errors import ImageError
 
-__all__ = ["SUFFIXES", "JpegFacts", "is_jpeg", "jpeg_facts"]
+__all__ = ["JpegFacts", "is_jpeg", "jpeg_facts"]
 
-SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 _START: Final = b"\xff\xd8\xff"
 # Start of frame, of every process: baseline, extended, progressive, lossless, Huffman or arithmetic. C4, C8 and CC are other markers.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

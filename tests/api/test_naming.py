@@ -20,6 +20,12 @@ def test_suffix_of_a_picture_is_replaced(path: str, expected: str) -> None:
     assert compressed_name(path) == expected
 
 
+def test_suffixes_of_jpeg_other_than_jpg_stay_as_the_file_gets_them_back() -> None:
+    for name in ("photo.JPG", "photo.jpeg", "photo.jfif", "a.b.jpe"):
+        assert compressed_name(name) == f"{name}.hvz"
+        assert compressed_name(name, pixels=True) == f"{name.rpartition('.')[0]}.hvz"
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [

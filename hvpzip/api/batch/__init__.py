@@ -1,6 +1,6 @@
 """Many files: what is done with each (``jobs``), the files of a folder (``tree``), all on an executor (``runs``, ``workers``)."""
 
-from hvpzip.api.batch.jobs import Job, SourceState, delete_source, source_state
+from hvpzip.api.batch.jobs import Job, SourceState, delete_source, refuse_to_remove, source_state
 from hvpzip.api.batch.runs import compress_files, decompress_files, run_batch
 from hvpzip.api.batch.tree import Tree, plan_tree
 
@@ -12,6 +12,7 @@ __all__ = [
     "decompress_files",
     "delete_source",
     "plan_tree",
+    "refuse_to_remove",
     "run_batch",
     "source_state",
 ]

@@ -7,6 +7,7 @@ only if its output was decoded and found equal, and only as long as it is the fi
 import errno
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, open_bytes, packed_bytes
 from hvpzip.api.encoding import NO_MODEL, GroupProgress, samples_crc
-from hvpzip.api.files import StrPath, compress_file, decompress_file, same_forms
+from hvpzip.api.files import StrPath, compress_file, decompress_file, is_device, same_forms
 from hvpzip.api.inspect import describe_container
-from hvpzip.api.pictures import form_of
-from hvpzip.api.records import FileResult, result_of
+from hvpzip.api.jpegs import refuse_parts
+from hvpzip.api.pictures import dropped_of, form_of
+from hvpzip.api.records import FileInfo, FileResult, result_of
 from hvpzip.api.runtime import checked_threads
 from hvpzip.api.view import Crop, checked_scale
 from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from hvpzip.container import Header
     from hvpzip.image_io import Form
 
-__all__ = ["Job", "SourceState", "delete_source", "source_state"]
+__all__ = ["Job", "SourceState", "delete_source", "refuse_to_remove", "source_state"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +51,7 @@ class Job:
     max_pixels: int = DEFAULT_MAX_PIXELS
     frame: int | None = None
     strip: bool = False
+    pixels: bool = False
     crop: Crop | None = None
     scale: float = 1
     salvage: bool = False
@@ -64,9 +67,14 @@ class Job:
             raise ValueError("remove needs verify: a source is deleted only after its output was decoded and found equal")
 
     @property
+    def part(self) -> bool:
+        """Whether a part of the picture is wanted, or a smaller one."""
+        return self.crop is not None or self.scale != 1
+
+    @property
     def _whole(self) -> bool:
         """Whether an output holds all that its source does."""
-        return self.crop is None and self.scale == 1 and not self.salvage
+        return not self.part and not self.salvage
 
     def run(self, src: StrPath | BinaryIO, dst: StrPath | BinaryIO, on_group: GroupProgress | None = None) -> FileResult:
         """Does it. Raises: as ``compress_file`` and ``decompress_file``. The source is left: see ``delete_source``."""
@@ -85,6 +93,7 @@ class Job:
                 on_group=on_group,
                 frame=self.frame,
                 strip=self.strip,
+                pixels=self.pixels,
             )
         try:
             return self._decompressed(src, dst, on_group)
@@ -161,15 +170,21 @@ class Job:
         facts, header = describe_container(parsed, src), parsed.header
         checksums = [group.samples_crc for group in parsed.groups]
         del packed, parsed  # the picture needs the room
+        found: _Traits | None = None
+        dropped: tuple[str, ...] = ()
         try:
-            found = self._picture(src, output, form, header)
+            if header.jpeg:
+                same = self._is_jpeg_of(facts, picture_path)
+            else:
+                found, dropped = self._picture(src, output, form, header)
+                same = found is not None and found.checksums == checksums
         except (HvpzipError, OSError) as error:
             if self.compressing:
                 raise
             raise _other(output) from error
-        if found is None or found.checksums != checksums:
+        if not same:
             raise _other(output)
-        if not self._decodable(packed_path, header, found.digest):
+        if not (self._rebuilds(packed_path, picture_path) if found is None else self._decodable(packed_path, header, found.digest)):
             if self.compressing:
                 return None
             raise _other(output)
@@ -181,22 +196,47 @@ class Job:
             output_bytes=sizes[self.compressing],
             seconds=time.perf_counter() - started,
             skipped=True,
+            dropped=dropped,
         )
 
-    def _picture(self, src: str, output: str, form: "Form", header: "Header") -> "_Traits | None":
-        """What tells the samples of the picture, read as coding it would read it, from others; None if its form or shape is not that of
-        the ``.hvz`` file. Raises: as reading it does."""
-        from hvpzip import image_io
+    def _is_jpeg_of(self, facts: FileInfo, path: str) -> bool:
+        """Whether the file at ``path`` is the JPEG file that was kept, and is to be."""
+        if self.compressing:
+            refuse_parts(frame=None if self.pixels else self.frame, strip=self.strip and not self.pixels)
+        if self.pixels or os.path.getsize(path) != facts.source_bytes:
+            return False
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest() == facts.source_sha256
+
+    def _rebuilds(self, packed_path: str, path: str) -> bool:
+        """Whether the ``.hvz`` file gives the JPEG file at ``path``, tried only if the source will be deleted. Raises: LibraryError,
+        OSError."""
+        if not self.remove:
+            return True
+        try:
+            file = open_bytes(packed_bytes(packed_path, self.max_pixels), max_pixels=self.max_pixels).jpeg_file()
+        except CorruptError:
+            return False
+        with open(path, "rb") as other:
+            return other.read() == file
+
+    def _picture(self, src: str, output: str, form: "Form", header: "Header") -> "tuple[_Traits | None, tuple[str, ...]]":
+        """What tells the samples of the picture, read as coding it would read it, from others (None if its form or shape is not that of
+        the ``.hvz`` file), and what of its file is not kept. Raises: as reading it does."""
+        from hvpzip import image_io, jpeg
 
         if self.compressing:
-            picture = image_io.picture_of(image_io.picture_bytes(src, self.max_pixels), self.max_pixels, frame=self.frame, strip=self.strip)
-            return _traits([picture.samples], header) if picture.form == form else None
+            source = image_io.picture_bytes(src, self.max_pixels)
+            if jpeg.is_jpeg(source) and not self.pixels:
+                return None, ()
+            picture = image_io.picture_of(source, self.max_pixels, frame=self.frame, strip=self.strip)
+            return _traits([picture.samples], header) if picture.form == form else None, dropped_of(picture)
         kind = image_io.format_of(output)
         with open(output, "rb") as file:
             again, strips = image_io.read_again(file, kind, header.width * header.height)
             if not same_forms(again, form._replace(chunks=()) if self.strip else form, kind):
-                return None
-            return _traits(strips, header)
+                return None, ()
+            return _traits(strips, header), ()
 
     def _decodable(self, packed_path: str, header: "Header", digest: bytes) -> bool:
         """Whether the ``.hvz`` file decodes to the samples of this digest, tried only if the source will be deleted. Raises: ModelError,
@@ -268,16 +308,34 @@ class SourceState(NamedTuple):
 
 
 def source_state(path: str) -> SourceState:
-    """The state of a source, to be taken before it is read. Raises: OSError."""
-    found = os.stat(path)
+    """The state of a source that is to be deleted, to be taken before it is read. Raises: ImageError if it is no regular file, OSError."""
+    found = os.lstat(path)
+    if stat.S_ISLNK(found.st_mode):
+        raise ImageError("it is a symbolic link: deleting it would leave the file that it leads to, so --rm takes that file alone")
+    if not stat.S_ISREG(found.st_mode):
+        raise ImageError("it is no regular file, and so not one to delete")
     return SourceState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def delete_source(path: str, before: SourceState) -> None:
+def refuse_to_remove(output: str) -> None:
+    """Says before the work that a source cannot be deleted for an output that is written to, and not read back: a device, a pipe, an open
+    file by its number. Raises: ImageError."""
+    if is_device(output):
+        raise ImageError(f"{output} is a device or a stream, which cannot be read back: --rm needs a regular file as output")
+
+
+def delete_source(path: str, before: SourceState, result: FileResult) -> None:
     """Deletes a source whose output is in place.
 
-    Raises: OSError if the source has changed since ``before``, or cannot be deleted.
+    Raises: ImageError if the output lacks anything that the source holds, or is no regular file; OSError if the source has changed since
+    ``before``, or cannot be deleted.
     """
+    if result.dropped:
+        raise ImageError(
+            f"{result.output} was written, but the source is not deleted, as this of it is not kept: {', '.join(result.dropped)}"
+        )
+    if result.output is None or not os.path.isfile(result.output):
+        raise ImageError(f"the source is not deleted, as its output is no regular file: {result.output}")
     if source_state(path) != before:
         raise OSError(errno.EBUSY, "it was changed while it was read, so it was not deleted", path)
     os.unlink(path)

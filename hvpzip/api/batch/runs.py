@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
-from hvpzip.api.batch.jobs import Job, SourceState, delete_source, source_state
+from hvpzip.api.batch.jobs import Job, SourceState, delete_source, refuse_to_remove, source_state
 from hvpzip.api.batch.tree import plan_tree
 from hvpzip.api.batch.workers import interruptible, pool_of, quiet_spawn
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
@@ -44,15 +44,17 @@ def compress_files(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     frame: int | None = None,
     strip: bool = False,
+    pixels: bool = False,
 ) -> list[FileResult]:
     """Compresses each picture to its own ``.hvz`` file, several at a time; one result per path, in order.
 
     out_dir: an existing folder for the outputs; None puts each beside its input. recursive: ``paths`` is one folder, and all pictures in it
     and below are compressed, into the same tree under ``out_dir``, which is made; an output that is there and holds its picture is left as
     it is, so that a batch can go on where it was stopped; results are sorted by path. remove: delete each source once its output was
-    decoded and found equal. executor: where the work runs; it is not shut down. None makes a pool of ``workers`` fresh processes (None: one
-    per core, or one per file if those are fewer); each loads the model once. threads: per file, 0 for all cores; None shares the cores
-    among the workers of the default pool, and leaves another executor's as it is. progress: called here with each result as it comes, in
+    decoded and found equal, if nothing of the source is missing in it. executor: where the work runs; it is not shut down. None makes a
+    pool of ``workers`` fresh processes (None: one per core, or one per file if those are fewer); each loads the model once. threads: per
+    file, 0 for all cores; None shares the cores among the workers of the default pool, and leaves another executor's as it is. progress:
+    called here with each result as it comes, in
     any order. The rest: as for ``compress_file``.
     Failures of single files are in ``FileResult.error``, not raised. Raises: ValueError if an option is out of range, OSError if the
     folder cannot be read.
@@ -67,6 +69,7 @@ def compress_files(
         max_pixels=max_pixels,
         frame=frame,
         strip=strip,
+        pixels=pixels,
         mirror=recursive,
         remove=remove,
     )
@@ -110,11 +113,11 @@ def decompress_files(
 
 def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Sequence[Plan]:
     if not job.mirror:
-        return plan_outputs(paths, out_dir, compressing=job.compressing)
+        return plan_outputs(paths, out_dir, compressing=job.compressing, pixels=job.pixels, part=job.part)
     folders = list(paths)
     if len(folders) != 1:
         raise ValueError(f"recursive takes one folder, not {len(folders)} paths")
-    return plan_tree(folders[0], out_dir, compressing=job.compressing).plans
+    return plan_tree(folders[0], out_dir, compressing=job.compressing, part=job.part).plans
 
 
 def run_batch(
@@ -129,8 +132,8 @@ def run_batch(
     def finish(index: int, result: FileResult) -> None:
         if index in states and result.error is None:
             try:
-                delete_source(result.path, states[index])
-            except OSError as error:
+                delete_source(result.path, states[index], result)
+            except (HvpzipError, OSError) as error:
                 result = replace(result, error=describe_failure(error, result.path))
         results[index] = result
         if progress is not None:
@@ -141,6 +144,7 @@ def run_batch(
         try:
             output = _checked_output(plan, job)
             if job.remove:
+                refuse_to_remove(output)
                 states[index] = source_state(plan.path)
         except (HvpzipError, OSError) as error:
             finish(index, failed(plan.path, error))

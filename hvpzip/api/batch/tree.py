@@ -30,12 +30,15 @@ class Tree(NamedTuple):
     links: int
 
 
-def plan_tree(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str] | None = None, *, compressing: bool) -> Tree:
+def plan_tree(
+    folder: str | os.PathLike[str], out_dir: str | os.PathLike[str] | None = None, *, compressing: bool, part: bool = False
+) -> Tree:
     """Plans for all files in ``folder`` and below that can be taken: pictures by their suffix, or ``.hvz`` files.
 
     Outputs have the same places in ``out_dir`` (None: in ``folder`` itself). Names are kept whole, ``a.png`` becomes ``a.png.hvz``, so that
     it does not depend on what else is there what a file becomes; ``decompress`` brings the name back, with ``.png`` added if it is not that
-    of a lossless picture. ``out_dir`` is left out where it lies in ``folder``. Hidden files are taken as others are.
+    of a lossless picture, or of a JPEG file that was kept; once more where the name is that of another one. ``part``: a part of each
+    picture is wanted, or a smaller one. ``out_dir`` is left out where it lies in ``folder``. Hidden files are taken as others are.
     Raises: OSError if ``folder`` itself cannot be read.
     """
     root = os.fspath(folder)
@@ -63,7 +66,7 @@ def plan_tree(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str] | 
             if place == root:
                 raise
             unreadable.append(Plan(place, None, error))
-    plans = _planned(sorted(taken), compressing)
+    plans = _planned(sorted(taken), compressing, part)
     made = {plan.output for plan in plans}
     return Tree(
         plans=tuple(sorted([*plans, *unreadable], key=lambda plan: plan.path)),
@@ -72,17 +75,25 @@ def plan_tree(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str] | 
     )
 
 
-def _planned(taken: Iterable[tuple[str, str]], compressing: bool) -> list[Plan]:
+def _planned(taken: Iterable[tuple[str, str]], compressing: bool, part: bool) -> list[Plan]:
+    """The plans; those that get back the name which they had come first, so that a name with ``.png`` added never takes it from them."""
     plans: list[Plan] = []
-    owners: dict[str, str] = {}
+    owners: set[str] = set()
+    added: list[tuple[str, str]] = []
     for path, target in taken:
-        name = os.path.basename(path) + SUFFIX if compressing else os.path.basename(decompressed_name(path))
+        name = os.path.basename(path) + SUFFIX if compressing else os.path.basename(decompressed_name(path, part=part))
         output = os.path.join(target, name)
-        if output in owners:
-            plans.append(Plan.clash(path, output, owners[output]))
-        else:
-            owners[output] = path
+        exact = compressing or name == os.path.splitext(os.path.basename(path))[0]
+        if exact and output not in owners:
+            owners.add(output)
             plans.append(Plan(path, output, None))
+        else:
+            added.append((path, output))
+    for path, output in added:
+        while output in owners:
+            output += os.path.splitext(output)[1]
+        owners.add(output)
+        plans.append(Plan(path, output, None))
     return plans
 
 
