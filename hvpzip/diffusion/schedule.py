@@ -95,6 +95,11 @@ class LevelSchedule:
         if len(readers) > 1 and any(self.steps[i].is_latent for i in readers):
             raise ValueError(f"latent {step.given} is read by the steps {readers}: a latent of a chain has one reader, its parent")
 
+    @property
+    def every_step(self) -> tuple[int, ...]:
+        """All steps, of all paths, unit by unit: each after the latent that it is given."""
+        return tuple(i for unit in UNITS for i, step in enumerate(self.steps) if step.unit == unit)
+
     def direct(self, unit: str) -> int:
         """Index of the step that reveals ``unit`` exactly with no latent read, the first one of several: its prediction also feeds the
         carried features.
@@ -169,8 +174,26 @@ class Schedule:
         )
 
     def canonical(self) -> bytes:
-        """The bytes that are hashed into the model's id."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()
+        """The bytes that are hashed into the model's id, format 1: ASCII JSON without spaces, names of every object in their order.
+
+        Written by hand, so that what a later class knows besides changes no id: a new setting is written only where it is not what all
+        models before it had. (The order of paths, by which files number them, is not covered: ``config.json`` alone says it.)
+        """
+        return ('{"levels":[' + ",".join(_level_text(level) for level in self.levels) + "]}").encode("ascii")
+
+
+def _level_text(level: LevelSchedule) -> str:
+    paths = ",".join(f"{json.dumps(name)}:{_list_text(level.paths[name])}" for name in sorted(level.paths))
+    return '{"paths":{' + paths + '},"steps":[' + ",".join(map(_step_text, level.steps)) + "]}"
+
+
+def _step_text(step: Step) -> str:
+    given = "null" if step.given is None else str(int(step.given))
+    return f'{{"given":{given},"log2_delta":{_list_text(step.log2_delta)},"sigma":{_list_text(step.sigma)},"unit":{json.dumps(step.unit)}}}'
+
+
+def _list_text(numbers: Sequence[int]) -> str:
+    return "[" + ",".join(str(int(number)) for number in numbers) + "]"
 
 
 def one_latent_level(sigma: Sequence[int], log2_delta: Sequence[int]) -> LevelSchedule:

@@ -1,0 +1,112 @@
+"""The walk through a level: which step reads which state, for whoever goes through a schedule.
+
+A step reads what is known before its unit, or beside that the latent that it is given:
+
+    before(first unit)            the coarser image alone
+    before(next unit)             before(unit) after the unit itself
+    state(step)                   before(its unit), or that after the latent that it is given
+
+Encoder, decoder, fit, loss, closed form, self-test and measurements all take their states from here, so that there is one answer. States
+and values are whatever the network makes of them: nothing here knows an array.
+
+``moves`` is the other half, the order in which bits move. The decoder does the moves as they stand; the encoder goes through the same list
+backwards and does the inverse of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from hvpzip.diffusion.schedule import LevelSchedule
+
+__all__ = ["Move", "Walk", "moves"]
+
+S = TypeVar("S")
+V = TypeVar("V")
+
+
+class Move(NamedTuple):
+    """One move of the decoder.
+
+    Attributes:
+        step: Index of the step whose value moves.
+        refund: False: the value is popped, with p given the step's state. True: it is a latent that is pushed back, with q given its
+            parent, which is known by then.
+    """
+
+    step: int
+    refund: bool
+
+
+def moves(schedule: LevelSchedule, steps: Sequence[int]) -> list[Move]:
+    """The moves along a path: each step is popped, and where it was given a latent, that is pushed back at once."""
+    found: list[Move] = []
+    for index in steps:
+        found.append(Move(index, refund=False))
+        given = schedule.steps[index].given
+        if given is not None:
+            found.append(Move(given, refund=True))
+    return found
+
+
+class Walk(Generic[S, V]):
+    """The states of a level along some of its steps.
+
+    Attributes:
+        known: What each step revealed, by its index. Whoever walks enters it; a state is asked for once what it reads is entered.
+    """
+
+    def __init__(
+        self,
+        schedule: LevelSchedule,
+        steps: Sequence[int],
+        begin: S,
+        reveal: Callable[[S, int, V], S],
+        known: Mapping[int, V] | None = None,
+    ) -> None:
+        """
+        Args:
+            schedule: The level's.
+            steps: A path, or all steps; units come in the order of their first steps here.
+            begin: The state in which the coarser image alone is known.
+            reveal: (state, step, values) to the state after them; neither is changed.
+            known: What is known from the start.
+        """
+        self.schedule, self.steps = schedule, tuple(steps)
+        self.known: dict[int, V] = dict(known or {})
+        self._begin, self._reveal = begin, reveal
+        self._units = tuple(dict.fromkeys(schedule.steps[index].unit for index in self.steps))
+        self._before: dict[str, S] = {}
+
+    def state(self, index: int) -> S:
+        """What the step reads. Raises KeyError where that is not known yet."""
+        step = self.schedule.steps[index]
+        before = self.before(step.unit)
+        return before if step.given is None else self._reveal(before, step.given, self.known[step.given])
+
+    def before(self, unit: str) -> S:
+        """What is known before any step of the unit."""
+        place = self._units.index(unit)
+        if place == 0:
+            return self._begin
+        if unit not in self._before:
+            previous = self._units[place - 1]
+            exact = self.exact(previous)
+            self._before[unit] = self._reveal(self.before(previous), exact, self.known[exact])
+        return self._before[unit]
+
+    def exact(self, unit: str) -> int:
+        """The step among these, the first one of several, that reveals the unit itself."""
+        return next(i for i in self.steps if self.schedule.steps[i].unit == unit and not self.schedule.steps[i].is_latent)
+
+    def forget(self, units: Collection[str]) -> None:
+        """Give back the memory of what was known before these units; it is worked out anew if it is asked for."""
+        for unit in units:
+            self._before.pop(unit, None)
+
+    def again(self) -> Walk[S, V]:
+        """The same walk with what is known now, for one of several tries: what it will know, this one will not."""
+        found = Walk(self.schedule, self.steps, self._begin, self._reveal, self.known)
+        found._before = dict(self._before)
+        return found
