@@ -33,11 +33,10 @@ from hvpzip.codec.plans import candidates, plans
 from hvpzip.codec.report import bound_of, stack_bits
 from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.walk.level_walk import ExactPass
-from hvpzip.nn.integer import exact_arithmetic
 from hvpzip.transform import colour, lifting, pyramid
 
 if TYPE_CHECKING:
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
 __all__ = ["ORDERS", "Chain", "Coded", "OrderError", "code", "decode_chain", "encode_chain"]
 
@@ -170,15 +169,14 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
     encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size), 1, None, {})
     encoder.begin_with(message)
     exact_pass = ExactPass(model, channels)
-    with exact_arithmetic():
-        if order == "plain":
-            for level, bands, _ in levels:
-                _borrow(encoder, level, path, bands)
-        for level, bands, coarse in levels:
-            if order == "bit-swap":
-                _borrow(encoder, level, path, bands)
-            encoder.level(level, path, exact_pass.level(level, path, coarse, bands), coarse, bands)
-        encoder.base(split.base, geometry.base_ranges)
+    if order == "plain":
+        for level, bands, _ in levels:
+            _borrow(encoder, level, path, bands)
+    for level, bands, coarse in levels:
+        if order == "bit-swap":
+            _borrow(encoder, level, path, bands)
+        encoder.level(level, path, exact_pass.level(level, path, coarse, bands), coarse, bands)
+    encoder.base(split.base, geometry.base_ranges)
     return ans.resize(encoder.message, 1), encoder
 
 
@@ -195,13 +193,12 @@ def _decode(message: ans.Message, shape: tuple[int, int, int], model: Model, ord
     make = Decoder if order == "self-seeded" else _LateDecoder
     decoder = make(model, shape[0], plan, message, None)
     give_back: Callable[[], None] = decoder.give_back if isinstance(decoder, _LateDecoder) else lambda: None
-    with exact_arithmetic():
-        image = decoder.base(geometry.base_shape, geometry.base_ranges)
-        for level in reversed(geometry.levels):
-            image = lifting.merge2d(image, decoder.level(level, path, image), model.config.transform)
-            if order == "bit-swap":
-                give_back()
-        give_back()
+    image = decoder.base(geometry.base_shape, geometry.base_ranges)
+    for level in reversed(geometry.levels):
+        image = lifting.merge2d(image, decoder.level(level, path, image), model.config.transform)
+        if order == "bit-swap":
+            give_back()
+    give_back()
     return decoder.message, colour.inverse(image, lift_of(shape[0], model)).astype(np.uint8)
 
 

@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from hvpzip.api.runtime import checked_threads, give_back_memory, model_by_name, torch_threads
+from hvpzip.api.runtime import give_back_memory, model_by_name
 from hvpzip.errors import ModelError
+from hvpzip.threads import checked_threads, using_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from hvpzip.codec.parts import Parts
     from hvpzip.codec.report import GroupCost
     from hvpzip.container import Container, Group, Header, Section
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
     Samples = npt.NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 
@@ -130,7 +131,7 @@ def encode(
     tiles = tiling.group_grid(height, width, group_codec.GROUP_SIZE)
     coded: list[tuple[Parts, Parts | None]] = []
     checksums: list[int] = []
-    with torch_threads(threads):
+    with using_threads(threads):
         for done, (y, x, h, w) in enumerate(tiles, start=1):
             tile = np.ascontiguousarray(planes[y : y + h, x : x + w])
             coded.append(parts.encode_either(Part(tile, bit_depth, weights, level)))

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hvpzip.diffusion.schedule import UNITS
-from hvpzip.nn import features
-from hvpzip.nn.network import Cascade, ClosedForm, Head, LevelNetwork
+from hvpzip.nn.formats import MEAN_SHIFT
+from hvpzip.nn.graph import features
+from hvpzip.nn.graph.network import Cascade, ClosedForm, Head, LevelNetwork
 from hvpzip.training.loss import LevelPlanes, pyramid_of, sample_latents
 
 __all__ = ["initialise_biases", "solve"]
@@ -73,7 +74,7 @@ def _walk(network: LevelNetwork, planes: LevelPlanes) -> Iterator[tuple[int, Ten
 
 def _known(network: LevelNetwork, step: int, known: Tensor, energies: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     form = _form(network, network.schedule.reference(step))
-    mean = features.linear(known, form.mean_weight, form.mean_bias, features.MEAN_SHIFT)
+    mean = features.linear(known, form.mean_weight, form.mean_bias, MEAN_SHIFT)
     return torch.cat([known, values], 1), torch.cat([energies, features.unit_inputs(values, mean)[1]], 1)
 
 
@@ -99,7 +100,7 @@ def solve(model: Cascade, batches: Callable[[], Tensor], count: int) -> None:
                     if quantity == "mean":
                         normals.setdefault(key, _Normal()).add(known, target)
                         continue
-                    residual = target - features.linear(known, form.mean_weight, form.mean_bias, features.MEAN_SHIFT) / 64
+                    residual = target - features.linear(known, form.mean_weight, form.mean_bias, MEAN_SHIFT) / 64
                     if quantity == "coupling":
                         flat = residual.transpose(0, 1).flatten(1).double()
                         # Weighted by 1 / luma energy, or the few strongest edges would decide for all.

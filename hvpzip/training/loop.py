@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvpzip.nn.network import Cascade
-from hvpzip.nn.ops import FloatOps
+from hvpzip.nn.graph.network import Cascade
+from hvpzip.nn.graph.ops import FloatOps
 from hvpzip.training import parallel
 from hvpzip.training.checkpoint import read_checkpoint, write_checkpoint
 from hvpzip.training.closed_form import initialise_biases, solve

@@ -12,8 +12,8 @@ from torch import Tensor
 from hvpzip.diffusion.bound import mixture_bits, noise, refund_bits, sample_latent
 from hvpzip.diffusion.schedule import UNITS, LevelSchedule
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.network import Cascade, LevelNetwork, State
-from hvpzip.nn.ops import Ops
+from hvpzip.nn.graph.network import Cascade, LevelNetwork, State
+from hvpzip.nn.graph.ops import Ops
 from hvpzip.transform import colour, lifting, pyramid
 
 __all__ = ["Term", "cascade_terms", "path_bits", "pyramid_of", "sample_latents", "training_loss"]

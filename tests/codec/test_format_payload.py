@@ -7,6 +7,7 @@ import pytest
 
 from hvpzip.ans.tables import exp2_table, gaussian_tables
 from hvpzip.codec.bitsback import group_codec
+from tests.conftest import tiny_tensors
 
 TABLES = gaussian_tables()
 PHI, RECIPROCAL, SCALE64, EXP2 = (table.tolist() for table in (TABLES.phi, TABLES.reciprocal, TABLES.scale64, exp2_table()))
@@ -344,7 +345,6 @@ def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, crop,
     samples = crop(*box, gray)
     payload, report = group_codec.encode_along(samples, tiny_model, tiny_model.schedule.path_names.index(path))
     assert max(box[2:]) < 10 or report.lanes > 1
-    tensors = {name: value.numpy() for name, value in tiny_model.cascade.state_dict().items()}
-    tensors |= {f"{n}.exponent": m.exponent.numpy() for n, m in tiny_model.cascade.named_modules() if hasattr(m, "exponent")}
+    tensors = tiny_tensors()
     found = decode(payload, samples.shape, tensors, tiny_model.config.to_dict(), tiny_model.schedule.to_dict())
     assert np.array_equal(found, samples)

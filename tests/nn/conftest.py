@@ -11,8 +11,8 @@ import pytest
 if TYPE_CHECKING:
     import torch
 
-    from hvpzip.nn.network import LevelNetwork
-    from hvpzip.nn.ops import Ops
+    from hvpzip.nn.graph.network import LevelNetwork
+    from hvpzip.nn.graph.ops import Ops
 
 
 def picture(seed: int, batch: int, height: int, width: int) -> torch.Tensor:

@@ -16,8 +16,8 @@ from hvpzip.codec.report import TermBits
 from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, kernel_of, support
 from hvpzip.codec.walk.level_walk import LevelWalk
 from hvpzip.errors import CorruptError
-from hvpzip.nn.parameters import Parameters
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
+from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["Decoder"]
 
@@ -33,8 +33,8 @@ class Decoder(LevelWalk):
     def changes(self, adaptation: Adaptation, path: str) -> None:
         """Pop the changes of the heads, and change them."""
         before = self.message
-        self.message, changes, bits = adaptation.pop(self.message, self.model.cascade, path, self.plans)
-        self.heads = adapted_heads(self.model.cascade, changes)
+        self.message, changes, bits = adaptation.pop(self.message, self.model, path, self.plans)
+        self.heads = adapted_heads(self.model, changes)
         self.note(TermBits(0, "heads", 0, "rate", bits), before)
 
     def base(self, shape: tuple[int, int], ranges: list[Range]) -> Int32Array:
@@ -77,7 +77,7 @@ class Decoder(LevelWalk):
                     state = self.reveal(level, state, index, bands[step.unit])
         return bands
 
-    def _pop_unit(self, level: Level, index: int, parameters: Parameters) -> Int64Array:
+    def _pop_unit(self, level: Level, index: int, parameters: StepPrediction) -> Int64Array:
         step, before, bits = level.schedule.steps[index], self.message, 0.0
         values = np.empty((self.channels, parameters.mean.shape[1]), np.int64)
         for channel in range(self.channels):
@@ -93,7 +93,7 @@ class Decoder(LevelWalk):
         return values
 
     def _pop_reweighted(
-        self, known: ColourModel, channel: int, parameters: Parameters, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
+        self, known: ColourModel, channel: int, parameters: StepPrediction, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
     ) -> Int64Array:
         """Pop one channel into ``values``, of which the channels before are there; returns the frequencies."""
         if channel == 1:

@@ -12,8 +12,8 @@ from hvpzip.codec.colours.reweighting import Intervals, Reweighting, learn_unit,
 from hvpzip.codec.report import TermBits
 from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
 from hvpzip.codec.walk.level_walk import ExactStates, LevelWalk
-from hvpzip.nn.parameters import Parameters
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
+from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["Encoder"]
 
@@ -59,7 +59,7 @@ class Encoder(LevelWalk):
         exact = exact_steps(level, path)
         return [level.schedule.steps[i].unit for i in exact[: exact.index(index)]]
 
-    def _reweighted(self, level: Level, index: int, parameters: Parameters, values: Int64Array, before: list[Int32Array]) -> Intervals:
+    def _reweighted(self, level: Level, index: int, parameters: StepPrediction, values: Int64Array, before: list[Int32Array]) -> Intervals:
         """Intervals of the reweighted channels. ``before``: the pixels known before this unit."""
         assert self.reweighting is not None
         key = (level.number, index)
@@ -83,7 +83,7 @@ class Encoder(LevelWalk):
         self.note(TermBits(level.number, step.unit, index, "refund", bits), self.message)
         return latent
 
-    def _push_unit(self, level: Level, index: int, parameters: Parameters, values: Int64Array, changed: Intervals) -> None:
+    def _push_unit(self, level: Level, index: int, parameters: StepPrediction, values: Int64Array, changed: Intervals) -> None:
         """``changed``: intervals of the channels that are not coded by their mixtures."""
         step, bits = level.schedule.steps[index], 0.0
         for channel in reversed(range(self.channels)):
@@ -110,5 +110,5 @@ class Encoder(LevelWalk):
 
     def changes(self, adaptation: Adaptation, changes: HeadChanges, path: str) -> None:
         """What the decoder must know before all else: the changes of the heads."""
-        self.message, bits = adaptation.push(self.message, changes, self.model.cascade, path, self.plans)
+        self.message, bits = adaptation.push(self.message, changes, self.model, path, self.plans)
         self.note(TermBits(0, "heads", 0, "rate", bits), self.message)

@@ -29,13 +29,13 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hvpzip.ans import PRECISION, Mixture
 from hvpzip.ans.backend import kernels
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, reweight, window_edges, window_starts
 from hvpzip.codec.colours.matrices import KERNELS, cell_of, reachable
+from hvpzip.threads import current_threads
 
 __all__ = ["ColourModel", "Factors", "cost"]
 
@@ -273,7 +273,7 @@ class ColourModel:
 
 def _on_threads(fill: Callable[[Int64Array, Int64Array], None], rows: Int64Array, expected: Int64Array) -> None:
     """``fill`` all rows on as many threads as the network has, and add up what they expect: sums of integers do not depend on the order."""
-    parts = np.array_split(rows, torch.get_num_threads())
+    parts = np.array_split(rows, current_threads())
     own = [np.zeros_like(expected) for _ in parts]
     with ThreadPoolExecutor(len(parts)) as executor:
         list(executor.map(fill, parts, own))

@@ -14,7 +14,7 @@ from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.codec.plans import Transfer
 from hvpzip.diffusion.schedule import LevelSchedule, Step
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting, pyramid
 
 __all__ = [

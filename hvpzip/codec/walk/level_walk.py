@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hvpzip import ans
 from hvpzip.codec.report import TermBits
 from hvpzip.codec.walk.geometry import Int32Array, Level, exact_steps
-from hvpzip.nn import features
-from hvpzip.nn.network import Head, LevelNetwork, State
-from hvpzip.nn.parameters import Parameters
-from hvpzip.nn.weights import Model
+from hvpzip.nn.layers import HeadLayers
+from hvpzip.nn.model import Model
+from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["ExactPass", "ExactStates", "LevelWalk"]
 
@@ -24,8 +21,10 @@ __all__ = ["ExactPass", "ExactStates", "LevelWalk"]
 class LevelWalk:
     """What encoder and decoder share: the network's states of a level, units laid onto its grid, and the account of the stack."""
 
-    def __init__(self, model: Model, channels: int, heads: Mapping[tuple[int, int], Head] | None = None, *, measured: bool = False) -> None:
-        self.model, self.channels, self.ops = model, channels, model.ops
+    def __init__(
+        self, model: Model, channels: int, heads: Mapping[tuple[int, int], HeadLayers] | None = None, *, measured: bool = False
+    ) -> None:
+        self.model, self.channels = model, channels
         self.heads = heads or {}  # those adapted to the group, by network and step
         self.measured = measured
         self.terms: list[TermBits] = []
@@ -49,36 +48,16 @@ class LevelWalk:
         self.costs[level, unit] = self.costs.get((level, unit), 0.0) + sign * bits
         return float(bits.sum())
 
-    def tensor(self, planes: NDArray[np.integer]) -> Tensor:
-        """``(C, h, w)`` integers as the network's ``(1, 3, h, w)``; gray has no chroma, which is zero."""
-        full = np.zeros((3, *planes.shape[1:]), np.float32)
-        full[: self.channels] = planes
-        return torch.from_numpy(full)[None].to(self.model.device)
+    def begin(self, level: Level, coarse: Int32Array) -> Any:
+        return self.model.predictor.begin(level.number, coarse)
 
-    def network(self, level: Level) -> LevelNetwork:
-        return self.model.cascade.level(level.number)
+    def reveal(self, level: Level, state: Any, index: int, values: NDArray[np.integer]) -> Any:
+        """State after ``values (C, rows, columns)``."""
+        return self.model.predictor.reveal(state, index, values, level.ranges[level.schedule.steps[index].unit])
 
-    def begin(self, level: Level, coarse: Int32Array) -> State:
-        return self.network(level).begin(self.ops, self.tensor(coarse))
-
-    def reveal(self, level: Level, state: State, index: int, values: NDArray[np.integer]) -> State:
-        """State after ``values (C, rows, columns)``; a unit smaller than the grid is completed with its own linear prediction."""
-        network, step = self.network(level), level.schedule.steps[index]
-        rows, columns = level.sizes[step.unit]
-        if (rows, columns) == level.grid:
-            return network.reveal(self.ops, state, index, self.tensor(values))
-        full = features.round_shift(network.linear_mean(state, level.schedule.reference(index)), 6)
-        for channel in range(3):
-            # The prediction of a sample that is not there is kept inside the channel's range, on which the exactness proof rests.
-            lo, hi = level.ranges[step.unit][channel] if channel < self.channels else (0, 0)
-            full[:, channel].clamp_(lo, hi)
-        full[:, :, :rows, :columns] = self.tensor(values)
-        return network.reveal(self.ops, state, index, full)
-
-    def predict(self, level: Level, state: State, index: int) -> Parameters:
-        head = self.heads.get((min(level.number, self.model.config.networks), index))
-        prediction = self.network(level).predict(self.ops, state, index, head)
-        return Parameters(prediction, 0, level.sizes[level.schedule.steps[index].unit], self.model.config.components)
+    def predict(self, level: Level, state: Any, index: int) -> StepPrediction:
+        head = self.heads.get((self.model.network_of(level.number), index))
+        return self.model.predictor.predict(state, index, level.sizes[level.schedule.steps[index].unit], head)
 
 
 class ExactStates(NamedTuple):
@@ -89,16 +68,16 @@ class ExactStates(NamedTuple):
         parameters: Predictions of the exact steps that are not, by the step's index.
     """
 
-    before: dict[str, State]
-    parameters: dict[int, Parameters]
+    before: dict[str, Any]
+    parameters: dict[int, StepPrediction]
 
 
 class ExactPass(LevelWalk):
     """Walks the levels in the decoder's order, which the exact units alone allow."""
 
     def level(self, level: Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> ExactStates:
-        before: dict[str, State] = {}
-        parameters: dict[int, Parameters] = {}
+        before: dict[str, Any] = {}
+        parameters: dict[int, StepPrediction] = {}
         exact = exact_steps(level, path)
         state = self.begin(level, coarse)
         for position, index in enumerate(exact):

@@ -7,6 +7,7 @@
 namespace nb = nanobind;
 
 #define HVPZIP_PARTS(PART) \
+    PART(network) \
     PART(parameters)
 
 namespace hvpzip {

@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from hvpzip.diffusion.schedule import UNITS, Schedule
-from hvpzip.nn.network import COUPLINGS, Cascade, Head, LevelNetwork
-from hvpzip.nn.ops import FloatOps
-from hvpzip.nn.weights import export
+from hvpzip.nn.formats import COUPLINGS
+from hvpzip.nn.graph.export import export
+from hvpzip.nn.graph.network import Cascade, Head, LevelNetwork
+from hvpzip.nn.graph.ops import FloatOps
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import Crops, load_photos
 from hvpzip.training.export import load_cascade
