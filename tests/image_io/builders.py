@@ -6,7 +6,6 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from hvpzip.errors import ImageError
 from hvpzip.image_io import read_image
@@ -61,14 +60,13 @@ def webp_with(data, *chunks):
 
 def _lzw(values):
     """The codes of GIF that never join two values: a clear code before each table is full."""
-    bits, count, held = 0, 0, 0
+    count, held = 0, 0
     for number, value in enumerate(values):
         for code in ([256] if number % 250 == 0 else []) + [int(value)]:
             held |= code << count
             count += 9
     held |= 257 << count
-    bits = count + 9
-    return held.to_bytes(-(-bits // 8), "little")
+    return held.to_bytes(-(-(count + 9) // 8), "little")
 
 
 def gif(samples, extra=b"", rows=None):
@@ -144,7 +142,3 @@ def tiff_tags(data):
     """The whole numbers of the tags of the first page."""
     tags = Tags(data)
     return {tag: list(entry.numbers(tags.order)) for tag, entry in tags.pages()[0].entries.items()}
-
-
-def as_image(samples):
-    return Image.fromarray(samples)

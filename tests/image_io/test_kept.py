@@ -1,8 +1,9 @@
 """What a file holds besides its samples comes back as the bytes that it was, or is named: the faults of readers that were found in use."""
 
 import io
+import shutil
 import struct
-import zlib
+import subprocess
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from PIL import Image
 
 from hvpzip.errors import ImageError, LimitError
 from hvpzip.image_io import Chunk, Form, Kind, read_image, write_image
+from hvpzip.image_io.exif import Folders, joined
 from hvpzip.image_io.jpeg import jpeg_segments
-from hvpzip.image_io.tiff_tags import Entry, Tags, entry_of
+from hvpzip.image_io.tiff_tags import Entry, Tags, entry_of, reordered
 from tests.image_io.builders import bmp, encoded, gif, jpeg_with, photo, png, png_chunk, refusal, tiff, tiff_tags, webp_with
 
 
@@ -63,10 +65,6 @@ def test_a_png_whose_rows_end_early_is_refused_with_figures():
 
 
 def test_an_interlaced_png_whose_rows_end_early_is_refused():
-    full = 3 * 2 * 2 + sum((1 + 3 * c) * r for c, r in ((1, 1), (0, 0))) + 0
-    assert full
-    whole = encoded(Image.fromarray(photo(8, 8)), format="PNG")
-    assert read(whole).samples.shape == (8, 8)
     passes = [(1, 1), (1, 1), (2, 1), (2, 2), (4, 2), (4, 4), (8, 4)]
     raw = bytes(sum((1 + columns) * rows for columns, rows in passes))
     np.testing.assert_array_equal(read(png(8, 8, colour=0, raw=raw, interlace=1)).samples, np.zeros((8, 8)))
@@ -80,7 +78,9 @@ def cut_scan(data, keep):
     return data[: start + 14 + int((end - start - 14) * keep)].rstrip(b"\xff") + b"\xff\xd9"
 
 
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2}, {"restart_marker_rows": 1}, {"progressive": True, "quality": 30}])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 2}, {"restart_marker_rows": 1}, {"progressive": True, "quality": 30}]
+)
 def test_a_jpeg_whose_scan_ends_early_or_holds_garbage_is_refused(options):
     data = jpeg(**options)
     assert read(data).samples.shape == (40, 48, 3)
@@ -98,7 +98,9 @@ def test_a_progressive_jpeg_without_its_last_scans_is_refused():
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (17, 33, 3), (64, 8), (8, 65, 3), (100, 100)])
-@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"quality": 100}])
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2}, {"quality": 100}]
+)
 def test_whole_jpegs_of_every_shape_are_taken(shape, options):
     data = jpeg(photo(*shape), **options)
     np.testing.assert_array_equal(read(data).samples, np.asarray(Image.open(io.BytesIO(data))))
@@ -178,7 +180,9 @@ def test_segments_of_jpeg_that_are_not_kept_are_named(marker, body, name):
 
 def test_every_comment_of_a_jpeg_is_kept_and_a_second_xmp_is_named():
     xmp = b"http://ns.adobe.com/xap/1.0/\0"
-    data = jpeg_with(WHOLE["JPEG"], (0xFE, b"one"), (0xFE, "zwei µm".encode()), (0xFE, b"trois \xb5\0"), (0xE1, xmp + b"<a/>"), (0xE1, xmp + b"<b/>"))
+    data = jpeg_with(
+        WHOLE["JPEG"], (0xFE, b"one"), (0xFE, "zwei µm".encode()), (0xFE, b"trois \xb5\0"), (0xE1, xmp + b"<a/>"), (0xE1, xmp + b"<b/>")
+    )
     picture = read(data)
     assert picture.dropped == ("second XMP (APP1)",)
     assert [chunk for chunk in picture.form.chunks if chunk.name != b"reSo"] == [
@@ -200,7 +204,7 @@ def test_a_gain_map_is_named():
 
     base = with_map(0).index(b"MPF\0") + 4
     picture = read(with_map(len(with_map(0)) - base) + gain)
-    assert picture.dropped == ("1 previews or gain maps (MPF)", "MPF (APP2)", f"{len(gain):,} bytes after the end")
+    assert picture.dropped == ("1 previews or gain maps (MPF)", f"{len(gain):,} bytes after the end", "MPF (APP2)")
 
 
 def test_chunks_of_webp_that_are_not_known_are_named():
@@ -213,7 +217,11 @@ def test_chunks_of_webp_that_are_not_known_are_named():
 def test_extensions_of_gif_are_kept_or_named():
     samples = photo(6, 5)
     tail = bytes((1, *range(255, -1, -1), 0))
-    extra = b"!\xfe\x03one\0!\xfe\x03two\0!\xff\x0bNETSCAPE2.0\x03\1\0\0\0!\xff\x0bXMP DataXMP<x/>" + tail + b"!\xff\x0bICCRGBG1012\x07profile\0"
+    extra = (
+        b"!\xfe\x03one\0!\xfe\x03two\0!\xff\x0bNETSCAPE2.0\x03\1\0\0\0!\xff\x0bXMP DataXMP<x/>"
+        + tail
+        + b"!\xff\x0bICCRGBG1012\x07profile\0"
+    )
     picture = read(gif(samples, extra))
     assert picture.dropped == ("application extension 'NETSCAPE2.0'",)
     assert [chunk.data.split(b"\0")[0] for chunk in picture.form.chunks] == [b"Comment", b"Comment", b"XML:com.adobe.xmp", b"ICC Profile"]
@@ -259,8 +267,6 @@ MAKER = b"Apple iOS\0\0\1MM" + bytes(range(40))
 
 def exif_with_everything(order):
     """An EXIF block with a maker note, an interoperability folder and no GPS."""
-    from hvpzip.image_io.exif import Folders, joined
-
     exif = (entry_of(order, 34855, 3, 100), Entry(37500, 7, len(MAKER), MAKER))
     start = b"II*\0" if order == "<" else b"MM\0*"
     own = (Entry(271, 2, 6, b"Apple\0"), entry_of(order, 274, 3, 1))
@@ -313,20 +319,12 @@ def test_texts_of_tiff_keep_their_bytes(text, order):
     assert picture.dropped == ()
     for again in (rewritten(picture, "TIFF"), rewritten(read(rewritten(picture, "PNG")), "TIFF")):
         assert Tags(again).pages()[0].entries[270].data.rstrip(b"\0") == text.rstrip(b"\0")
-    exiftool = shutil_which("exiftool")
+    exiftool = shutil.which("exiftool")
     if exiftool:
         assert exif_description(exiftool, data) == exif_description(exiftool, rewritten(picture, "TIFF"))
 
 
-def shutil_which(name):
-    import shutil
-
-    return shutil.which(name)
-
-
 def exif_description(exiftool, data):
-    import subprocess
-
     return subprocess.run([exiftool, "-b", "-ImageDescription", "-"], input=data, capture_output=True, check=True).stdout
 
 
@@ -346,8 +344,6 @@ PRIVATE = [
 
 @pytest.mark.parametrize("order", "<>")
 def test_other_tags_of_tiff_are_kept_byte_for_byte_and_places_are_named(order):
-    from hvpzip.image_io.tiff_tags import reordered
-
     private = [reordered(entry, "<", order) for entry in PRIVATE]
     picture = read(tiff(photo(3, 4), order=order, tags=[*private, entry_of(order, 330, 4, 8)]))
     assert picture.dropped == ("TIFF tag 330 (SubIFDs)",)
@@ -374,11 +370,15 @@ def test_an_orientation_of_tiff_is_applied_to_samples_and_resolution(orientation
     tags = [entry_of("<", 274, 3, orientation), entry_of("<", 282, 5, 300, 1), entry_of("<", 283, 5, 150, 1)]
     picture = read(tiff(samples, tags=tags))
     turned = {
-        1: samples, 2: samples[:, ::-1], 3: samples[::-1, ::-1], 4: samples[::-1], 5: samples.swapaxes(0, 1),
-        6: np.rot90(samples, -1), 7: np.rot90(samples, 1)[:, ::-1].swapaxes(0, 0)[::-1][:, :], 8: np.rot90(samples, 1),
-    }  # fmt: skip
-    if orientation == 7:
-        turned[7] = samples[::-1, ::-1].swapaxes(0, 1)
+        1: samples,
+        2: samples[:, ::-1],
+        3: samples[::-1, ::-1],
+        4: samples[::-1],
+        5: samples.swapaxes(0, 1),
+        6: np.rot90(samples, -1),
+        7: samples[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(samples, 1),
+    }
     np.testing.assert_array_equal(picture.samples, turned[orientation])
     x, y = (150, 300) if orientation > 4 else (300, 150)
     assert picture.form.chunks == (Chunk(b"reSo", struct.pack("<IIIIB", x, 1, y, 1, 2)),)
@@ -469,4 +469,4 @@ def test_segments_of_a_jpeg_without_end_are_refused():
     data = WHOLE["JPEG"]
     with pytest.raises(ImageError, match="before the end of the picture"):
         jpeg_segments(data[:-2])
-    assert zlib.crc32(data) and jpeg_segments(data)[1] == len(data)
+    assert jpeg_segments(data)[1] == len(data)

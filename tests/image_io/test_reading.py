@@ -13,6 +13,7 @@ from PIL import Image
 
 from hvpzip.errors import HvpzipError, ImageError, LimitError
 from hvpzip.image_io import Form, Kind, read_image, write_image
+from tests.image_io.builders import encoded, photo, png, refusal
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared test pictures are not here")
@@ -20,19 +21,6 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared test p
 
 def folder(name):
     return sorted((SHARED / name).iterdir()) if SHARED.is_dir() else []
-
-
-def png_chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(width, height, depth=8, colour=2, extra=(), raw=None):
-    """A PNG by hand; the default picture is black."""
-    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-    raw = bytes((1 + (width * channels * depth + 7) // 8) * height) if raw is None else raw
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    chunks = [png_chunk(b"IHDR", header), *extra, png_chunk(b"IDAT", zlib.compress(raw)), png_chunk(b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def decoded_png(data):
@@ -60,26 +48,6 @@ def decoded_png(data):
         rows.append(row)
         above = row
     return np.array(rows, np.uint8).reshape((height, width, 3) if step == 3 else (height, width))
-
-
-def refusal(source, **options):
-    """The message of the refusal, which is one line."""
-    with pytest.raises(ImageError) as caught:
-        read_image(source, **options)
-    message = str(caught.value)
-    assert message
-    assert "\n" not in message
-    return message
-
-
-def encoded(image, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, **options)
-    return buffer.getvalue()
-
-
-def photo(*shape):
-    return np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
 
 
 # ---- the shared folders; test_shared_files.py goes through all of them ----
