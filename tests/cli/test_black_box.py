@@ -336,3 +336,20 @@ def test_named_pipe_can_be_the_input(packed: Mapping[str, bytes]) -> None:
         out, _ = process.communicate(timeout=300)
     assert json.loads(out)["input_bytes"] == Path("gray.png").stat().st_size
     assert coded(Path("x.hvz").read_bytes()) == coded(packed["gray"])
+
+
+@posix
+@pytest.mark.parametrize("megabytes", [200, 300])
+def test_little_memory_is_one_clear_line(folder: Path, megabytes: int) -> None:
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+    few_threads = ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*COMMAND, "compress", "gray.png"], capture_output=True, env=few_threads, preexec_fn=limit, timeout=300, text=True
+    )
+    if done.returncode:  # where it is too little
+        assert done.stderr == "hvpzip: gray.png: not enough memory\n"
+        assert not Path("gray.hvz").exists()
