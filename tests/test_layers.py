@@ -67,7 +67,7 @@ LAYERS = {
 # hvpzip/__main__.py starts the command line; nothing else in the package itself may reach up.
 ENTRY_POINTS = {("__main__", "cli")}
 OUTSIDE = {
-    "benchmarks": names("hvpzip benchmarks numpy PIL imagecodecs matplotlib _typeshed"),
+    "benchmarks": names("hvpzip benchmarks numpy PIL imagecodecs matplotlib pyvips tifffile _typeshed"),
     "examples": names("hvpzip numpy PIL"),
 }
 PUBLIC = names("errors api threads")  # what code outside the package may import from it, besides its own names
@@ -85,6 +85,7 @@ INNER = {
     "benchmarks/edits.py": names("codec container"),
     "benchmarks/kills.py": names("atomic cli"),
     "benchmarks/modes.py": names("image_io"),
+    "benchmarks/readers.py": names("image_io"),
 }
 
 
