@@ -106,23 +106,21 @@ def evaluate(planes: Planes, model: "Model", operations: "Operations") -> Evalua
     split = pyramid.split(colour.forward(planes, lift_of(channels, model)), model.config.transform, len(geometry.levels))
     walker = LevelWalk(replace(model, predictor=IntegerPredictor(model.levels, operations)), channels)
     for level, bands, coarse in zip(geometry.levels, reversed(split.levels), coarse_images(split, model), strict=True):
-        with clock:
-            state = walker.begin(level, coarse)
-        source, path = state, level.schedule.paths[model.schedule.path_names[0]]
-        for index in path:
-            step = level.schedule.steps[index]
-            with clock:
-                found = walker.predict(level, source, index)
-            for part in (found.mean, found.log2_scale, found.corrections):
-                digest.update(np.ascontiguousarray(part).tobytes())
-            values = bands[step.unit]
+        schedule, path = level.schedule, model.schedule.path_names[0]
+        known = {}
+        for index in schedule.paths[path]:  # latents are their units, rounded to the lattice
+            step, values = schedule.steps[index], bands[schedule.steps[index].unit].astype(np.int64)
             if step.is_latent:
                 delta = np.array([1 << log2 for log2 in step.log2_delta[:channels]])[:, None, None]
-                with clock:
-                    source = walker.reveal(level, state, index, (values + delta // 2) // delta * delta)
-            elif index != path[-1]:
-                with clock:
-                    source = state = walker.reveal(level, state, index, values)
+                values = (values + delta // 2) // delta * delta
+            known[index] = values
+        with clock:
+            states = walker.along(level, path, coarse, known)
+        for index in states.steps:
+            with clock:
+                found = walker.predict(level, states, index)
+            for part in (found.mean, found.log2_scale, found.corrections):
+                digest.update(np.ascontiguousarray(part).tobytes())
     return Evaluation(digest.hexdigest(), clock.seconds)
 
 

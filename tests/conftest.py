@@ -39,8 +39,9 @@ def tiny_settings(transform: int = 0) -> tuple[NetworkConfig, Schedule]:
 
 def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> dict[str, np.ndarray]:
     """Integer weights as a model's file has them: random networks, random corrections to closed forms that predict somewhat."""
+    from hvpzip.diffusion.likelihood import output_channels
     from hvpzip.diffusion.schedule import UNITS
-    from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, UNIT_CHANNELS, output_channels
+    from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, UNIT_CHANNELS
 
     numbers = mixed(seed)
 

@@ -42,7 +42,8 @@ LAYERS = {
     "image_io": Layer(1, siblings=names("atomic source"), third_party=names("numpy PIL")),
     "jpeg": Layer(1, siblings=names("varint"), third_party=names("imagecodecs")),
     "diffusion": Layer(2, third_party=names("numpy")),
-    "diffusion.bound": Layer(2, siblings=names("diffusion"), third_party=names("torch")),
+    "diffusion.likelihood_float": Layer(2, siblings=names("diffusion"), third_party=names("torch")),
+    "diffusion.posterior_float": Layer(2, siblings=names("diffusion diffusion.likelihood_float"), third_party=names("torch")),
     "nn": Layer(2, siblings=names("diffusion nn.graph"), third_party=names("numpy safetensors")),
     "nn.graph": Layer(2, siblings=names("diffusion nn"), third_party=names("numpy safetensors torch")),
     # Coders without a model, which know nothing of one; plain methods share PNG's rows with the writer of files.
@@ -73,7 +74,7 @@ OUTSIDE = {
 PUBLIC = names("errors api threads")  # what code outside the package may import from it, besides its own names
 # The experiments on the coder take it apart; these files alone reach further in.
 INNER = {
-    "benchmarks/orders.py": names("ans codec nn transform"),
+    "benchmarks/orders.py": names("ans codec diffusion nn transform"),
     "benchmarks/clock.py": names("codec nn"),
     "benchmarks/experiment.py": names("nn"),
     "benchmarks/ablation.py": names("diffusion nn"),

@@ -21,7 +21,6 @@ __all__ = [
     "COMPAND_GAIN",
     "COMPAND_LIMIT",
     "COMPAND_MAX",
-    "COUPLINGS",
     "ENERGY_SHIFT",
     "LIMIT",
     "MAX_EXPONENT",
@@ -31,7 +30,6 @@ __all__ = [
     "OUT_MAX",
     "UNIT_CHANNELS",
     "WEIGHT_MAX",
-    "output_channels",
 ]
 
 ACT_BITS: Final = 5
@@ -57,12 +55,3 @@ UNIT_CHANNELS: Final = 9  # residual and two differences, of three colours
 
 MEAN_SHIFT: Final = 6  # predictor weights are in 2^-12, predictions in 1/64: 12 - 6
 ENERGY_SHIFT: Final = 8  # log-scale weights are in 2^-8 of 1/64 octave for one companded step
-
-COUPLINGS: Final = 3  # Co on Y, Cg on Y, Cg on Co
-
-
-def output_channels(components: int, reads_latent: bool) -> int:
-    """Channels of a head: a shift, a log-scale, a logit (and a gain on the latent) for each of K components of three colours; three
-    couplings.
-    """
-    return (12 if reads_latent else 9) * components + COUPLINGS

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.diffusion.likelihood import COUPLINGS, output_channels
 from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Schedule
 from hvpzip.errors import ModelError
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, COUPLINGS, UNIT_CHANNELS, output_channels
+from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, UNIT_CHANNELS
 
 __all__ = ["BranchLayers", "ClosedForm", "HeadLayers", "Layer", "LevelLayers", "Tensors", "levels_of"]
 

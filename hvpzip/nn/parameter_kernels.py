@@ -25,7 +25,7 @@ Int64Array = NDArray[np.int64]
 def fill_mixture(
     means: Int32Array,
     log2_scales: Int32Array,
-    surprise: Int32Array,
+    innovation: Int32Array,
     corrections: NDArray[np.int16],
     coupling: Int64Array,
     values: Int32Array,
@@ -39,7 +39,7 @@ def fill_mixture(
 ) -> None:
     """Write the mixtures of one colour into mean, scale and weight (K, n).
 
-    means: (3, n). log2_scales: (n,). surprise: (n,), or empty where no latent is read. corrections: (n, channels). values: (colour, n).
+    means: (3, n). log2_scales: (n,). innovation: (n,), or empty where no latent is read. corrections: (n, channels). values: (colour, n).
     """
     first, couples = colour * components, corrections.shape[1] - 3 + max(colour - 1, 0)
     kind = 3 * components  # channels of one kind of correction
@@ -56,8 +56,8 @@ def fill_mixture(
             channel = first + k
             mean[k, i] = centre + ((corrections[i, channel] * local + 32) >> 6)
             scale[k, i] = min(max((log2_scale + corrections[i, kind + channel] + 194) >> 2, 0), NUM_SCALES - 1)
-            if surprise.size:
-                mean[k, i] += (np.int64(corrections[i, 3 * kind + channel]) * surprise[i] + 32) >> 6
+            if innovation.size:
+                mean[k, i] += (np.int64(corrections[i, 3 * kind + channel]) * innovation[i] + 32) >> 6
             if corrections[i, 2 * kind + channel] > corrections[i, 2 * kind + first + largest]:
                 largest = k
         top = np.int64(corrections[i, 2 * kind + first + largest])

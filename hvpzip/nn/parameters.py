@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hvpzip.ans import Mixture, softmax_weights
 from hvpzip.ans.backend import kernels
 from hvpzip.ans.tables import NUM_SCALES, exp2_table, gaussian_tables
-from hvpzip.nn.formats import COUPLINGS
+from hvpzip.diffusion.likelihood import CG_ON_CO, CO_ON_Y, COUPLINGS, GAIN, LOG_RATIO, LOGIT, SHIFT, channels_of
 
 __all__ = ["StepPrediction"]
 
@@ -52,14 +52,14 @@ class StepPrediction:
         if compiled := kernels(self.mean.shape[1], _KERNELS):
             return self._compiled_mixture(compiled, colour, before)
         log2_scale = np.clip(self.log2_scale[colour].astype(np.int64), -192, 1081)  # in 1/64; the table begins at 2^-3
-        shift, ratio, logit = (self._correction(kind, colour) for kind in range(3))  # (K, n) each
+        shift, ratio, logit = (self._correction(kind, colour) for kind in (SHIFT, LOG_RATIO, LOGIT))  # (K, n) each
         centre = self.mean[colour].astype(np.int64)
         for number, values in enumerate(before):
             residual = 64 * values.astype(np.int64) - self.mean[number]
-            centre += _rounded(self._couple(colour + number - 1) * residual)
+            centre += _rounded(self._couple(CO_ON_Y + colour + number - 1) * residual)
         mean = centre + _rounded(shift * gaussian_tables().scale64[_scale_index(log2_scale)])
         if self.innovation is not None:
-            mean += _rounded(self._correction(3, colour) * self.innovation[colour])
+            mean += _rounded(self._correction(GAIN, colour) * self.innovation[colour])
         return Mixture(mean, _scale_index(log2_scale + ratio), softmax_weights(logit))
 
     def _compiled_mixture(self, compiled: Any, colour: int, before: NDArray[np.integer]) -> Mixture:
@@ -82,14 +82,13 @@ class StepPrediction:
 
     def slope(self) -> Int64Array:
         """By how much the mean of Cg moves with Co, int64 (n,) in 1/64."""
-        return self._couple(2)
+        return self._couple(CG_ON_CO)
 
     def _correction(self, kind: int, colour: int) -> Int64Array:
-        first = (3 * kind + colour) * self.components
-        return self.corrections[:, first : first + self.components].T.astype(np.int64)
+        return self.corrections[:, channels_of(kind, colour, self.components)].T.astype(np.int64)
 
     def _couple(self, index: int) -> Int64Array:
-        """A coupling: 0 is Co on Y, 1 Cg on Y, 2 Cg on Co."""
+        """A coupling, by its place among them."""
         found: Int64Array = self.corrections[:, index - COUPLINGS].astype(np.int64) + self.coupling[index]
         return found
 

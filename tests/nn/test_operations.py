@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hvpzip.diffusion.schedule import UNITS
+from hvpzip.diffusion.walk import Walk
 from hvpzip.nn import reference
 from hvpzip.nn.bundled import list_models, load_model
 from hvpzip.nn.compiled import Compiled, instruction_sets
@@ -119,21 +120,17 @@ def everything_of(predictor: Predictor, level: int, schedule: Any, gray: bool, s
         noise = rng.integers(-30, 31, (channels, rows, columns)) + np.arange(columns) * 6
         return np.stack([part.clip(*span) for part, span in zip(noise, ranges, strict=True)]).astype(np.int32)
 
-    found = []
-    state = predictor.begin(level, plane(11, 13))
-    for unit in UNITS:
-        values, side = plane(*sizes[unit]), {}
-        for index, step in enumerate(schedule.steps):
-            if step.unit == unit:
-                said = predictor.predict(state if step.given is None else side[step.given], index, sizes[unit])
-                found += [said.mean, said.log2_scale, said.coupling, said.corrections]
-                found += [] if said.innovation is None else [said.innovation]
-                if step.is_latent:
-                    side[index] = predictor.reveal(state, index, values + 3, ranges)
-                    found.append(predictor.activations(side[index]))
-        if unit != UNITS[-1]:
-            state = predictor.reveal(state, schedule.direct(unit), values, ranges)
-            found.append(predictor.activations(state))
+    coarse, units = plane(11, 13), {unit: plane(*sizes[unit]) for unit in UNITS}
+    known = {index: units[step.unit] + 3 * step.is_latent for index, step in enumerate(schedule.steps)}
+
+    def reveal(state: Any, step: int, values: np.ndarray) -> Any:
+        return predictor.reveal(state, step, values, ranges)
+
+    states, found = Walk(schedule, schedule.every_step, predictor.begin(level, coarse), reveal, known), []
+    for index in states.steps:
+        said = predictor.predict(states.state(index), index, sizes[schedule.steps[index].unit])
+        found += [said.mean, said.log2_scale, said.coupling, said.corrections, predictor.activations(states.state(index))]
+        found += [] if said.innovation is None else [said.innovation]
     return found
 
 

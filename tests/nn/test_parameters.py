@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hvpzip import ans
 from hvpzip.ans.tables import gaussian_tables
-from hvpzip.diffusion.bound import mixture_bits
-from hvpzip.nn.formats import OUT_MAX, output_channels
+from hvpzip.diffusion.likelihood import output_channels
+from hvpzip.diffusion.likelihood_float import mixture_bits
+from hvpzip.nn.formats import OUT_MAX
 from hvpzip.nn.parameters import StepPrediction
 
 

@@ -22,7 +22,8 @@ from torch import Tensor
 from hvpzip.codec.adaptation.head_changes import LARGEST_CHANGE, Adaptation, HeadChanges, prior_bits
 from hvpzip.codec.walk.geometry import Int32Array, Level
 from hvpzip.codec.walk.level_walk import LevelWalk
-from hvpzip.diffusion.bound import mixture_bits, noise, sample_latent
+from hvpzip.diffusion.likelihood_float import mixture_bits
+from hvpzip.diffusion.posterior_float import noise, sample_latents
 from hvpzip.errors import ModelError
 from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, adapted_layer
 from hvpzip.nn.formats import ACT_BITS, ACT_MAX
@@ -65,7 +66,7 @@ class _Pool(NamedTuple):
         inputs: uint8 ``(C, n)``, what the first layer reads.
         mean, log2_scale, values: ``(3, n)`` in sample units and octaves.
         coupling: ``(3,)``.
-        surprise: ``(3, n)`` in sample units, or None.
+        innovation: ``(3, n)`` in sample units, or None.
         half_bin: ``(3,)``.
         positions: How many the group has.
     """
@@ -76,7 +77,7 @@ class _Pool(NamedTuple):
     log2_scale: Tensor
     values: Tensor
     coupling: Tensor
-    surprise: Tensor | None
+    innovation: Tensor | None
     half_bin: Tensor
     positions: int
 
@@ -142,22 +143,16 @@ class _Collector(LevelWalk):
     def _crop(self, level: Level, path: str, planes: dict[str, Int32Array], generator: torch.Generator) -> Iterator[tuple[int, _Sample]]:
         """What each step of the path reads and must predict in a crop."""
         size = planes["coarse"].shape[1:]
-        steps, indices = level.schedule.steps, level.schedule.paths[path]
-        source = state = self.begin(level, planes["coarse"])
-        values = planes["coarse"]
-        for position, index in enumerate(indices):
-            step = steps[index]
-            if step.given is None:
-                source, values = state, planes[step.unit]
-            revealed = values
-            if step.is_latent:
-                revealed = sample_latent(_three(values)[None], *noise(step, torch.device("cpu")), generator)[0].numpy().astype(np.int32)
-            found = self.model.predictor.predict(source, index, (size[0], size[1]))
-            yield index, _Sample(self.model.predictor.activations(source), found, revealed)
-            if step.is_latent:
-                source = self.reveal(level, state, index, revealed)
-            elif position + 1 < len(indices):
-                state = self.reveal(level, state, index, values)
+        crop = level._replace(grid=size, sizes=dict.fromkeys(level.sizes, size))
+        steps, states = level.schedule.steps, self.along(crop, path, planes["coarse"])
+        for unit in dict.fromkeys(steps[index].unit for index in states.steps):
+            latents = sample_latents(level.schedule, states.steps, unit, _three(planes[unit])[None], generator)
+            states.known |= {index: values[0].numpy().astype(np.int64) for index, values in latents.items()}
+        states.known |= {index: planes[steps[index].unit].astype(np.int64) for index in states.steps if not steps[index].is_latent}
+        for index in states.steps:
+            state = states.state(index)
+            found = self.model.predictor.predict(state, index, size)
+            yield index, _Sample(self.model.predictor.activations(state), found, states.known[index])
 
     def _pool(self, level: Level, index: int, samples: list[_Sample], positions: int) -> _Pool:
         def inner(planes: list[NDArray[Any]]) -> Tensor:
@@ -187,10 +182,10 @@ class _Sample(NamedTuple):
 
     inputs: NDArray[np.uint8]  # (h, w, C), what the head reads
     prediction: StepPrediction
-    values: NDArray[np.int32]  # (C, h, w), what it must predict
+    values: NDArray[np.int64]  # (C, h, w), what it must predict
 
 
-def _three(planes: NDArray[np.int32]) -> Tensor:
+def _three(planes: NDArray[np.integer[Any]]) -> Tensor:
     """float32 ``(3, h, w)``; gray has no chroma, which is zero."""
     full = np.zeros((3, *planes.shape[1:]), np.float32)
     full[: len(planes)] = planes
@@ -226,9 +221,9 @@ def _bits(pool: _Pool, at: Tensor, weights: Weights, components: int, channels: 
     def row(values: Tensor) -> Tensor:
         return values[:, at][None, :, None]
 
-    surprise = None if pool.surprise is None else row(pool.surprise)
+    innovation = None if pool.innovation is None else row(pool.innovation)
     closed = row(pool.mean), row(pool.log2_scale), pool.coupling
-    bits = mixture_bits(*closed, corrections[None, :, None], surprise, row(pool.values), pool.half_bin, components)
+    bits = mixture_bits(*closed, corrections[None, :, None], innovation, row(pool.values), pool.half_bin, components)
     return bits[0, :channels, 0].sum(0)
 
 

@@ -77,7 +77,7 @@ def plan_reweighting(
             step = level.schedule.steps[index]
             values = units[step.unit].reshape(3, -1).astype(np.int64)
             if step.given is None:
-                parameters = exact.parameters[index]
+                parameters = exact.predictions[index]
                 mixtures, ranges = mixtures_of(known, parameters, values), level.ranges[step.unit]
                 plain = {c: _plain_cost(mixture, values[c], ranges[c]) for c, mixture in mixtures.items()}
                 intervals[level.number, index] = learn_unit(known, parameters, mixtures, values, ranges)

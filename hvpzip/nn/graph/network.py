@@ -17,9 +17,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hvpzip.diffusion.likelihood import COUPLINGS, output_channels
 from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Schedule
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, COUPLINGS, ENERGY_SHIFT, MEAN_SHIFT, UNIT_CHANNELS, output_channels
+from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, ENERGY_SHIFT, MEAN_SHIFT, UNIT_CHANNELS
 from hvpzip.nn.graph import features
 from hvpzip.nn.graph.ops import Conv, Ops
 
@@ -27,12 +28,12 @@ __all__ = ["Cascade", "LevelNetwork", "Prediction", "State"]
 
 
 class State(NamedTuple):
-    """What is known inside a level: carried features, the closed forms' sums over the planes revealed so far, and a latent's surprise."""
+    """What is known inside a level: carried features, the closed forms' sums over the planes revealed so far, and a latent's innovation."""
 
     carried: Tensor  # (B, C, h, w) in the arithmetic's own format
     means: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, MEAN_SHIFT bits finer than a prediction
     scales: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, ENERGY_SHIFT bits finer than a log-scale
-    surprise: Tensor | None = None  # (B, 3, h, w) integers in 1/64: the latent minus its closed-form prediction, in a side branch
+    innovation: Tensor | None = None  # (B, 3, h, w) integers in 1/64: the latent minus its closed-form prediction, in a side branch
 
 
 class Prediction(NamedTuple):
@@ -43,14 +44,14 @@ class Prediction(NamedTuple):
         log2_scale: ``(B, 3, h, w)`` closed-form log2 of the scale, integers in 1/64 octave.
         coupling: ``(3,)`` closed-form couplings, integers in 1/64.
         corrections: ``(B, output_channels, h, w)`` the head's output.
-        surprise: ``(B, 3, h, w)`` latent minus its prediction, integers in 1/64; None where the step reads no latent.
+        innovation: ``(B, 3, h, w)`` latent minus its prediction, integers in 1/64; None where the step reads no latent.
     """
 
     mean: Tensor
     log2_scale: Tensor
     coupling: Tensor
     corrections: Tensor
-    surprise: Tensor | None
+    innovation: Tensor | None
 
 
 class Block(nn.Module):
@@ -154,7 +155,7 @@ class LevelNetwork(nn.Module):
         log2_scale = features.round_shift(state.scales[step], ENERGY_SHIFT)
         coupling = self._forms([step])[step].coupling
         corrections = (head or self.heads[step])(ops, state.carried)
-        return Prediction(self.linear_mean(state, step), log2_scale, coupling, corrections, state.surprise)
+        return Prediction(self.linear_mean(state, step), log2_scale, coupling, corrections, state.innovation)
 
     def reveal(self, ops: Ops, state: State, step: int, values: Tensor) -> State:
         """State after the step's unit is known: a latent opens a side branch, an exact unit goes on with the carried features.

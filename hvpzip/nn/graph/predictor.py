@@ -78,7 +78,7 @@ class GraphPredictor:
                 planes(found.log2_scale),
                 found.coupling.to("cpu", torch.int64).numpy(),
                 corrections.reshape(-1, corrections.shape[2]).to("cpu", torch.int16).contiguous().numpy(),
-                None if found.surprise is None else planes(found.surprise),
+                None if found.innovation is None else planes(found.innovation),
                 self.cascade.config.components,
             )
 
