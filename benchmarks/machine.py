@@ -23,7 +23,7 @@ def describe_machine(arguments: list[str], threads: int) -> dict[str, Any]:
         "processor": _processor(),
         "cores": cores,
         "python": platform.python_version(),
-        "packages": _packages("hvpzip", "imagecodecs", "numba", "numpy", "pillow", "torch"),
+        "packages": _packages("hvpzip", "imagecodecs", "numpy", "pillow", "torch"),
     }
 
 

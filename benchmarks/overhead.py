@@ -9,7 +9,6 @@ starting a process is not among them.
 """
 
 import argparse
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -155,17 +154,13 @@ def main(arguments: Sequence[str]) -> int:
     if not photos:
         parser.error("no photos to measure")
 
-    from hvpzip.threads import using_threads
+    from hvpzip.api.runtime import torch_threads
 
     rows: list[Row] = []
-    compiled = False
-    with using_threads(options.threads):
-        warm = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)  # tables and compiled kernels
+    with torch_threads(options.threads):
+        warm = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)  # tables
         measure(warm, "warm-up", "", model.name)
         for kind, name, samples in _pictures(photos, options.crops, not options.no_photos):
-            if kind == "photo" and not compiled:  # whole photos load the compiled kernels, small pictures by themselves do not
-                _compile(warm, model.name)
-                compiled = True
             row = measure(samples, kind, name, model.name, options.effort)
             rows.append(row)
             say(
@@ -180,19 +175,6 @@ def main(arguments: Sequence[str]) -> int:
     print(table(rows))
     print(f"\nwritten to {options.out}")
     return 0 if all(row.decoded for row in rows) else 1
-
-
-def _compile(samples: Samples, model: str) -> None:
-    """Loads the compiled kernels where there are any and the environment leaves the choice."""
-    if os.environ.get("HVPZIP_KERNELS"):
-        return
-    os.environ["HVPZIP_KERNELS"] = "numba"
-    try:
-        measure(samples, "warm-up", "", model)
-    except ImportError:
-        say("numba is not installed: the coder runs on numpy alone")
-    finally:
-        del os.environ["HVPZIP_KERNELS"]
 
 
 def _pictures(photos: Sequence[Photo], count: int, whole: bool) -> Iterator[tuple[str, str, Samples]]:

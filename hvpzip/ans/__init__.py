@@ -3,9 +3,8 @@
     rans.py      message = heads and words; push and pop, word for word those of craystack
     lanes.py     growing and shrinking the number of lanes, plans, bytes
     codecs.py    Codec(push, pop) and combinators, bits-back among them
-    tables.py    Gaussian CDF, scales, powers of two, from big integers
     mixture.py   intervals of discretised mixtures and their codecs
-    kernels.py   the same loops compiled by numba, where it is installed; backend.py chooses
+    reweighted.py  the same with symbols reweighted inside a window
     report.py    sizes in bits (floating point, never in the bit stream)
 
 Symbols pop in the reverse order of pushing. Layer rank 1: imports numpy and ``hvpzip.errors`` only.
@@ -24,12 +23,11 @@ from hvpzip.ans.mixture import (
     mixture_codec,
     pop_mixture,
     push_mixture,
-    search,
     softmax_weights,
 )
 from hvpzip.ans.rans import Message, StackUnderflow, base_message, check_base, flatten, message_equal, pop, push, unflatten
 from hvpzip.ans.report import bits_each, bits_of, message_bits
-from hvpzip.ans.tables import scale_index
+from hvpzip.core.tables import scale_index
 
 __all__ = [
     "PRECISION",
@@ -68,7 +66,6 @@ __all__ = [
     "repeat",
     "resize",
     "scale_index",
-    "search",
     "serial",
     "shrink",
     "softmax_weights",

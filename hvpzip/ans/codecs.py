@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.ans import rans
-from hvpzip.ans.backend import kernels
 from hvpzip.ans.lanes import Plan, chunks, flat_plan, resize
-from hvpzip.ans.rans import IntArray, Message
+from hvpzip.ans.rans import IntArray, Message, StackUnderflow
+from hvpzip.core import kernels
 
-__all__ = ["Codec", "NonUniform", "Uniform", "bits_back", "chunked", "push_planned", "repeat", "serial", "substack"]
+__all__ = ["Codec", "NonUniform", "Uniform", "bits_back", "chunked", "pop_planned", "push_planned", "repeat", "serial", "substack"]
 
 S = TypeVar("S")
 Latent = TypeVar("Latent")
@@ -156,15 +156,34 @@ def push_planned(message: Message, starts: IntArray, freqs: IntArray, precision:
     """
     plan = check_plan(plan, message, starts.size, -1)
     starts, freqs = rans.check_intervals(starts, freqs, precision)
-    compiled = kernels(starts.size)
+    starts, freqs = np.ascontiguousarray(starts), np.ascontiguousarray(freqs)
+    push_stage = kernels().push_stage
     for stage in reversed(plan):
         message = resize(message, stage.lanes)
-        if compiled:
-            message = compiled.push_stage(message, starts, freqs, precision, stage)
-            continue
-        for begin, end in reversed(chunks(stage)):
-            message = rans.push(message, starts[begin:end], freqs[begin:end], precision)
+        head, words = message.head.copy(), np.empty(stage.end - stage.begin, np.uint32)  # a symbol gives off one word at most
+        first = push_stage(head, words, starts, freqs, precision, stage.begin, stage.end, stage.lanes)
+        message = Message(head, (words[first:].copy(), message.tail) if first < words.size else message.tail)
     return message
+
+
+def pop_planned(
+    message: Message, n: int, kernel: Callable[..., int], arguments: Sequence[Any], plan: Plan | None = None
+) -> tuple[Message, NDArray[np.int64], NDArray[np.int64]]:
+    """The message with n symbols popped, the symbols and their frequencies, int64 (n,) each: inverse of ``push_planned``.
+
+    kernel: ``pop_stage`` or ``pop_reweighted_stage``; arguments: those between the words and the stage. Errors as ``push_planned``, and
+    StackUnderflow where the stack runs dry.
+    """
+    symbol, freq = np.empty(n, np.int64), np.empty(n, np.int64)
+    for stage in check_plan(plan, message, n, 0):
+        message = resize(message, stage.lanes)
+        head = message.head.copy()
+        words, tail = rans.top_words(message.tail, stage.end - stage.begin)
+        used = kernel(head, words, *arguments, stage.begin, stage.end, stage.lanes, symbol, freq)
+        if used > words.size:
+            raise StackUnderflow(f"the stack ran dry: more than the {words.size} words left were wanted")
+        message = Message(head, (words[used:], tail) if used < words.size else tail)
+    return message, symbol, freq
 
 
 def chunked(

@@ -13,7 +13,7 @@ when the symbol is popped. Nothing is mutated: every function returns a new mess
 Words and their order are those of craystack's ``rans.py``, so messages interoperate (tests/ans/test_rans.py holds words that craystack
 wrote). What differs: a zero frequency is refused, and a stack that runs dry raises ``StackUnderflow`` where craystack invents words.
 
-Layer rank 1: imports numpy and ``hvpzip.errors`` only. Reference: Duda, arXiv 1311.2540; Giesen, arXiv 1402.3392.
+Reference: Duda, arXiv 1311.2540; Giesen, arXiv 1402.3392.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.core.reference.rans import LOWER_BOUND, UPPER_BITS, pushed, refill, taken
 from hvpzip.errors import CorruptError
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "push",
     "tail_words",
     "take_words",
+    "top_words",
     "unflatten",
 ]
 
@@ -53,11 +55,7 @@ WordArray: TypeAlias = NDArray[np.uint32]
 Tail: TypeAlias = "tuple[()] | tuple[WordArray, Tail]"
 Precision: TypeAlias = "int | StateArray"
 
-# head is in [2**31, 2**63): one 32-bit refill a pop always suffices while precision <= 31, because 2**31 is a multiple of 2**precision,
-# and freq << (63 - precision) stays within 2**63 because freq <= 2**precision (tests/ans/test_rans.py).
-LOWER_BOUND = 1 << 31
 MAX_PRECISION = 31
-_UPPER_BITS = 63
 
 
 class StackUnderflow(CorruptError):
@@ -121,13 +119,9 @@ def push(message: Message, starts: IntArray, freqs: IntArray, precision: Precisi
     _check_lanes(message, n)
     shift = np.asarray(precision, np.uint64)
     head = message.head.copy()
-    active = head[:n]
-    full = active >= freqs << (np.uint64(_UPPER_BITS) - shift)
-    if full.any():
-        tail = (active[full].astype(np.uint32), tail)
-        active[full] >>= np.uint64(32)
-    quotient, remainder = np.divmod(active, freqs)
-    active[:] = (quotient << shift) + remainder + starts
+    head[:n], words = pushed(head[:n], starts, freqs, shift)
+    if words.size:
+        tail = (words, tail)
     return Message(head, tail)
 
 
@@ -149,8 +143,8 @@ def pop(message: Message, precision: Precision, n: int | None = None) -> tuple[S
         starts, freqs = check_intervals(starts, freqs, precision)
         if starts.size != n or (cf < starts).any() or (cf - starts >= freqs).any():
             raise ValueError("the intervals do not hold the numbers that were popped")
-        state = freqs * (active >> shift) + (cf - starts)
-        low = state < LOWER_BOUND
+        state = taken(active, starts, freqs, cf, shift)
+        low = refill(state)
         tail, count = message.tail, int(np.count_nonzero(low))
         if count:
             words, tail = take_words(tail, count)
@@ -177,6 +171,19 @@ def take_words(tail: Tail, count: int) -> tuple[WordArray, Tail]:
     return np.concatenate(parts) if parts else np.empty(0, np.uint32), tail
 
 
+def top_words(tail: Tail, most: int) -> tuple[WordArray, Tail]:
+    """At least ``most`` words from the top of the tail in one contiguous array, or all of them, and the tail below."""
+    parts: list[WordArray] = []
+    count = 0
+    while tail and count < most:
+        words, tail = tail
+        if words.size > most - count:  # leave the rest where it is: a large array would be copied again by every stage
+            words, tail = words[: most - count], (words[most - count :], tail)
+        parts.append(words)
+        count += words.size
+    return np.concatenate([np.empty(0, np.uint32), *parts]), tail
+
+
 def tail_words(tail: Tail) -> WordArray:
     """All words of a tail in one new array, top of the stack first."""
     return np.concatenate([np.empty(0, np.uint32), *_arrays(tail)])
@@ -195,7 +202,7 @@ def unflatten(words: WordArray, lanes: int) -> Message:
     if words.size < 2 * lanes:
         raise CorruptError(f"a message of {lanes} lanes needs {2 * lanes} words or more, found {words.size}")
     head = words[:lanes].astype(np.uint64) << np.uint64(32) | words[lanes : 2 * lanes].astype(np.uint64)
-    if (head < LOWER_BOUND).any() or (head >= 1 << _UPPER_BITS).any():
+    if (head < LOWER_BOUND).any() or (head >= 1 << UPPER_BITS).any():
         raise CorruptError("a head of the message is outside [2**31, 2**63)")
     rest = words[2 * lanes :].astype(np.uint32)
     return Message(head, (rest, ()) if rest.size else ())

@@ -6,16 +6,15 @@ Integer arithmetic only: this file reaches the bit stream.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.ans.backend import kernels
+from hvpzip.core import kernels
+from hvpzip.core.cells import rgb_of
 
-__all__ = ["KERNELS", "MATRICES", "Matrix", "cell_of", "choose_matrix", "reachable"]
-
-KERNELS = "hvpzip.codec.colours.lattice_kernels"
+__all__ = ["MATRICES", "Matrix", "choose_matrix", "reachable"]
 
 Int64Array = NDArray[np.int64]
 
@@ -34,6 +33,10 @@ class Matrix(NamedTuple):
     blue: int
     offset: tuple[int, int, int]
 
+    def numbers(self) -> Int64Array:
+        """int64 (8,), as kernels take it."""
+        return np.array([*self[1:6], *self.offset], np.int64)
+
 
 _HALF = (1 << 15, 1 << 15, 1 << 15)
 # By id; 0 is none. Photo CD's converters cut off instead of rounding; what they add to green differs: eighths are tried.
@@ -47,44 +50,16 @@ MATRICES: tuple[Matrix | None, ...] = (
 )
 
 
-def rgb_of(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[Any, ...]:
-    """Red, green and blue of colours, int32 each, and whether all three are in 0..255."""
-    middle = y - (cg >> 1)
-    green = cg + middle
-    blue = middle - (co >> 1)
-    red = blue + co
-    return red, green, blue, ((red | green | blue) & ~255) == 0
-
-
-def cell_of(y: NDArray[np.int32], co: NDArray[np.int32], cg: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Y << 18 | Co + 256 << 9 | Cg + 256 of colours inside the RGB cube, else 0, and whether they are: a line of Cg lies side by side."""
-    *_, inside = rgb_of(y, co, cg)
-    cell: NDArray[np.int32] = (y << 18) + ((co + 256) << 9) + cg + 256
-    return cell * inside, inside
-
-
 @cache
 def reachable(matrix: int) -> NDArray[np.uint8]:
-    """Which colours a matrix reaches: bit cell % 8 of byte cell // 8, see ``cell_of``; uint8 (2**23,), read-only. ``matrix``: 1.. up to the
-    end of ``MATRICES``.
+    """Which colours a matrix reaches: bit cell % 8 of byte cell // 8, see ``core.cells``; uint8 (2**23,), read-only.
+
+    matrix: 1.. up to the end of ``MATRICES``.
     """
     entry = MATRICES[matrix]
     assert entry is not None
     found = np.zeros(1 << 23, np.uint8)
-    if compiled := kernels(1 << 24, KERNELS):
-        compiled.fill_reachable(*entry[1:6], *entry.offset, found)
-    else:
-        chroma = np.arange(-256, 257, dtype=np.int64)
-        for y in range(256):
-            luma = entry.luma * y
-            red, blue = ((luma + gain * chroma + entry.offset[i]) >> 16 for gain, i in ((entry.red, 0), (entry.blue, 2)))
-            cr, cb = (np.flatnonzero((channel >= 0) & (channel < 256)) for channel in (red, blue))
-            green = (luma - entry.green_blue * chroma[cb] - entry.green_red * chroma[cr][:, None] + entry.offset[1]) >> 16
-            co = red[cr][:, None] - blue[cb]
-            middle = blue[cb] + (co >> 1)
-            cg = green - middle
-            cell = ((middle + (cg >> 1) << 18) + (co + 256 << 9) + cg + 256)[(green >= 0) & (green < 256)]
-            np.bitwise_or.at(found, cell >> 3, (1 << (cell & 7)).astype(np.uint8))
+    kernels().fill_reachable(entry.numbers(), found)
     found.flags.writeable = False
     return found
 
@@ -109,14 +84,6 @@ def choose_matrix(pixels: NDArray[np.integer]) -> int:
 
 def _reached(matrix: Matrix, rgb: Int64Array) -> NDArray[np.bool_]:
     """Whether the matrix reaches each of the colours ``(3, n)``: every luma leaves at most one chroma for red, and one for blue."""
-    if compiled := kernels(256 * rgb.shape[1], KERNELS):
-        result = np.empty(rgb.shape[1], np.bool_)
-        compiled.find_reached(*matrix[1:6], *matrix.offset, np.ascontiguousarray(rgb), result)
-        return result
-    luma = matrix.luma * np.arange(256, dtype=np.int64)
-    red, green, blue = rgb[:, :, None]
-    cr = -((luma + matrix.offset[0] - (red << 16)) // matrix.red)  # the least with red reached
-    cb = -((luma + matrix.offset[2] - (blue << 16)) // matrix.blue)
-    right = ((luma + matrix.red * cr + matrix.offset[0]) >> 16 == red) & ((luma + matrix.blue * cb + matrix.offset[2]) >> 16 == blue)
-    right &= (luma - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == green
-    return np.asarray(right.any(axis=1))
+    result = np.empty(rgb.shape[1], np.bool_)
+    kernels().find_reached(matrix.numbers(), np.ascontiguousarray(rgb), result)
+    return result

@@ -7,7 +7,8 @@
 namespace nb = nanobind;
 
 #define HVPZIP_PARTS(PART) \
-    PART(network) \
+    PART(ans)        \
+    PART(colours)    \
     PART(parameters)
 
 namespace hvpzip {

@@ -9,7 +9,7 @@
 #include <cstdlib>  // defines __GLIBC__, whose loader knows the functions that choose
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__) && !defined(HVPZIP_ONE_VERSION)
-#define HVPZIP_WIDE __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define HVPZIP_WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define HVPZIP_WIDE
 #endif
@@ -20,4 +20,11 @@
 #else
 #define HVPZIP_INLINE static inline __attribute__((always_inline))
 #define HVPZIP_RESTRICT __restrict__
+#endif
+
+// In front of a loop of a few turns: GCC unrolls such loops completely before it looks whether they can be done in wide instructions.
+#if defined(__GNUC__) && !defined(__clang__)
+#define HVPZIP_KEEP_LOOP _Pragma("GCC unroll 1")
+#else
+#define HVPZIP_KEEP_LOOP
 #endif

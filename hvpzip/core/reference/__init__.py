@@ -1,0 +1,43 @@
+"""Every kernel in numpy. What these functions give is what the compiled ones must give, integer by integer (tests/core).
+
+    rans.py        one step of the coder's states
+    coder.py       intervals of mixtures, stages of pushes and pops
+    windows.py     windows of neighbouring symbols, reweighted
+    colours.py     colours learnt
+    parameters.py  from a head's integers to mixtures
+
+Kernels write into arrays that the caller made: contiguous, of the types that the docstrings say. Mixtures come as three arrays (K, N): mean
+int64, scale int16, weight int32 (``hvpzip.ans.Mixture`` has their ranges).
+"""
+
+from hvpzip.core.reference.coder import fill_cumulative, fill_intervals, is_mixture, pop_stage, push_stage
+from hvpzip.core.reference.colours import (
+    count_colours,
+    fill_reachable,
+    find_contexts,
+    find_reached,
+    reweight_cg,
+    reweight_co,
+    sum_log2,
+)
+from hvpzip.core.reference.parameters import fill_mixture
+from hvpzip.core.reference.windows import fill_edges, fill_starts, pop_reweighted_stage
+
+__all__ = [
+    "count_colours",
+    "fill_cumulative",
+    "fill_edges",
+    "fill_intervals",
+    "fill_mixture",
+    "fill_reachable",
+    "fill_starts",
+    "find_contexts",
+    "find_reached",
+    "is_mixture",
+    "pop_reweighted_stage",
+    "pop_stage",
+    "push_stage",
+    "reweight_cg",
+    "reweight_co",
+    "sum_log2",
+]

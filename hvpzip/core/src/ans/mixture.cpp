@@ -1,0 +1,93 @@
+// Integer arithmetic only: this file reaches the bit stream.
+
+#include "ans/mixture.h"
+
+namespace hvpzip {
+
+HVPZIP_WIDE bool is_mixture(const Mixtures& mixtures) {
+    constexpr int64_t BLOCK = 256;
+    for (int64_t begin = 0; begin < mixtures.n; begin += BLOCK) {
+        const int64_t many = std::min(BLOCK, mixtures.n - begin);
+        int64_t total[BLOCK] = {};
+        bool good = true;
+        for (int64_t k = 0; k < mixtures.components; ++k) {
+            const int64_t* mean = mixtures.mean + k * mixtures.n + begin;
+            const int16_t* scale = mixtures.scale + k * mixtures.n + begin;
+            const int32_t* weight = mixtures.weight + k * mixtures.n + begin;
+            for (int64_t b = 0; b < many; ++b) good &= mean[b] > -POSITION_LIMIT && mean[b] < POSITION_LIMIT;
+            for (int64_t b = 0; b < many; ++b) good &= scale[b] >= 0 && scale[b] < NUM_SCALES;
+            for (int64_t b = 0; b < many; ++b) {
+                good &= weight[b] >= 1;
+                total[b] += weight[b];
+            }
+        }
+        for (int64_t b = 0; b < many; ++b) good &= total[b] == int64_t{1} << WEIGHT_BITS;
+        if (!good) return false;
+    }
+    return true;
+}
+
+void fill_cumulative(const Mixtures& mixtures, const GaussianTables& tables, const Alphabets& alphabets, const int64_t* symbol, int64_t spacing,
+                     int precision, int64_t* result) {
+    for (int64_t i = 0; i < mixtures.n; ++i) {
+        // Outside the alphabet the symbol itself does not matter, and is too large to be worked with, perhaps.
+        const int64_t asked = std::clamp(symbol[i], alphabets.lo[i], alphabets.lo[i] + alphabets.size[i]);
+        result[i] = cumulative(mixtures, tables, i, asked * spacing - (spacing >> 1), asked - alphabets.lo[i], alphabets.size[i], precision);
+    }
+}
+
+void fill_intervals(const Mixtures& mixtures, const GaussianTables& tables, const Alphabets& alphabets, const int64_t* symbol, int64_t spacing,
+                    int precision, int64_t* start, int64_t* freq) {
+    for (int64_t i = 0; i < mixtures.n; ++i) {
+        const int64_t edge = symbol[i] * spacing - (spacing >> 1), above = symbol[i] - alphabets.lo[i], size = alphabets.size[i];
+        start[i] = cumulative(mixtures, tables, i, edge, above, size, precision);
+        freq[i] = cumulative(mixtures, tables, i, edge + spacing, above + 1, size, precision) - start[i];
+    }
+}
+
+int64_t push_stage(uint64_t* head, uint32_t* words, const uint64_t* starts, const uint64_t* freqs, int precision, const Stage& stage) {
+    int64_t position = stage.end - stage.begin;
+    for (int64_t chunk = (stage.end - stage.begin - 1) / stage.lanes; chunk >= 0 && stage.end > stage.begin; --chunk) {
+        const int64_t first = stage.begin + chunk * stage.lanes;
+        // Lanes run downwards, so that the words of one chunk come out in the order of its lanes.
+        for (int64_t lane = std::min(stage.lanes, stage.end - first) - 1; lane >= 0; --lane) {
+            const uint64_t freq = freqs[first + lane];
+            uint64_t state = head[lane];
+            if (state >= freq << (63 - precision)) {
+                words[--position] = static_cast<uint32_t>(state);
+                state >>= 32;
+            }
+            const uint64_t quotient = state / freq;
+            head[lane] = (quotient << precision) + (state - quotient * freq) + starts[first + lane];
+        }
+    }
+    return position;
+}
+
+int64_t pop_stage(uint64_t* head, const uint32_t* words, int64_t num_words, const Mixtures& mixtures, const GaussianTables& tables,
+                  const Alphabets& alphabets, int64_t spacing, int precision, const Stage& stage, int64_t* symbol, int64_t* freq) {
+    const uint64_t mask = (uint64_t{1} << precision) - 1;
+    int64_t used = 0;
+    for (int64_t begin = stage.begin; begin < stage.end; begin += stage.lanes) {
+        const int64_t many = std::min(stage.lanes, stage.end - begin);
+        for (int64_t lane = 0; lane < many; ++lane) {
+            const int64_t i = begin + lane, cf = static_cast<int64_t>(head[lane] & mask), lo = alphabets.lo[i], size = alphabets.size[i];
+            int64_t low = lo, high = lo + size, start = 0, stop = int64_t{1} << precision;
+            while (high - low > 1) {
+                const int64_t middle = (low + high) >> 1;
+                const int64_t c = cumulative(mixtures, tables, i, middle * spacing - (spacing >> 1), middle - lo, size, precision);
+                const bool right = c <= cf;
+                low = right ? middle : low;
+                start = right ? c : start;
+                high = right ? high : middle;
+                stop = right ? stop : c;
+            }
+            symbol[i] = low;
+            freq[i] = stop - start;
+            if (!step_back(head[lane], start, stop - start, precision, words, num_words, used)) return num_words + 1;
+        }
+    }
+    return used;
+}
+
+}  // namespace hvpzip

@@ -1,0 +1,373 @@
+// Integer arithmetic only, and doubles that hold integers exactly: this file reaches the bit stream.
+//
+// A symbol's context depends on its colour alone, and a unit asks for the same colours again and again. So a unit's rows first say which
+// stretch of each line (Y, Co) they ask for, these are worked out once and laid side by side, and then the rows are reweighted.
+
+#include "colours/colours.h"
+
+#include <memory>
+#include <vector>
+
+#include "threads.h"
+
+namespace hvpzip {
+
+namespace {
+
+constexpr int64_t LINES = 1 << 17;            // Y << 9 | Co + 256
+constexpr int LOWEST = -255, HIGHEST = 255;   // Cg
+constexpr int MARGIN = 64;                    // symbols beyond that a window may reach: the longest one
+constexpr int LONGEST = 512 + 2 * MARGIN;     // stretch of a line
+constexpr int64_t LEAST_ROWS = 2048, LEAST_LINES = 256;  // worth a thread
+
+// Colours of the line (Y, Co) within the RGB cube: Cg in low..high - 1, perhaps none. Blue and red fall with Cg >> 1, green rises with Cg + 1 >> 1.
+struct Cube {
+    int low, high;
+    Cube(int y, int co) {
+        const int rest = y - (co >> 1);
+        low = std::max(2 * (rest - std::min(255, 255 - co)), -2 * y - 1);
+        high = std::min(2 * (rest - std::max(0, -co)) + 1, 510 - 2 * y) + 1;
+    }
+};
+
+HVPZIP_INLINE int32_t context_of(int32_t times, int32_t beside, int32_t mine, int32_t others) {
+    const int32_t seen = (times > 0) + (times > 1) + (times > 2) + (times > 4) + (times > 8);
+    int32_t around = beside > 0;
+    for (int bit = 1; bit < AROUND - 1; ++bit) around += (beside >> bit) != 0;
+    mine <<= 4;
+    int32_t ratio = 1 + (mine >= others);
+    for (int shift = 1; shift < 4; ++shift) ratio += (mine << shift) >= others;
+    for (int shift = 1; shift < 3; ++shift) ratio += mine >= (others << shift);
+    ratio = others >= ENOUGH_PAIRS ? ratio : 0;
+    return (seen * AROUND + around) * PAIRS + ratio;
+}
+
+// Contexts of the symbols first, ..., first + length - 1 of one line, length <= LONGEST; CONTEXTS outside the cube.
+HVPZIP_WIDE void fill_contexts(const Counts& counts, int y, int co, int first, int length, uint16_t* out) {
+    const Cube cube(y, co);
+    int begin = std::max(first, cube.low), end = std::min(first + length, cube.high);
+    if (begin >= end) begin = end = first;
+    for (int j = 0; j < begin - first; ++j) out[j] = CONTEXTS;
+    for (int j = end - first; j < length; ++j) out[j] = CONTEXTS;
+    if (begin == end) return;
+    const int64_t pair_line = ((static_cast<int64_t>(co) + 256) << 9) + 256, line = (static_cast<int64_t>(y) << 18) + pair_line;
+    // Sums over all symbols before one, of the line from begin - REACH to end + REACH.
+    int32_t times_before[LONGEST + 2 * REACH + 1], pairs_before[LONGEST + 2 * REACH + 1], found[LONGEST];
+    int32_t times = 0, pairs = 0;
+    const int count = end - begin, last = count + 2 * REACH;
+    for (int j = 0; j < last; ++j) {
+        times_before[j] = times;
+        pairs_before[j] = pairs;
+        const int cg = begin - REACH + j;
+        if (cg >= cube.low && cg < cube.high) {
+            times += counts.colours[line + cg];
+            pairs += counts.pairs[pair_line + cg];
+        }
+    }
+    times_before[last] = times;
+    pairs_before[last] = pairs;
+    for (int j = 0; j < count; ++j) {
+        const int32_t here = times_before[j + REACH + 1] - times_before[j + REACH], mine = pairs_before[j + REACH + 1] - pairs_before[j + REACH];
+        found[j] = context_of(here, times_before[j + 2 * REACH + 1] - times_before[j] - here, mine,
+                              pairs_before[j + 2 * REACH + 1] - pairs_before[j] - mine);
+    }
+    if (counts.reachable)
+        for (int j = 0; j < count; ++j) {
+            const int64_t cell = line + begin + j;
+            found[j] += ((counts.reachable[cell >> 3] >> (cell & 7)) & 1) * (SEEN * AROUND * PAIRS);
+        }
+    for (int j = 0; j < count; ++j) out[begin - first + j] = static_cast<uint16_t>(found[j]);
+}
+
+// The stretches of lines that a unit's rows ask for, side by side.
+class Stretches {
+public:
+    Stretches() : low_(LINES, HIGHEST + MARGIN), high_(LINES, LOWEST - MARGIN), offset_(LINES) {}
+
+    int16_t* low() { return low_.data(); }
+    int16_t* high() { return high_.data(); }
+
+    // Once all rows have asked: makes room, and calls fill(y, co, first, length, out) for every line asked for.
+    template <typename Fill>
+    void fill(int64_t threads, Fill&& fill_line) {
+        int64_t total = 0;
+        lines_.clear();
+        for (int64_t line = 0; line < LINES; ++line) {
+            if (low_[line] >= high_[line]) continue;
+            lines_.push_back(static_cast<int32_t>(line));
+            offset_[line] = total - low_[line];
+            total += high_[line] - low_[line];
+        }
+        // Rows are read CG_SPAN symbols at a time, never beyond their own stretch.
+        values_.reset(new uint16_t[static_cast<size_t>(total)]);
+        on_threads(threads, static_cast<int64_t>(lines_.size()), LEAST_LINES, [&](int64_t, int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
+                const int32_t line = lines_[static_cast<size_t>(i)];
+                fill_line(line >> 9, (line & 511) - 256, low_[line], high_[line] - low_[line], values_.get() + offset_[line] + low_[line]);
+            }
+        });
+    }
+
+    // What was filled in for the symbol Cg of a line, and on from there.
+    const uint16_t* at(int64_t line, int64_t cg) const { return values_.get() + offset_[line] + cg; }
+
+private:
+    std::vector<int16_t> low_, high_;
+    std::vector<int64_t> offset_;  // of Cg = 0
+    std::vector<int32_t> lines_;
+    std::unique_ptr<uint16_t[]> values_;
+};
+
+// Adds up what the threads have found.
+template <int64_t SIZE>
+void add_up(const std::vector<std::vector<int64_t>>& parts, int64_t* expected) {
+    std::fill(expected, expected + SIZE, int64_t{0});
+    for (const std::vector<int64_t>& part : parts)
+        for (int64_t i = 0; i < static_cast<int64_t>(part.size()); ++i)
+            if (const int64_t place = i % (SIZE + 1); place < SIZE) expected[place] += part[static_cast<size_t>(i)];
+}
+
+// Sums by context or kind; four of them in turn, so that a symbol need not wait for the one before it. The place SIZE is nobody's.
+template <int64_t SIZE>
+std::vector<int64_t> new_sums() {
+    return std::vector<int64_t>(4 * (SIZE + 1), 0);
+}
+
+template <int64_t SIZE, int LENGTH, typename Place>
+HVPZIP_INLINE void expect(const int32_t* edges, const Place* places, int64_t* sums) {
+    for (int j = 0; j < LENGTH; j += 4)
+        for (int turn = 0; turn < 4; ++turn) sums[turn * (SIZE + 1) + places[j + turn]] += edges[j + turn + 1] - edges[j + turn];
+}
+
+HVPZIP_WIDE void reweight_cg_rows(const Stretches& stretches, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet,
+                                    const int64_t* y, const int64_t* co, const uint32_t* factors, const Windows& windows, int64_t begin,
+                                    int64_t end, int64_t* sums) {
+    for (int64_t i = begin; i < end; ++i) {
+        const uint16_t* context = stretches.at((y[i] << 9) + co[i] + 256, windows.first[i]);
+        uint32_t base[CG_WINDOW + 1], factor[CG_WINDOW];
+        HVPZIP_KEEP_LOOP
+        for (int j = 0; j < CG_WINDOW; ++j) factor[j] = factors[context[j]];
+        fill_window<CG_WINDOW + 1>(mixtures, tables, i, windows.first[i], alphabet, base);
+        fill_reweighted<CG_WINDOW + 1>(base, factor, windows, alphabet, i);
+        expect<CONTEXTS, CG_WINDOW>(windows.edges + i * (CG_WINDOW + 1), context, sums);
+    }
+}
+
+// Cg's first symbol, of those that a symbol of Co is weighed with.
+HVPZIP_INLINE int32_t moved(int64_t first_cg, int64_t move, int a) {
+    return static_cast<int32_t>(first_cg + ((move * (a - CO_WINDOW / 2) + 32) >> 6));
+}
+
+HVPZIP_WIDE void ask_co(const int64_t* y, const int64_t* first_cg, const int64_t* slope, const int64_t* first, int64_t n, int16_t* low,
+                            int16_t* high) {
+    for (int64_t i = 0; i < n; ++i) {
+        const int64_t line = (y[i] << 9) + first[i] + 256;
+        int16_t* HVPZIP_RESTRICT lows = low + line;
+        int16_t* HVPZIP_RESTRICT highs = high + line;
+        const int32_t centre = static_cast<int32_t>(first_cg[i]), move = static_cast<int32_t>(slope[i]);
+        HVPZIP_KEEP_LOOP
+        for (int a = 0; a < CO_WINDOW; ++a) {
+            const int32_t cg = centre + ((move * (a - CO_WINDOW / 2) + 32) >> 6);
+            const int16_t begin = static_cast<int16_t>(std::min(std::max(cg, LOWEST - CG_SPAN), HIGHEST + 1));  // what is beyond is 0 anyway
+            lows[a] = std::min(lows[a], begin);
+            highs[a] = std::max(highs[a], static_cast<int16_t>(begin + CG_SPAN));
+        }
+    }
+}
+
+constexpr int32_t MIDDLE = 1 << 14;  // factors of Cg are kept less this, in 16 bits with a sign
+
+HVPZIP_WIDE void reweight_co_rows(const Stretches& stretches, const Mixtures& mixtures, const Mixtures& given, const GaussianTables& tables,
+                                      const Alphabet& alphabet, const Alphabet& given_alphabet, const int64_t* y, const int64_t* first_cg,
+                                      const int64_t* slope, const uint32_t* factors, const double* least, const Windows& windows,
+                                      uint8_t* kinds, int64_t begin, int64_t end, int64_t* sums) {
+    for (int64_t i = begin; i < end; ++i) {
+        uint32_t base[CO_WINDOW + 1], last[CG_SPAN + 1], factor[CO_WINDOW];
+        fill_window<CG_SPAN + 1>(given, tables, i, first_cg[i], given_alphabet, last);
+        int16_t low[CG_SPAN], high[CG_SPAN];  // of the frequencies: 12 bits each
+        HVPZIP_KEEP_LOOP
+        for (int j = 0; j < CG_SPAN; ++j) {
+            const uint32_t freq = last[j + 1] - last[j];
+            low[j] = static_cast<int16_t>(freq & 0xFFF);
+            high[j] = static_cast<int16_t>(freq >> 12);
+        }
+        // Beyond the end of a short alphabet all frequencies are 0.
+        const double whole = std::max<int32_t>(static_cast<int32_t>(last[CG_SPAN] - last[0]), 1), middle = MIDDLE * static_cast<double>(last[CG_SPAN] - last[0]);
+        const int64_t line = (y[i] << 9) + windows.first[i] + 256;
+        uint8_t* HVPZIP_RESTRICT kind = kinds + i * CO_WINDOW;
+        double ratio[CO_WINDOW];  // the mean factor of Co, UNIT being 2**14
+        HVPZIP_KEEP_LOOP
+        for (int a = 0; a < CO_WINDOW; ++a) {
+            const int32_t cg = std::min(std::max(moved(first_cg[i], slope[i], a), LOWEST - CG_SPAN), HIGHEST + 1);
+            const uint16_t* weights = stretches.at(line + a, cg);
+            // Sums of 16 products below 2**26: 2**30 at most.
+            int32_t low_sum = 0, high_sum = 0;
+            HVPZIP_KEEP_LOOP
+            for (int j = 0; j < CG_SPAN; ++j) {
+                const int16_t weight = static_cast<int16_t>(weights[j]);
+                low_sum += low[j] * weight;
+                high_sum += high[j] * weight;
+            }
+            // All of these are integers below 2**53. The quotient's distance to any integer above it is more than 2**-24, so it is not rounded up to one.
+            ratio[a] = 16 * (low_sum + 4096.0 * high_sum + middle) / whole;
+        }
+        HVPZIP_KEEP_LOOP
+        for (int a = 0; a < CO_WINDOW; ++a) {
+            uint64_t bits;
+            std::memcpy(&bits, &ratio[a], sizeof bits);
+            const int exponent = std::max(static_cast<int>(bits >> 52) - 1023, -1);  // of two, -1 below 1
+            const int found = 2 * exponent + 1 + (ratio[a] >= least[2 * exponent + 2]);  // half octaves; -1 + 1 below 1
+            kind[a] = static_cast<uint8_t>(found);
+            factor[a] = factors[found];
+        }
+        fill_window<CO_WINDOW + 1>(mixtures, tables, i, windows.first[i], alphabet, base);
+        fill_reweighted<CO_WINDOW + 1>(base, factor, windows, alphabet, i);
+        expect<KINDS, CO_WINDOW>(windows.edges + i * (CO_WINDOW + 1), kind, sums);
+    }
+}
+
+}  // namespace
+
+void count_colours(const int32_t* y, const int32_t* co, const int32_t* cg, int64_t n, uint8_t* colours, int32_t* pairs, int32_t most) {
+    for (int64_t i = 0; i < n; ++i) {
+        // Damaged files may hold any numbers here: the sums wrap.
+        const uint32_t luma = static_cast<uint32_t>(y[i]), middle = luma - static_cast<uint32_t>(cg[i] >> 1);
+        const uint32_t green = static_cast<uint32_t>(cg[i]) + middle, blue = middle - static_cast<uint32_t>(co[i] >> 1);
+        const uint32_t red = blue + static_cast<uint32_t>(co[i]);
+        if (((red | green | blue) & ~uint32_t{255}) || (luma | static_cast<uint32_t>(co[i] + 256) >> 1 | static_cast<uint32_t>(cg[i] + 256) >> 1) > 255)
+            continue;
+        const uint32_t pair = (static_cast<uint32_t>(co[i] + 256) << 9) + static_cast<uint32_t>(cg[i] + 256), cell = (luma << 18) + pair;
+        colours[cell] += colours[cell] < 255;
+        pairs[pair] += pairs[pair] < most;
+    }
+}
+
+void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, const int64_t* cg, int64_t n, int16_t* context) {
+    for (int64_t i = 0; i < n; ++i) {
+        const Cube cube(static_cast<int>(y[i]), static_cast<int>(co[i]));
+        const int at = static_cast<int>(cg[i]);
+        if (at < cube.low || at >= cube.high) {
+            context[i] = -1;
+            continue;
+        }
+        const int64_t pair_line = ((co[i] + 256) << 9) + 256, line = (y[i] << 18) + pair_line;
+        int32_t times = 0, pairs = 0;
+        for (int near = std::max(at - REACH, cube.low); near < std::min(at + REACH + 1, cube.high); ++near) {
+            times += counts.colours[line + near];
+            pairs += counts.pairs[pair_line + near];
+        }
+        const int32_t here = counts.colours[line + at], mine = counts.pairs[pair_line + at];
+        int32_t found = context_of(here, times - here, mine, pairs - mine);
+        if (counts.reachable) found += ((counts.reachable[(line + at) >> 3] >> ((line + at) & 7)) & 1) * (SEEN * AROUND * PAIRS);
+        context[i] = static_cast<int16_t>(found);
+    }
+}
+
+void reweight_cg(const Counts& counts, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet, const int64_t* y,
+                   const int64_t* co, const uint16_t* factors, int64_t threads, const Windows& windows, int64_t* expected) {
+    Stretches stretches;
+    for (int64_t i = 0; i < mixtures.n; ++i) {
+        const int64_t line = (y[i] << 9) + co[i] + 256;
+        const int16_t first = static_cast<int16_t>(windows.first[i]);
+        stretches.low()[line] = std::min(stretches.low()[line], first);
+        stretches.high()[line] = std::max(stretches.high()[line], static_cast<int16_t>(first + CG_WINDOW));
+    }
+    stretches.fill(threads, [&](int luma, int co_of_line, int first, int length, uint16_t* out) { fill_contexts(counts, luma, co_of_line, first, length, out); });
+    uint32_t padded[CONTEXTS + 1] = {};  // 0 outside the cube
+    std::copy(factors, factors + CONTEXTS, padded);
+    std::vector<std::vector<int64_t>> sums(MAX_THREADS);
+    on_threads(threads, mixtures.n, LEAST_ROWS, [&](int64_t part, int64_t begin, int64_t end) {
+        sums[part] = new_sums<CONTEXTS>();
+        reweight_cg_rows(stretches, mixtures, tables, alphabet, y, co, padded, windows, begin, end, sums[part].data());
+    });
+    add_up<CONTEXTS>(sums, expected);
+}
+
+void reweight_co(const Counts& counts, const Mixtures& mixtures, const Mixtures& given, const GaussianTables& tables,
+                     const Alphabet& alphabet, const Alphabet& given_alphabet, const int64_t* y, const int64_t* first_cg, const int64_t* slope,
+                     const uint16_t* cg_factors, const uint16_t* factors, int64_t threads, const Windows& windows,
+                     uint8_t* kinds, int64_t* expected) {
+    Stretches stretches;
+    ask_co(y, first_cg, slope, windows.first, mixtures.n, stretches.low(), stretches.high());
+    uint16_t of_context[CONTEXTS + 1];
+    for (int64_t context = 0; context < CONTEXTS; ++context) of_context[context] = static_cast<uint16_t>(cg_factors[context] - MIDDLE);
+    of_context[CONTEXTS] = static_cast<uint16_t>(-MIDDLE);
+    stretches.fill(threads, [&](int luma, int co_of_line, int first, int length, uint16_t* out) {
+        fill_contexts(counts, luma, co_of_line, first, length, out);
+        for (int j = 0; j < length; ++j) out[j] = of_context[out[j]];
+    });
+    uint32_t wide_factors[KINDS];
+    std::copy(factors, factors + KINDS, wide_factors);
+    double least[KINDS + 1] = {0};  // ratio from which on there is each kind, which is the bit length of the ratio's square
+    for (int64_t kind = 1, ratio = 1; kind <= KINDS; ++kind) {
+        while (ratio * ratio < int64_t{1} << (kind - 1)) ++ratio;
+        least[kind] = static_cast<double>(ratio);
+    }
+    std::vector<std::vector<int64_t>> sums(MAX_THREADS);
+    on_threads(threads, mixtures.n, LEAST_ROWS, [&](int64_t part, int64_t begin, int64_t end) {
+        sums[part] = new_sums<KINDS>();
+        reweight_co_rows(stretches, mixtures, given, tables, alphabet, given_alphabet, y, first_cg, slope, wide_factors, least, windows,
+                             kinds, begin, end, sums[part].data());
+    });
+    add_up<KINDS>(sums, expected);
+}
+
+int64_t sum_log2(const int64_t* freqs, int64_t n) {
+    int64_t total = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        const uint64_t freq = static_cast<uint64_t>(freqs[i]);
+        int whole = 0;
+        while (freq >> (whole + 1)) ++whole;
+        uint64_t mantissa = (freq << 31) >> whole;
+        int64_t fraction = 0;
+        for (int bit = 7; bit >= 0; --bit) {
+            mantissa = (mantissa * mantissa) >> 31;
+            const uint64_t over = mantissa >> 32;
+            fraction += static_cast<int64_t>(over) << bit;
+            mantissa >>= over;
+        }
+        total += whole * 256 + fraction;
+    }
+    return total;
+}
+
+void fill_reachable(const Matrix& matrix, uint8_t* reachable) {
+    for (int64_t y = 0; y < 256; ++y) {
+        const int64_t light = matrix.luma * y;
+        // Blue rises with Cb: where it is in 0..255 is one stretch.
+        int64_t begin = -256;
+        while (begin <= 256 && (light + matrix.blue * begin + matrix.offset[2]) >> 16 < 0) ++begin;
+        int64_t end = begin;
+        while (end <= 256 && (light + matrix.blue * end + matrix.offset[2]) >> 16 < 256) ++end;
+        for (int64_t cr = -256; cr <= 256; ++cr) {
+            const int64_t r = (light + matrix.red * cr + matrix.offset[0]) >> 16;
+            if (r & ~int64_t{255}) continue;
+            for (int64_t cb = begin; cb < end; ++cb) {
+                const int64_t b = (light + matrix.blue * cb + matrix.offset[2]) >> 16;
+                const int64_t g = (light - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16;
+                if (g & ~int64_t{255}) continue;
+                const int64_t middle = b + ((r - b) >> 1);
+                const int64_t cell = ((middle + ((g - middle) >> 1)) << 18) + ((r - b + 256) << 9) + g - middle + 256;
+                reachable[cell >> 3] = static_cast<uint8_t>(reachable[cell >> 3] | 1 << (cell & 7));
+            }
+        }
+    }
+}
+
+void find_reached(const Matrix& matrix, const int64_t* rgb, int64_t n, bool* reached) {
+    const auto least = [](int64_t above, int64_t by) { return -(above >= 0 ? above / by : -((by - 1 - above) / by)); };  // -floor(above / by)
+    for (int64_t i = 0; i < n; ++i) {
+        const int64_t r = rgb[i], g = rgb[n + i], b = rgb[2 * n + i];
+        reached[i] = false;
+        for (int64_t y = 0; y < 256 && !reached[i]; ++y) {
+            const int64_t light = matrix.luma * y;
+            const int64_t cr = least(light + matrix.offset[0] - (r << 16), matrix.red);
+            if ((light + matrix.red * cr + matrix.offset[0]) >> 16 != r) continue;
+            const int64_t cb = least(light + matrix.offset[2] - (b << 16), matrix.blue);
+            reached[i] = (light + matrix.blue * cb + matrix.offset[2]) >> 16 == b &&
+                         (light - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == g;
+        }
+    }
+}
+
+}  // namespace hvpzip
