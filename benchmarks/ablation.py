@@ -9,7 +9,6 @@ pays.
 """
 
 import argparse
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -37,7 +36,7 @@ from benchmarks.runner import find_photos
 
 if TYPE_CHECKING:
     from hvpzip.diffusion.schedule import Step
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
 __all__ = ["Row", "main", "run", "with_ratio"]
 
@@ -60,18 +59,18 @@ def with_ratio(model: "Model", ratio: float) -> "Model":
     """The model with its latents on lattices of ``sigma / ratio``, rounded to a power of two of at least 1. Raises ModelError where that is
     outside the proof.
     """
-    from hvpzip.nn.integer import prove
+    from hvpzip.nn.model import operations
+    from hvpzip.nn.predictor import IntegerPredictor
+    from hvpzip.nn.proof import prove
 
     def other(step: "Step") -> "Step":
         return replace(step, log2_delta=tuple(max(0, round(index / 16 - 3 - math.log2(ratio))) for index in step.sigma))
 
     levels = tuple(replace(level, steps=tuple(map(other, level.steps))) for level in model.schedule.levels)
-    cascade = copy.deepcopy(model.cascade)
-    cascade.schedule = replace(model.schedule, levels=levels)
-    for number, level in enumerate(levels[: len(cascade.networks)], start=1):
-        cascade.level(number).schedule = level
-    prove(cascade)
-    return replace(model, schedule=cascade.schedule, cascade=cascade)
+    networks = tuple(replace(layers, schedule=level) for layers, level in zip(model.levels, levels, strict=False))
+    prove(networks)
+    schedule = replace(model.schedule, levels=levels)
+    return replace(model, schedule=schedule, levels=networks, predictor=IntegerPredictor(networks, operations()))
 
 
 def run(images: Sequence[Planes], model: "Model", path: str, orders: Sequence[str] = ORDERS) -> tuple[list[Row], dict[str, Chain]]:
@@ -124,13 +123,13 @@ def main(arguments: Sequence[str]) -> int:
     if not photos:
         parser.error("no photos to measure")
 
-    from hvpzip.api.runtime import torch_threads
+    from hvpzip.threads import using_threads
 
     images = [planes_of(centre(photo, options.crop)) for photo in photos]
     rows: list[Row] = []
     curves: dict[str, dict[str, Chain]] = {}
     seen: set[tuple[str, str, str]] = set()
-    with torch_threads(options.threads):
+    with using_threads(options.threads):
         for model in models:
             for path in paths:
                 for ratio in ratios:

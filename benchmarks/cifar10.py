@@ -22,7 +22,7 @@ from benchmarks.machine import say
 from benchmarks.report import aligned
 
 if TYPE_CHECKING:
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
 __all__ = ["Row", "main", "run"]
 
@@ -98,10 +98,10 @@ def main(arguments: Sequence[str]) -> int:
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or not images.size:
         parser.error(f"images must be uint8 (N, h, w, 3), not {images.dtype} {images.shape}")
 
-    from hvpzip.api.runtime import torch_threads
+    from hvpzip.threads import using_threads
 
     rows: list[Row] = []
-    with torch_threads(options.threads):
+    with using_threads(options.threads):
         for model in find_models(parser, options.model):
             rows += run(images, model)
     write_results(options.out, "cifar10", arguments, options.threads, rows, {})

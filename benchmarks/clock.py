@@ -56,10 +56,10 @@ class Clock:
 def network_clock() -> Iterator[Clock]:
     """A clock that runs whenever a network of this process does, until the context ends."""
     from hvpzip.codec.bitsback import group_codec
-    from hvpzip.nn.network import LevelNetwork
+    from hvpzip.nn.predictor import IntegerPredictor
 
     clock = Clock()
-    timers = {(LevelNetwork, name): clock.timed for name in _CALLS} | {(group_codec, "fit_heads"): clock.timed_fit}
+    timers = {(IntegerPredictor, name): clock.timed for name in _CALLS} | {(group_codec, "fit_heads"): clock.timed_fit}
     saved = {(owner, name): getattr(owner, name) for owner, name in timers}
     try:
         for (owner, name), timer in timers.items():

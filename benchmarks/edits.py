@@ -175,11 +175,11 @@ def main(arguments: Sequence[str]) -> int:
     if not photos:
         parser.error("no photos to measure")
 
-    from hvpzip.api.runtime import torch_threads
     from hvpzip.codec.efforts import DEFAULT_EFFORT
+    from hvpzip.threads import using_threads
 
     rows: list[Row] = []
-    with torch_threads(options.threads):
+    with using_threads(options.threads):
         for edit in edits:
             for photo in photos:
                 rows.append(measure(centre(photo, options.crop), photo.path.stem, edit, model.name, options.effort or DEFAULT_EFFORT))

@@ -19,7 +19,7 @@ from benchmarks.worker import read_samples
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
 __all__ = [
     "CODED_HEAD",
@@ -51,7 +51,7 @@ def find_models(parser: argparse.ArgumentParser, names: str | None) -> "list[Mod
     """The models named, comma by comma: bundled ones, or folders with a slash in their name; a usage error for one that is not there."""
     from hvpzip.api.runtime import model_by_name
     from hvpzip.errors import ModelError
-    from hvpzip.nn.weights import load_folder
+    from hvpzip.nn.model import load_folder
 
     try:
         return [

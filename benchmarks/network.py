@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.experiment import Planes, add_options, find_models, leave_out, planes_of, write_results
 from benchmarks.machine import say
@@ -22,20 +23,21 @@ from benchmarks.runner import find_photos
 from benchmarks.worker import read_samples
 
 if TYPE_CHECKING:
-    from hvpzip.nn.ops import Conv, Ops
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.layers import BranchLayers, HeadLayers
+    from hvpzip.nn.model import Model
+    from hvpzip.nn.predictor import Operations
 
-__all__ = ["ClockedOps", "Evaluation", "arithmetics", "evaluate", "main", "start_seconds", "table"]
+__all__ = ["ClockedOperations", "Evaluation", "arithmetics", "evaluate", "main", "start_seconds", "table"]
 
-Tensor: TypeAlias = Any  # torch.Tensor; benchmarks do not import torch
+Array: TypeAlias = NDArray[Any]
+Found = TypeVar("Found")
 
-ARITHMETICS = ("float32", "int8")
-REST = "closed forms, inputs"
+REST = "planes laid together"
 # What a process that codes does before its first photo, one after the other, each timed on its own.
 STARTING = {
-    "import torch": "import torch",
+    "import numpy": "import numpy",
     "import hvpzip.codec.bitsback.group_codec": "import hvpzip.codec.bitsback.group_codec",
-    "load_model": "from hvpzip.nn.weights import load_model; load_model({name!r})",
+    "load_model": "from hvpzip.nn.bundled import load_model; load_model({name!r})",
 }
 
 
@@ -51,38 +53,36 @@ class Row:
     multiply_adds: int
 
 
-class ClockedOps:
-    """``Ops`` that keeps the processor time and the multiply-adds of every kind of operation."""
+class ClockedOperations:
+    """``Operations`` that keep the processor time and the multiply-adds of every kind of operation."""
 
-    def __init__(self, ops: "Ops") -> None:
-        self._ops = ops
+    def __init__(self, operations: "Operations") -> None:
+        self._operations = operations
         self.seconds: dict[str, float] = {}
         self.multiply_adds: dict[str, int] = {}
 
-    def inputs(self, values: Tensor) -> Tensor:
-        return self._timed("inputs", lambda: self._ops.inputs(values))
+    def coarse_inputs(self, values: Array) -> tuple[Array, Array]:
+        return self._timed("inputs", 0, lambda: self._operations.coarse_inputs(values))
 
-    def activate(self, f: Tensor) -> Tensor:
-        return self._timed("activations", lambda: self._ops.activate(f))
+    def unit_inputs(self, values: Array, prediction: Array) -> tuple[Array, Array]:
+        return self._timed("inputs", 0, lambda: self._operations.unit_inputs(values, prediction))
 
-    def conv_activate(self, conv: "Conv", a: Tensor) -> Tensor:
-        return self._timed("to activations", lambda: self._ops.conv_activate(conv, a), conv, a)
+    def linear(self, planes: Array, weight: Array, bias: Array, shift: int) -> Array:
+        return self._timed("closed forms", weight.size * planes[0].size, lambda: self._operations.linear(planes, weight, bias, shift))
 
-    def conv_carry(self, conv: "Conv", a: Tensor, f: Tensor) -> Tensor:
-        return self._timed("to features", lambda: self._ops.conv_carry(conv, a, f), conv, a)
+    def branch(self, layers: "BranchLayers", inputs: Array, carried: Array | None) -> Array:
+        weights = layers.embed.weight.size + sum(layer.weight.size for block in layers.blocks for layer in block)
+        return self._timed("branches", weights * inputs[..., 0].size, lambda: self._operations.branch(layers, inputs, carried))
 
-    def conv_out(self, conv: "Conv", a: Tensor) -> Tensor:
-        return self._timed("to corrections", lambda: self._ops.conv_out(conv, a), conv, a)
+    def head(self, layers: "HeadLayers", carried: Array, size: tuple[int, int]) -> Array:
+        weights = layers.hidden.weight.size + layers.out.weight.size
+        return self._timed("heads", weights * size[0] * size[1], lambda: self._operations.head(layers, carried, size))
 
-    def _timed(self, part: str, call: Callable[[], Tensor], conv: "Conv | None" = None, a: Tensor = None) -> Tensor:
-        if conv is not None and a is not None:
-            side = conv.weight.shape[-1]
-            part = f"{side}x{side} {part}"
-            positions = a.shape[0] * a.shape[2] * a.shape[3]
-            self.multiply_adds[part] = self.multiply_adds.get(part, 0) + conv.weight.numel() * positions
+    def _timed(self, part: str, products: int, call: Callable[[], Found]) -> Found:
         begin = time.process_time()
         found = call()
         self.seconds[part] = self.seconds.get(part, 0.0) + time.process_time() - begin
+        self.multiply_adds[part] = self.multiply_adds.get(part, 0) + products
         return found
 
 
@@ -93,37 +93,34 @@ class Evaluation(NamedTuple):
     seconds: float
 
 
-def evaluate(planes: Planes, model: "Model", ops: "Ops") -> Evaluation:
+def evaluate(planes: Planes, model: "Model", operations: "Operations") -> Evaluation:
     """All predictions of the default path for a picture, uint8 ``(C, h, w)``."""
     from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of
     from hvpzip.codec.walk.level_walk import LevelWalk
-    from hvpzip.nn.integer import exact_arithmetic
+    from hvpzip.nn.predictor import IntegerPredictor
     from hvpzip.transform import colour, pyramid
 
     digest, clock = hashlib.sha256(), _Clock()
     channels, height, width = planes.shape
     geometry = geometry_of((channels, height, width), 8, model)
     split = pyramid.split(colour.forward(planes, lift_of(channels, model)), model.config.transform, len(geometry.levels))
-    walker = LevelWalk(replace(model, ops=ops), channels)
-    with exact_arithmetic():
-        for level, bands, coarse in zip(geometry.levels, reversed(split.levels), coarse_images(split, model), strict=True):
+    walker = LevelWalk(replace(model, predictor=IntegerPredictor(model.levels, operations)), channels)
+    for level, bands, coarse in zip(geometry.levels, reversed(split.levels), coarse_images(split, model), strict=True):
+        schedule, path = level.schedule, model.schedule.path_names[0]
+        known = {}
+        for index in schedule.paths[path]:  # latents are their units, rounded to the lattice
+            step, values = schedule.steps[index], bands[schedule.steps[index].unit].astype(np.int64)
+            if step.is_latent:
+                delta = np.array([1 << log2 for log2 in step.log2_delta[:channels]])[:, None, None]
+                values = (values + delta // 2) // delta * delta
+            known[index] = values
+        with clock:
+            states = walker.along(level, path, coarse, known)
+        for index in states.steps:
             with clock:
-                state = walker.begin(level, coarse)
-            source, path = state, level.schedule.paths[model.schedule.path_names[0]]
-            for index in path:
-                step = level.schedule.steps[index]
-                with clock:
-                    found = walker.network(level).predict(ops, source, index)
-                for part in (found.mean, found.log2_scale, found.corrections):
-                    digest.update(part.int().contiguous().numpy().tobytes())
-                values = bands[step.unit]
-                if step.is_latent:
-                    delta = np.array([1 << log2 for log2 in step.log2_delta[:channels]])[:, None, None]
-                    with clock:
-                        source = walker.reveal(level, state, index, (values + delta // 2) // delta * delta)
-                elif index != path[-1]:
-                    with clock:
-                        source = state = walker.reveal(level, state, index, values)
+                found = walker.predict(level, states, index)
+            for part in (found.mean, found.log2_scale, found.corrections):
+                digest.update(np.ascontiguousarray(part).tobytes())
     return Evaluation(digest.hexdigest(), clock.seconds)
 
 
@@ -140,18 +137,14 @@ class _Clock:
         self.seconds += time.process_time() - self._begin
 
 
-def arithmetics(model: "Model", wanted: Sequence[str]) -> "dict[str, Ops]":
-    """The arithmetics by name, without those that do not work here."""
-    from hvpzip.nn.int8 import Int8Ops
-    from hvpzip.nn.integer import IntegerOps
+def arithmetics(wanted: Sequence[str]) -> "dict[str, Operations]":
+    """The arithmetics by name: the core's instruction sets that this processor has, and numpy; all for an empty list."""
+    from hvpzip.nn import reference
+    from hvpzip.nn.compiled import Compiled, instruction_sets
 
-    found: dict[str, Ops] = {}
-    for name in wanted:
-        if name == "int8" and not isinstance(model.ops, Int8Ops):
-            say("left out: int8: its kernels are missing, slow or not exact here, or HVPZIP_ARITHMETIC asks for another")
-        else:
-            found[name] = model.ops if name == "int8" else IntegerOps()
-    return found
+    found: dict[str, Operations] = {name: Compiled(name) for name in instruction_sets()}
+    found["numpy"] = reference
+    return {name: operations for name, operations in found.items() if not wanted or name in wanted}
 
 
 def start_seconds(model: str) -> dict[str, float]:
@@ -168,32 +161,32 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks network", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a folder of 8-bit gray or RGB pictures")
     parser.add_argument("--limit", type=int, default=None, metavar="N", help="only the first N photos")
-    parser.add_argument("--arithmetic", default=",".join(ARITHMETICS), metavar="A,B", help="(default: %(default)s)")
+    parser.add_argument("--arithmetic", default="", metavar="A,B", help="instruction sets, or numpy (default: all)")
     add_options(parser, "network")
     options = parser.parse_args(arguments)
-    wanted = options.arithmetic.split(",")
-    if not options.folder.is_dir() or options.threads < 1 or not set(wanted) <= set(ARITHMETICS):
-        parser.error(f"FOLDER must be a folder, --threads at least 1 and --arithmetic of {', '.join(ARITHMETICS)}")
+    wanted = options.arithmetic.split(",") if options.arithmetic else []
+    usable = arithmetics(wanted)
+    if not options.folder.is_dir() or options.threads < 1 or not set(wanted) <= set(usable):
+        parser.error(f"FOLDER must be a folder, --threads at least 1 and --arithmetic of {', '.join(arithmetics([]))}")
     photos, left_out = find_photos(options.folder, options.limit)
     leave_out(left_out)
     if not photos:
         parser.error("no photos to measure")
 
-    from hvpzip.api.runtime import torch_threads
+    from hvpzip.threads import using_threads
 
     rows: list[Row] = []
     same = True
     starting = {}
-    with torch_threads(options.threads):
+    with using_threads(options.threads):
         for model in find_models(parser, options.model):
             starting[model.name] = start_seconds(model.name)
-            usable = arithmetics(model, wanted)
             for photo in photos:
                 planes = planes_of(read_samples(photo.path))
                 digests = set()
-                for name, ops in usable.items():
-                    evaluate(planes, model, ops)  # memory that the process has not touched yet costs as much as the arithmetic
-                    clocked = ClockedOps(ops)
+                for name, operations in usable.items():
+                    evaluate(planes, model, operations)  # memory that the process has not touched yet costs as much as the arithmetic
+                    clocked = ClockedOperations(operations)
                     found = evaluate(planes, model, clocked)
                     digests.add(found.digest)
                     parts = clocked.seconds | {REST: found.seconds - sum(clocked.seconds.values())}
@@ -203,8 +196,6 @@ def main(arguments: Sequence[str]) -> int:
                 if len(digests) > 1:
                     same = False
                     say(f"{photo.path.name} {model.name}: FAILED: the arithmetics differ")
-    if not rows:
-        parser.error("no arithmetic to measure")
     write_results(options.out, "network", arguments, options.threads, rows, {"starting": starting})
     print(f"{len(photos)} photos of {options.folder.resolve().name}, {options.threads} threads; processor seconds a photo\n")
     print(table(rows, len(photos)))

@@ -30,14 +30,15 @@ from hvpzip.ans.rans import tail_words
 from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.bitsback.encoder import Encoder
 from hvpzip.codec.plans import candidates, plans
-from hvpzip.codec.report import bound_of, stack_bits
-from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
-from hvpzip.codec.walk.level_walk import ExactPass
-from hvpzip.nn.integer import exact_arithmetic
+from hvpzip.codec.report import stack_bits
+from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, exact_steps, geometry_of, lift_of, transfers
+from hvpzip.codec.walk.level_walk import ExactPass, LevelWalk
+from hvpzip.diffusion.bound import bound_of
+from hvpzip.diffusion.walk import Walk, moves
 from hvpzip.transform import colour, lifting, pyramid
 
 if TYPE_CHECKING:
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
 __all__ = ["ORDERS", "Chain", "Coded", "OrderError", "code", "decode_chain", "encode_chain"]
 
@@ -118,14 +119,13 @@ class _EarlyEncoder(_Encoder):
     """Pops the latents of a level when ``borrow`` is called; ``level`` then finds them popped."""
 
     def borrow(self, level: Level, path: str, bands: dict[str, npt.NDArray[np.int32]]) -> None:
-        values: dict[str, npt.NDArray[np.int64]] = {}
-        for index in reversed(level.schedule.paths[path]):
-            step = level.schedule.steps[index]
-            if not step.is_latent:
-                values[step.unit] = bands[step.unit].reshape(self.channels, -1).astype(np.int64)
-            if step.given is not None:
-                values[step.unit] = super()._pop_latent(level, step.given, values[step.unit])
-                self._popped[level.number, step.given] = values[step.unit]
+        schedule, steps = level.schedule, level.schedule.paths[path]
+        known = {index: bands[schedule.steps[index].unit].reshape(self.channels, -1).astype(np.int64) for index in exact_steps(level, path)}
+        states = Walk[None, npt.NDArray[np.int64]](schedule, steps, None, lambda state, index, values: None, known)
+        for move in reversed(moves(schedule, steps)):
+            if move.refund:
+                states.known[move.step] = super()._pop_latent(level, move.step, states.known[states.parent(move.step)])
+                self._popped[level.number, move.step] = states.known[move.step]
 
     def _pop_latent(self, level: Level, index: int, parent: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return self._popped.pop((level.number, index))
@@ -169,16 +169,15 @@ def _encode(message: ans.Message, image: Planes, model: Model, order: str, path:
     make = _Encoder if order == "self-seeded" else _EarlyEncoder
     encoder = make(model, channels, _plans(order, geometry, channels, model, path, image.size), 1, None, {})
     encoder.begin_with(message)
-    exact_pass = ExactPass(model, channels)
-    with exact_arithmetic():
-        if order == "plain":
-            for level, bands, _ in levels:
-                _borrow(encoder, level, path, bands)
-        for level, bands, coarse in levels:
-            if order == "bit-swap":
-                _borrow(encoder, level, path, bands)
-            encoder.level(level, path, exact_pass.level(level, path, coarse, bands), coarse, bands)
-        encoder.base(split.base, geometry.base_ranges)
+    exact_pass = ExactPass(LevelWalk(model, channels))
+    if order == "plain":
+        for level, bands, _ in levels:
+            _borrow(encoder, level, path, bands)
+    for level, bands, coarse in levels:
+        if order == "bit-swap":
+            _borrow(encoder, level, path, bands)
+        encoder.level(level, path, exact_pass.level(level, path, coarse, bands), coarse, bands)
+    encoder.base(split.base, geometry.base_ranges)
     return ans.resize(encoder.message, 1), encoder
 
 
@@ -195,13 +194,12 @@ def _decode(message: ans.Message, shape: tuple[int, int, int], model: Model, ord
     make = Decoder if order == "self-seeded" else _LateDecoder
     decoder = make(model, shape[0], plan, message, None)
     give_back: Callable[[], None] = decoder.give_back if isinstance(decoder, _LateDecoder) else lambda: None
-    with exact_arithmetic():
-        image = decoder.base(geometry.base_shape, geometry.base_ranges)
-        for level in reversed(geometry.levels):
-            image = lifting.merge2d(image, decoder.level(level, path, image), model.config.transform)
-            if order == "bit-swap":
-                give_back()
-        give_back()
+    image = decoder.base(geometry.base_shape, geometry.base_ranges)
+    for level in reversed(geometry.levels):
+        image = lifting.merge2d(image, decoder.level(level, path, image), model.config.transform)
+        if order == "bit-swap":
+            give_back()
+    give_back()
     return decoder.message, colour.inverse(image, lift_of(shape[0], model)).astype(np.uint8)
 
 
@@ -221,11 +219,11 @@ def encode_chain(images: Sequence[Planes], model: Model, order: str, path: str |
     bound, curve, untouched = 0.0, tuple[Point, ...](), supply.size
     for image in images:
         message, encoder = _encode(message, image, model, order, path)
-        bound += bound_of(encoder.terms)
+        bound += bound_of(encoder.account.terms)
         untouched = min(untouched, encoder.lowest)
         if not curve:
             empty = ans.message_bits(start)
-            curve = (Point("start", 0.0), *(Point(label, stack_bits(message) - empty) for label, message in encoder.stack[1:]))
+            curve = (Point("start", 0.0), *(Point(label, stack_bits(message) - empty) for label, message in encoder.account.stack[1:]))
     words = tail_words(message.tail)
     untouched = max(0, untouched - spare)
     kept = words[: words.size - untouched]

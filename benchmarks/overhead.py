@@ -154,10 +154,10 @@ def main(arguments: Sequence[str]) -> int:
     if not photos:
         parser.error("no photos to measure")
 
-    from hvpzip.api.runtime import torch_threads
+    from hvpzip.threads import using_threads
 
     rows: list[Row] = []
-    with torch_threads(options.threads):
+    with using_threads(options.threads):
         warm = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)  # tables
         measure(warm, "warm-up", "", model.name)
         for kind, name, samples in _pictures(photos, options.crops, not options.no_photos):

@@ -231,7 +231,7 @@ def _chunks(image: Image.Image, settings: dict[Any, Any]) -> Iterator[Chunk]:
     if comment := settings.get("comment"):
         yield text_chunk("Comment", comment if isinstance(comment, str) else comment.decode("latin-1"))
     if "pnginfo" in settings:
-        yield from (Chunk(name, data) for name, data, *_ in settings["pnginfo"].chunks if name in image_io.METADATA)
+        yield from (Chunk(name, data) for name, data, *_ in settings["pnginfo"].chunks if image_io.is_metadata(name))
     elif isinstance(image, HvzImageFile | PngImagePlugin.PngImageFile):
         for keyword, text in image.text.items():
             if keyword not in ("XML:com.adobe.xmp", "Comment" if settings.get("comment") else None):

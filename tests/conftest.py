@@ -1,4 +1,4 @@
-"""A tiny model whose weights come from an integer generator: the same on every machine and with every version of torch, for ever."""
+"""A tiny model whose weights come from an integer generator: the same on every machine, for ever."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    import torch
-
     from hvpzip.diffusion.schedule import Schedule
     from hvpzip.nn.config import NetworkConfig
-    from hvpzip.nn.int8 import Int8Ops
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "kodim23-crop.png"
 
@@ -40,57 +37,71 @@ def tiny_settings(transform: int = 0) -> tuple[NetworkConfig, Schedule]:
     return network, Schedule(levels=levels)
 
 
-def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> dict[str, torch.Tensor]:
-    """Integer weights as ``nn.weights.quantise`` gives them: random networks, random corrections to closed forms that predict somewhat."""
-    import torch
-
-    from hvpzip.nn.network import Cascade
-    from hvpzip.nn.ops import Conv
+def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> dict[str, np.ndarray]:
+    """Integer weights as a model's file has them: random networks, random corrections to closed forms that predict somewhat."""
+    from hvpzip.diffusion.likelihood import output_channels
+    from hvpzip.diffusion.schedule import UNITS
+    from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, UNIT_CHANNELS
 
     numbers = mixed(seed)
 
-    def uniform(shape: torch.Size, low: int, high: int, dtype: torch.dtype) -> torch.Tensor:
-        count = int(np.prod(shape))
-        return torch.tensor([low + next(numbers) % (high - low + 1) for _ in range(count)], dtype=torch.int64).reshape(shape).to(dtype)
+    def uniform(shape: tuple[int, ...], low: int, high: int, dtype: type) -> np.ndarray:
+        found = [low + next(numbers) % (high - low + 1) for _ in range(int(np.prod(shape)))]
+        return np.array(found, np.int64).reshape(shape).astype(dtype)
 
     network, usual = tiny_settings(transform)
-    cascade = Cascade(network, schedule or usual)
+    schedule, channels = schedule or usual, network.channels
+    shapes: dict[str, tuple[int, ...]] = {}  # of a convolution's weights, or (planes, energies) of a closed form
+
+    def branch(name: str, inputs: int, blocks: int) -> None:
+        shapes[f"{name}.embed"] = (channels, inputs, 3, 3)
+        for block in range(blocks):
+            shapes[f"{name}.blocks.{block}.spatial"] = (channels, channels, 3, 3)
+            shapes[f"{name}.blocks.{block}.mix"] = (channels, channels, 1, 1)
+
+    for number in range(network.networks):
+        of = f"networks.{number}"
+        branch(f"{of}.trunk", COARSE_CHANNELS, network.trunk_blocks)
+        for unit in UNITS[:-1]:
+            branch(f"{of}.carry.{unit}", UNIT_CHANNELS, network.carry_blocks)
+        for index, step in enumerate(schedule.level(number + 1).steps):
+            if step.is_latent:
+                branch(f"{of}.side.{index}", UNIT_CHANNELS, network.side_blocks)
+            reads_latent = step.given is not None
+            shapes[f"{of}.heads.{index}.hidden"] = (channels, channels, 1, 1)
+            shapes[f"{of}.heads.{index}.out"] = (output_channels(network.components, reads_latent), channels, 1, 1)
+            known = UNITS.index(step.unit) + reads_latent
+            shapes[f"{of}.closed_form.{index}"] = (3 * (1 + known), COARSE_ENERGIES + UNIT_CHANNELS * known)
+
     tensors = {}
-    for name, module in sorted(cascade.named_modules()):
-        if isinstance(module, Conv):
-            wide = 4 if module.weight.shape[-1] == 3 else 3  # what keeps activations from running into their limits
+    for name, shape in sorted(shapes.items()):
+        if len(shape) == 4:
+            wide = 4 if shape[-1] == 3 else 3  # what keeps activations from running into their limits
             low = 13 if ".out" in name else 5 + wide
-            tensors[f"{name}.weight"] = uniform(module.weight.shape, -127, 127, torch.int8)
-            tensors[f"{name}.bias"] = uniform(module.bias.shape, -4000, 4000, torch.int32)
-            tensors[f"{name}.exponent"] = uniform(module.exponent.shape, low, low + 1, torch.int8)
-        elif hasattr(module, "mean_weight"):
-            mean = uniform(module.mean_weight.shape, -25, 25, torch.int32)
-            planes = mean.shape[1] // 3
+            tensors[f"{name}.weight"] = uniform(shape, -127, 127, np.int8)
+            tensors[f"{name}.bias"] = uniform(shape[:1], -4000, 4000, np.int32)
+            tensors[f"{name}.exponent"] = uniform(shape[:1], low, low + 1, np.int8)
+        else:
+            of_planes, energies = shape
+            mean = uniform((3, of_planes, 3, 3), -25, 25, np.int32)
+            planes = of_planes // 3
             for colour in range(3):
                 for plane in range(3 * planes):  # flat pictures are predicted exactly
                     mean[colour, plane, 1, 1] -= mean[colour, plane].sum() - (4096 // planes if plane % 3 == colour else 0)
-            energies = 9 * module.scale_weight.shape[1]
             tensors[f"{name}.mean_weight"] = mean
-            tensors[f"{name}.mean_bias"] = uniform(module.mean_bias.shape, -200, 200, torch.int32)
-            tensors[f"{name}.scale_weight"] = uniform(module.scale_weight.shape, 0, 8000 // energies, torch.int32)
-            tensors[f"{name}.scale_bias"] = uniform(module.scale_bias.shape, -35000, -25000, torch.int32)
-            tensors[f"{name}.coupling"] = uniform(module.coupling.shape, -30, 30, torch.int32)
+            tensors[f"{name}.mean_bias"] = uniform((3,), -200, 200, np.int32)
+            tensors[f"{name}.scale_weight"] = uniform((3, energies, 3, 3), 0, 8000 // (9 * energies), np.int32)
+            tensors[f"{name}.scale_bias"] = uniform((3,), -35000, -25000, np.int32)
+            tensors[f"{name}.coupling"] = uniform((3,), -30, 30, np.int32)
     return tensors
 
 
 def make_tiny_model(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> Model:
     """The tiny model, proved and ready to code; on another schedule if one is given."""
-    import torch
-
-    from hvpzip.nn.integer import prove
-    from hvpzip.nn.weights import Model, _identity, _integer_cascade
+    from hvpzip.nn.model import model_from
 
     network, usual = tiny_settings(transform)
-    tensors = tiny_tensors(transform, seed, schedule)
-    schedule = schedule or usual
-    cascade = _integer_cascade(network, schedule, tensors)
-    prove(cascade)
-    return Model("tiny", _identity(network, schedule, tensors), network, schedule, cascade, torch.device("cpu"))
+    return model_from("tiny", network, schedule or usual, tiny_tensors(transform, seed, schedule))
 
 
 def photo_crop(left: int, top: int, width: int, height: int, gray: bool = False) -> np.ndarray:
@@ -125,18 +136,3 @@ def tiny_model_on() -> Callable[[Schedule], Model]:
 def crop() -> Callable[..., np.ndarray]:
     """``crop(left, top, width, height, gray=False)`` of the example photo: uint8 ``(C, height, width)``."""
     return photo_crop
-
-
-@pytest.fixture(scope="session")
-def int8_ops() -> Int8Ops:
-    """The arithmetic of 8-bit kernels. Skips where this processor or this torch has no exact ones, by the test that the loader makes."""
-    from dataclasses import replace
-
-    from hvpzip.nn.integer import IntegerOps
-    from hvpzip.nn.weights import _with_int8, load_model, self_test
-
-    model = replace(load_model(), ops=IntegerOps())
-    found = _with_int8(model, self_test(model))
-    if found is None:
-        pytest.skip("this processor or this torch has no exact 8-bit convolutions")
-    return found.ops

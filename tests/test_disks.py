@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,7 @@ import hvpzip
 from hvpzip import atomic
 from hvpzip.atomic import atomic_write
 from hvpzip.cli import main
-
-ROOT = Path(__file__).resolve().parents[1]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "HVPZIP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+from tests.children import COMMAND, ENVIRONMENT, ROOT, child
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs the permissions and limits of POSIX")
 nobody = 65534
@@ -90,7 +88,8 @@ def test_file_that_would_be_too_large_is_one_line_and_the_others_are_done(folder
     """A limit of the size of files: writing beyond it fails in the middle of a file, as on a full disk."""
     save_noise(80, 100)
     before = listing(folder)
-    command = [sys.executable, "-c", LIMITED, name, "2000", "compress", "-q", "0.png", "noise.png", "1.png"]
+    # -B: else Python's own caches would be cut off too, where it may write them.
+    command = [sys.executable, "-B", "-c", LIMITED, name, "2000", "compress", "-q", "0.png", "noise.png", "1.png"]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -279,20 +278,19 @@ for round in range(60):
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_two_processes_that_write_one_name_leave_one_whole_file(tmp_path: Path, overwrite: bool) -> None:
     target = tmp_path / "x"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(target), letter, "overwrite" if overwrite else "never"],
-            env=ENVIRONMENT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for letter in "ab"
-    ]
+    command = [sys.executable, "-c", WRITER, str(target)]
     seen = set()
-    while any(process.poll() is None for process in processes):
-        if target.exists():
-            seen.add(target.read_bytes())
-    wins = [len(process.communicate()[0].splitlines()) for process in processes]
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                child([*command, letter, "overwrite" if overwrite else "never"], env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+            )
+            for letter in "ab"
+        ]
+        while any(process.poll() is None for process in processes):
+            if target.exists():
+                seen.add(target.read_bytes())
+        wins = [len(process.communicate()[0].splitlines()) for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert wins == [60, 60] if overwrite else sum(wins) == 1
     whole = {b"a" * 65536, b"b" * 65536}
@@ -303,8 +301,9 @@ def test_two_processes_that_write_one_name_leave_one_whole_file(tmp_path: Path, 
 
 def test_two_commands_with_one_target_both_end_and_one_says_that_it_exists(folder: Path) -> None:
     command = [sys.executable, "-m", "hvpzip", "compress", "-q", "0.png", "-o", "x.hvz"]
-    processes = [subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    errors = sorted(process.communicate()[1] for process in processes)
+    with ExitStack() as stack:
+        processes = [stack.enter_context(child(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)) for _ in range(2)]
+        errors = sorted(process.communicate()[1] for process in processes)
     assert sorted(process.returncode for process in processes) == [0, 1]
     assert errors[0] == ""
     assert "exists already" in errors[1]
@@ -338,18 +337,42 @@ def test_signal_while_outputs_are_written_leaves_nothing_of_them(folder: Path, s
     (folder / "start").mkdir()
     (folder / "start" / "sitecustomize.py").write_text(WAITING)
     environment = ENVIRONMENT | {"PYTHONPATH": f"{folder / 'start'}{os.pathsep}{ROOT}"} | ({"HVPZIP_TEST_HIDDEN": "1"} if hidden else {})
-    command = [sys.executable, "-m", "hvpzip", "compress", "-q", "-j", str(jobs), *before]
-    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # ignored in the background jobs of a shell
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=heeding, start_new_session=True
-    )
-    while len(list(folder.glob("flushing-*"))) < jobs and process.poll() is None:
-        time.sleep(0.05)
-    assert len(list(folder.glob(".*"))) == (jobs if hidden else 0)
-    process.send_signal(signal.Signals[signum])
-    out, _ = process.communicate(timeout=300)
+    command = [*COMMAND, "compress", "-q", "-j", str(jobs), *before]
+    with child(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while len(list(folder.glob("flushing-*"))) < jobs and process.poll() is None:
+            time.sleep(0.05)
+        assert len(list(folder.glob(".*"))) == (jobs if hidden else 0)
+        process.send_signal(signal.Signals[signum])
+        out, _ = process.communicate()
     assert (process.returncode, out.strip()) == (128 + signal.Signals[signum], "")
     assert [name for name in listing(folder) if not name.startswith(("start", "flushing"))] == before
+
+
+@posix
+@pytest.mark.parametrize("signum", ["SIGHUP", "SIGTERM"])
+def test_a_signal_that_was_ignored_at_the_start_is_ignored(folder: Path, signum: str) -> None:
+    """As under nohup: who started the program did not want it to end."""
+    code = f"""if True:
+        import os, signal, sys
+        from hvpzip import cli
+        from hvpzip.codec.registry import ByPlain
+        real = ByPlain.skip
+
+        def skip(method, part, tried):
+            os.kill(os.getpid(), signal.{signum})
+            return real(method, part, tried)
+
+        ByPlain.skip = skip
+        sys.exit(cli.main(["compress", "-q", "--effort", "1", "0.png"]))
+    """
+
+    def ignore() -> None:
+        signal.signal(signal.Signals[signum], signal.SIG_IGN)
+
+    with child([sys.executable, "-c", code], env=ENVIRONMENT, stderr=subprocess.PIPE, preexec_fn=ignore) as process:
+        _, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert decodes(folder / "0.hvz")
 
 
 @posix

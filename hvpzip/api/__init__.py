@@ -18,13 +18,14 @@ from hvpzip.api.batch import (
     source_state,
 )
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, packed_bytes
-from hvpzip.api.encoding import CompressReport, TermBits
+from hvpzip.api.encoding import CompressReport
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
 from hvpzip.api.inspect import Versions, account, bit_map, draw_bit_map, info, versions
 from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
 from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
 from hvpzip.api.view import Crop, checked_scale
+from hvpzip.diffusion.bound import Term
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -42,7 +43,7 @@ __all__ = [
     "Section",
     "SourceState",
     "StackPoint",
-    "TermBits",
+    "Term",
     "Tree",
     "Versions",
     "account",

@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING
 
 from hvpzip.api.encoding import NO_MODEL, GroupProgress, map_fields, samples_crc
 from hvpzip.api.records import Damage
-from hvpzip.api.runtime import checked_threads, give_back_memory, model_by_id, torch_threads
+from hvpzip.api.runtime import give_back_memory, model_by_id
 from hvpzip.api.view import Crop, View, view_of
 from hvpzip.errors import CorruptError, ImageError, UnsupportedVersionError
 from hvpzip.source import read_source
+from hvpzip.threads import checked_threads, using_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from hvpzip.codec.bitsback.group_codec import GroupReport
     from hvpzip.container import Container, Group, Header
     from hvpzip.image_io import Form, Picture
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
     from hvpzip.transform.tiling import Tile
 
 __all__ = ["DEFAULT_MAX_PIXELS", "Damages", "OnReport", "Opened", "decode", "open_bytes", "packed_bytes"]
@@ -167,7 +168,7 @@ class Opened:
             raise CorruptError("its coded bytes are damaged or missing")
         planes_shape = (header.channels, tile.height, tile.width)
         report = None if on_report is None else partial(on_report, number + 1)
-        with torch_threads(self.threads):
+        with using_threads(self.threads):
             if header.parts or self.model is None:
                 shape = (tile.height, tile.width, header.channels)
                 samples = parts.decode_parts(group.payload, shape, header.bit_depth, self.model, step=step, on_report=report)

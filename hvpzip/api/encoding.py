@@ -14,10 +14,12 @@ one, their payloads are held, because the header, which every checksum covers, s
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hvpzip.api.runtime import checked_threads, give_back_memory, model_by_name, torch_threads
+from hvpzip.api.runtime import give_back_memory, model_by_name
+from hvpzip.diffusion.bound import Term
 from hvpzip.errors import ModelError
+from hvpzip.threads import checked_threads, using_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,25 +28,15 @@ if TYPE_CHECKING:
     from hvpzip.codec.parts import Parts
     from hvpzip.codec.report import GroupCost
     from hvpzip.container import Container, Group, Header, Section
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
     Samples = npt.NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 
-__all__ = ["NO_MODEL", "Coded", "CompressReport", "GroupProgress", "TermBits", "checked_shape", "encode", "map_fields", "samples_crc"]
+__all__ = ["NO_MODEL", "Coded", "CompressReport", "GroupProgress", "checked_shape", "encode", "map_fields", "samples_crc"]
 
 NO_MODEL = bytes(8)  # in the header of a file in which the model codes nothing
 
 GroupProgress = Callable[[int, int], None]  # (groups done, groups in all)
-
-
-class TermBits(NamedTuple):
-    """One named term of the bound and what it was in this picture: level 1 is the finest, 0 the base; ``kind`` is "rate" or "refund"."""
-
-    level: int
-    unit: str
-    step: int
-    kind: str
-    bits: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +54,7 @@ class CompressReport:
     header_bytes: int
     coded_bits: int
     bound_bits: float
-    terms: tuple[TermBits, ...] = field(repr=False)
+    terms: tuple[Term, ...] = field(repr=False)
     level_bits: tuple[tuple[int, float], ...] = field(repr=False)
 
 
@@ -130,7 +122,7 @@ def encode(
     tiles = tiling.group_grid(height, width, group_codec.GROUP_SIZE)
     coded: list[tuple[Parts, Parts | None]] = []
     checksums: list[int] = []
-    with torch_threads(threads):
+    with using_threads(threads):
         for done, (y, x, h, w) in enumerate(tiles, start=1):
             tile = np.ascontiguousarray(planes[y : y + h, x : x + w])
             coded.append(parts.encode_either(Part(tile, bit_depth, weights, level)))
@@ -216,13 +208,13 @@ def samples_crc(tile: "Samples", before: int = 0) -> int:
     return zlib.crc32(np.ascontiguousarray(tile, tile.dtype.newbyteorder("<")).data, before)
 
 
-def _summed_terms(costs: "Sequence[GroupCost]") -> tuple[TermBits, ...]:
+def _summed_terms(costs: "Sequence[GroupCost]") -> tuple[Term, ...]:
     """The terms of all groups, those of one name added up, in order of first appearance."""
     sums: dict[tuple[int, str, int, str], float] = {}
     for term in (term for cost in costs for term in cost.terms):
         key = (term.level, term.unit, term.step, term.kind)
         sums[key] = sums.get(key, 0.0) + float(term.bits)
-    return tuple(TermBits(*key, bits) for key, bits in sums.items())
+    return tuple(Term(*key, bits) for key, bits in sums.items())
 
 
 def _level_bits(costs: "Sequence[GroupCost]") -> tuple[tuple[int, float], ...]:

@@ -8,6 +8,16 @@ from hvpzip.errors import HvpzipError
 
 __all__ = ["describe_failure", "failed"]
 
+# Where memory is limited, libraries fail with errors of their own kinds: the dynamic linker, the C++ runtime, torch, numpy, OpenBLAS.
+_NO_MEMORY = (
+    "failed to map segment",
+    "cannot allocate memory",
+    "Cannot allocate memory",
+    "bad_alloc",
+    "can't allocate memory",
+    "Unable to allocate",
+)
+
 
 def describe_failure(error: BaseException, path: str) -> str:
     """What went wrong with ``path``, as one line that does not repeat the path itself."""
@@ -18,8 +28,10 @@ def describe_failure(error: BaseException, path: str) -> str:
         # The system names the file it stumbled over; that helps only where it is not the one the line is about.
         if error.filename is not None and os.fsdecode(error.filename) != path:
             text = f"{os.fsdecode(error.filename)}: {text}"
-    elif isinstance(error, MemoryError):
+    elif isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         text = "not enough memory"
+    elif isinstance(error, ImportError):
+        text = f"a library cannot be loaded: {error}; is the installation whole?"
     else:
         text = f"internal error: {type(error).__name__}: {error}"
     line = " ".join(text.split())

@@ -177,7 +177,7 @@ def decompress_file(
         for rows in opened.rows(on_group=on_group, on_damage=damaged.append if salvage else None):
             writer.write(rows)
             digest.update(rows.data)
-        writer.close()
+        left_out = writer.close()
         output_bytes = out.tell()
         unknown = unknown_sections(opened.container)
         del opened, rows, writer
@@ -193,7 +193,7 @@ def decompress_file(
         input_bytes=facts.output_bytes,
         output_bytes=output_bytes,
         seconds=time.perf_counter() - started,
-        notices=tuple(map(_damage_notice, damaged)),
+        notices=(*map(_damage_notice, damaged), *([f"{kind} cannot hold {', '.join(left_out)}"] if left_out else [])),
         damaged=tuple(damaged),
         dropped=unknown,
         error=_salvage_error(len(damaged), groups, lost_sections, _name(target)),

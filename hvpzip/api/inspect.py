@@ -121,8 +121,9 @@ def bit_map(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
     import numpy as np
 
     from hvpzip import container
-    from hvpzip.api.runtime import model_by_id, torch_threads
+    from hvpzip.api.runtime import model_by_id
     from hvpzip.codec.bitsback.group_codec import map_group
+    from hvpzip.threads import using_threads
     from hvpzip.transform import tiling
 
     data = _bytes_of(source, max_pixels)
@@ -131,7 +132,7 @@ def bit_map(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
     if header.parts or header.jpeg:
         raise ImageError("there is no map of this file: not the model alone coded it")
     found = np.zeros((header.height, header.width), np.float32)
-    with torch_threads(threads):
+    with using_threads(threads):
         model = model_by_id(header.model_id)
         tiles = tiling.group_grid(header.height, header.width, 1 << header.group_size_log2)
         for group, (y, x, h, w) in zip(parsed.groups, tiles, strict=True):
@@ -199,10 +200,10 @@ def _group_account(group: int, report: "GroupReport") -> GroupAccount:
 def versions() -> Versions:
     """What this installation is. Raises: ModelError if there is no list of models, or a damaged one."""
     from hvpzip import container
-    from hvpzip.nn import weights
+    from hvpzip.nn import bundled
 
     return Versions(
-        container.VERSION, tuple((name, None if found is None else found.hex()) for name, found in weights.stated_ids().items())
+        container.VERSION, tuple((name, None if found is None else found.hex()) for name, found in bundled.stated_ids().items())
     )
 
 

@@ -158,7 +158,7 @@ def _check(form: "Form", channels: int, found: int) -> None:
 
 def _records(data: bytes) -> "list[Chunk]":
     from hvpzip import varint
-    from hvpzip.image_io import MAX_METADATA_BYTES, METADATA, Chunk
+    from hvpzip.image_io import MAX_METADATA_BYTES, Chunk, is_metadata
 
     records = data[1:]
     if data[:1] == b"\1":
@@ -172,7 +172,7 @@ def _records(data: bytes) -> "list[Chunk]":
         size, start = varint.read(memoryview(records), offset + len(name), MAX_METADATA_BYTES, "the length of a metadata record")
         if len(name) < 4 or size > len(records) - start:
             raise CorruptError("a metadata record goes beyond the end of its section")
-        if name in METADATA:  # others are of a later version, and may be left out
+        if is_metadata(name):  # others are of a later version, and may be left out
             found.append(Chunk(name, bytes(records[start : start + size])))
         offset = start + size
     return found

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hvpzip.codec.plain import Picture
 from hvpzip.codec.report import GroupReport
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
 
 __all__ = ["Coded", "Method", "OnReport", "Part", "Samples", "Tried", "Wanted"]
 

@@ -25,7 +25,7 @@ from hvpzip.codec.part import decode_part, encode_part
 from hvpzip.codec.registry import MODEL, by_model
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
 
 __all__ = ["AS_PART_BYTES", "Parts", "as_part", "decode_parts", "encode_either", "encode_parts"]
 

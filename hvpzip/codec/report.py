@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from hvpzip.ans import Message, message_bits, resize
+from hvpzip.diffusion.bound import Term
 
-__all__ = ["GroupCost", "GroupReport", "TermBits", "bound_of", "stack_bits"]
-
-
-class TermBits(NamedTuple):
-    """One named term of the bound, in bits: level 1 is the finest, 0 the base; kind is "rate" or "refund" (both positive)."""
-
-    level: int
-    unit: str
-    step: int
-    kind: str
-    bits: float
+__all__ = ["GroupCost", "GroupReport", "stack_bits"]
 
 
 class GroupCost(NamedTuple):
@@ -28,7 +18,7 @@ class GroupCost(NamedTuple):
 
     coded_bits: int
     bound_bits: float
-    terms: list[TermBits]
+    terms: list[Term]
     level_bits: dict[int, float]
 
 
@@ -48,7 +38,7 @@ class GroupReport(NamedTuple):
 
     coded_bits: int
     bound_bits: float
-    terms: list[TermBits]
+    terms: list[Term]
     stack: list[tuple[str, Message]]
     path: str
     lanes: int
@@ -79,8 +69,3 @@ class GroupReport(NamedTuple):
 def stack_bits(message: Message) -> float:
     """Bits on the stack beyond an empty lane. Lanes hold bits too, which came from the tail: so it is folded to one lane to be measured."""
     return message_bits(resize(message, 1))
-
-
-def bound_of(terms: Sequence[TermBits]) -> float:
-    """The bound in bits: rates minus refunds."""
-    return sum(term.bits if term.kind == "rate" else -term.bits for term in terms)

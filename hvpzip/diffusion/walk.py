@@ -15,6 +15,7 @@ backwards and does the inverse of each.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
@@ -75,9 +76,9 @@ class Walk(Generic[S, V]):
         """
         self.schedule, self.steps = schedule, tuple(steps)
         self.known: dict[int, V] = dict(known or {})
-        self._begin, self._reveal = begin, reveal
+        self._reveal = reveal
         self._units = tuple(dict.fromkeys(schedule.steps[index].unit for index in self.steps))
-        self._before: dict[str, S] = {}
+        self._before: dict[str, S] = {self._units[0]: begin}
 
     def state(self, index: int) -> S:
         """What the step reads. Raises KeyError where that is not known yet."""
@@ -87,10 +88,10 @@ class Walk(Generic[S, V]):
 
     def before(self, unit: str) -> S:
         """What is known before any step of the unit."""
-        place = self._units.index(unit)
-        if place == 0:
-            return self._begin
         if unit not in self._before:
+            place = self._units.index(unit)
+            if place == 0:
+                raise KeyError("the state of the coarser image is forgotten")
             previous = self._units[place - 1]
             exact = self.exact(previous)
             self._before[unit] = self._reveal(self.before(previous), exact, self.known[exact])
@@ -100,13 +101,25 @@ class Walk(Generic[S, V]):
         """The step among these, the first one of several, that reveals the unit itself."""
         return next(i for i in self.steps if self.schedule.steps[i].unit == unit and not self.schedule.steps[i].is_latent)
 
+    def parent(self, latent: int) -> int:
+        """The step whose value a latent is a noisy version of."""
+        above = self.schedule.parent(latent)
+        return self.exact(self.schedule.steps[latent].unit) if above is None else above
+
     def forget(self, units: Collection[str]) -> None:
-        """Give back the memory of what was known before these units; it is worked out anew if it is asked for."""
+        """Give back the memory of what was known before these units. It is worked out anew if it is asked for, as long as what was known
+        before an earlier unit is kept.
+        """
         for unit in units:
             self._before.pop(unit, None)
 
+    def forget_before(self, unit: str) -> None:
+        """Forget what was known before the units that come before this one: for whoever goes forwards."""
+        if unit in self._before:
+            self.forget(self._units[: self._units.index(unit)])
+
     def again(self) -> Walk[S, V]:
         """The same walk with what is known now, for one of several tries: what it will know, this one will not."""
-        found = Walk(self.schedule, self.steps, self._begin, self._reveal, self.known)
-        found._before = dict(self._before)
+        found = copy.copy(self)
+        found.known, found._before = dict(self.known), dict(self._before)
         return found

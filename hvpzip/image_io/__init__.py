@@ -1,7 +1,7 @@
 """Picture files in and out, exactly, with their metadata; what cannot be held is refused by name."""
 
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind, plain_form
-from hvpzip.image_io.png import METADATA
+from hvpzip.image_io.png import METADATA, is_metadata
 from hvpzip.image_io.reading import MAX_METADATA_BYTES, MAX_PIXELS, Picture, SourceFile, picture_bytes, picture_of, read_again, read_image
 from hvpzip.image_io.writing import SUFFIXES, RowWriter, format_of, row_writer, write_image
 
@@ -19,6 +19,7 @@ __all__ = [
     "RowWriter",
     "SourceFile",
     "format_of",
+    "is_metadata",
     "picture_bytes",
     "picture_of",
     "plain_form",

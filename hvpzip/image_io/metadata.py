@@ -2,7 +2,9 @@
 
 PNG has a chunk for each kind that pictures carry, so its chunks are the one form in which metadata is kept. Resolution in fractions, as
 TIFF and JPEG have it, does not fit into pHYs (whole pixels a metre), so it has a private chunk ``reSo``, which PNG readers skip:
-numerator and denominator across, the same down (four bytes each, low one first), and TIFF's unit (1 none, 2 inch, 3 centimetre).
+numerator and denominator across, the same down (four bytes each, low one first), and TIFF's unit (1 none, 2 inch, 3 centimetre). A palette
+of TIFF has 16 bits; where those are not 257 times the 8 bits of PNG's, ``cmAP`` has them (red, green and blue of each entry, low byte
+first). Other tags of TIFF are in ``tiTg`` (``tiff_metadata``).
 """
 
 import struct
@@ -11,9 +13,9 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from hvpzip.image_io.form import Chunk
+from hvpzip.image_io.tiff_tags import tag_name
 
 __all__ = [
-    "EXIF_FOLDERS",
     "TEXT_TAGS",
     "Resolution",
     "exif_chunk",
@@ -21,6 +23,7 @@ __all__ = [
     "icc_of",
     "named",
     "physical",
+    "raw_text_chunk",
     "resolution_of",
     "text_chunk",
     "text_of",
@@ -39,7 +42,6 @@ TEXT_TAGS: Final = {
     316: "Host",
     33432: "Copyright",
 }
-EXIF_FOLDERS: Final = (0x8769, 0x8825)  # the tags of the camera, and of the place
 _XMP: Final = b"XML:com.adobe.xmp"
 _MAX_PROFILE: Final = 16 << 20
 _NAMES: Final = {
@@ -59,6 +61,11 @@ _NAMES: Final = {
     b"sBIT": "significant_bits",
     b"hIST": "histogram",
     b"PLTE": "suggested_palette",
+    b"oFFs": "offset",
+    b"pCAL": "calibration",
+    b"sCAL": "scale",
+    b"sTER": "stereo",
+    b"cmAP": "palette_of_16_bits",
     b"sPLT": "suggested_palette",
 }
 _METRE: Final = {2: (10000, 254), 3: (100, 1)}  # units in a metre
@@ -80,7 +87,15 @@ class Resolution(NamedTuple):
 
 def named(chunks: Iterable[Chunk]) -> list[str]:
     """What the chunks are, in words, sorted."""
-    return sorted({"xmp" if _is_xmp(chunk) else _NAMES.get(chunk.name, chunk.name.decode("latin-1")) for chunk in chunks})
+    return sorted({_name(chunk) for chunk in chunks})
+
+
+def _name(chunk: Chunk) -> str:
+    if _is_xmp(chunk):
+        return "xmp"
+    if chunk.name == b"tiTg" and len(chunk.data) >= 4:
+        return tag_name(int.from_bytes(chunk.data[2:4], "little" if chunk.data[:1] == b"I" else "big"))
+    return _NAMES.get(chunk.name, chunk.name.decode("latin-1"))
 
 
 def icc_chunk(profile: bytes) -> Chunk:
@@ -117,13 +132,29 @@ def text_chunk(keyword: str, text: str) -> Chunk:
         return Chunk(b"iTXt", keyword.encode("latin-1") + b"\0\0\0\0\0" + text.encode("utf-8", "surrogatepass"))
 
 
-def text_of(chunk: Chunk) -> tuple[str, str] | None:
-    """(keyword, text) of a chunk that ``text_chunk`` or ``xmp_chunk`` could have made; None for others."""
+def raw_text_chunk(keyword: str, text: bytes) -> Chunk | None:
+    """A text of a file that does not say how its letters are coded, byte for byte but for NULs at its end; None if there are some inside.
+
+    It is marked as UTF-8 where it could be that and is not ASCII, otherwise as Latin-1, which any bytes could be.
+    """
+    text = text.rstrip(b"\0")
+    if b"\0" in text:
+        return None
+    try:
+        plain = text.isascii() or not text.decode("utf-8")
+    except UnicodeDecodeError:
+        plain = True
+    name = keyword.encode("latin-1")
+    return Chunk(b"tEXt", name + b"\0" + text) if plain else Chunk(b"iTXt", name + b"\0\0\0\0\0" + text)
+
+
+def text_of(chunk: Chunk) -> tuple[str, bytes] | None:
+    """(keyword, text as the bytes that it is) of a chunk that ``text_chunk`` or ``xmp_chunk`` could have made; None for others."""
     keyword, _, rest = chunk.data.partition(b"\0")
     if chunk.name == b"tEXt":
-        return keyword.decode("latin-1"), rest.decode("latin-1")
+        return keyword.decode("latin-1"), rest
     if chunk.name == b"iTXt" and rest[:4] == bytes(4):
-        return keyword.decode("latin-1"), rest[4:].decode("utf-8", "surrogateescape")
+        return keyword.decode("latin-1"), rest[4:]
     return None
 
 

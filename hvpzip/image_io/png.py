@@ -18,9 +18,11 @@ from PIL import ImageFile, PngImagePlugin
 
 from hvpzip.errors import ImageError
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind
+from hvpzip.image_io.metadata import physical, resolution_of
+from hvpzip.image_io.refusals import check_pixels, damaged, unsupported
 from hvpzip.image_io.rows import array_of, strips_of
 
-__all__ = ["COLOURS", "EARLY", "MAGIC", "METADATA", "Png", "both_bytes", "png_samples", "png_strips", "read_png"]
+__all__ = ["COLOURS", "EARLY", "MAGIC", "METADATA", "Png", "both_bytes", "is_metadata", "png_samples", "png_strips", "read_png"]
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _KINDS: Final = {0: Kind.GRAY, 2: Kind.RGB, 3: Kind.PALETTE, 4: Kind.GRAY_ALPHA, 6: Kind.RGB_ALPHA}
@@ -28,8 +30,14 @@ COLOURS: Final = {kind: colour for colour, kind in _KINDS.items()}
 _DEPTHS: Final = {colour: DEPTHS[kind] for colour, kind in _KINDS.items()}
 # Chunks that are kept. Those of the first line must come before the palette.
 EARLY: Final = frozenset({b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"sBIT", b"cICP", b"mDCV", b"cLLI"})
-METADATA: Final = EARLY | {b"bKGD", b"hIST", b"pHYs", b"sPLT", b"tIME", b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"reSo", b"PLTE"}
+METADATA: Final = EARLY | {
+    *(b"bKGD", b"hIST", b"pHYs", b"sPLT", b"tIME", b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"PLTE"),
+    *(b"oFFs", b"pCAL", b"sCAL", b"sTER"),  # of the extensions
+    *(b"reSo", b"cmAP", b"tiTg"),  # ours
+}
+_STRUCTURE: Final = frozenset({b"IHDR", b"IDAT", b"IEND", b"tRNS", b"PLTE"})
 _ANIMATION: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
+_PASSES: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # of Adam7: x, y, steps
 # The same bits in the other byte order: what Pillow then takes for the high bytes are the low ones.
 _OTHER_ORDER: Final = {
     "RGB;16B": "RGB;16L",
@@ -46,72 +54,193 @@ Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 
 
 class Png(NamedTuple):
-    """The parts of a PNG file: sides, form with its metadata, names of chunks that are not kept, whether it is animated."""
+    """The parts of a PNG file: sides, form with its metadata, names of what is not kept, how many pictures it holds."""
 
     width: int
     height: int
     form: Form
     dropped: tuple[str, ...]
-    animated: bool
+    pictures: int
 
 
-def read_png(file: BinaryIO) -> Png:
-    """The parts of a PNG; every chunk's checksum is verified, as Pillow leaves that of the image data out.
+def is_metadata(name: bytes) -> bool:
+    """Whether a chunk of that name is carried: it is metadata, or its letters say that whoever does not know it may copy it."""
+    may_copy = len(name) == 4 and name.isalpha() and name[:1].islower() and name[2:3].isupper() and name[3:].islower()
+    return name in METADATA or may_copy
+
+
+def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
+    """The parts of a PNG; every chunk's checksum is verified, and the rows of image data are counted, as Pillow leaves both out.
 
     Args:
         file: the whole file, which can be sought in.
+        max_pixels: larger pictures are refused before their data is unpacked.
+        frame: the picture of an animation up to which rows are counted.
 
     Raises:
         ImageError: the file is damaged or ends too early.
+        LimitError: more pixels.
     """
-    chunks = _chunks(file)
-    width, height, depth, colour = struct.unpack_from(">IIBB", chunks[0].data)
-    if min(width, height) < 1 or depth not in _DEPTHS.get(colour, ()):
-        raise ImageError(f"damaged PNG: no such kind of picture ({width} x {height}, colour type {colour}, {depth} bits)")
-    named = {chunk.name: chunk.data for chunk in chunks}
-    if b"IDAT" not in named:
-        raise ImageError("damaged PNG: it holds no image data")
+    chunks, rest = _chunks(file, max_pixels, frame)
+    width, height, depth, colour = _header(chunks[0].data)
     kind = _KINDS[colour]
-    palette = named.get(b"PLTE", b"") if kind is Kind.PALETTE else b""
-    if kind is Kind.PALETTE and (not palette or len(palette) % 3 or len(palette) > 768):
-        raise ImageError("damaged PNG: its palette is missing or not valid")
-    transparency = named.get(b"tRNS", b"")
-    largest = {Kind.GRAY: 2, Kind.RGB: 6, Kind.PALETTE: len(palette) // 3}.get(kind, 0)
-    if len(transparency) > largest or (kind is not Kind.PALETTE and len(transparency) not in (0, largest)):
-        raise ImageError("damaged PNG: its transparency is not valid")
-    kept = tuple(chunk for chunk in chunks if chunk.name in METADATA and not (chunk.name == b"PLTE" and palette))
-    if any(chunk.name == b"reSo" for chunk in kept):
-        kept = tuple(chunk for chunk in kept if chunk.name != b"pHYs")  # made of the other, which is exact
-    known = METADATA | _ANIMATION | {b"IHDR", b"IDAT", b"IEND", b"tRNS"}
-    dropped = tuple(sorted({f"chunk {chunk.name.decode('latin-1')!r}" for chunk in chunks if chunk.name not in known}))
-    return Png(width, height, Form(kind, depth, palette, transparency, kept), dropped, b"acTL" in named)
+    names = [chunk.name for chunk in chunks]
+    dropped = {f"{rest:,} bytes after the end"} if rest else set()
+    for name in (b"PLTE", b"tRNS", b"acTL"):
+        if names.count(name) > 1:
+            raise damaged("PNG", f"{names.count(name)} chunks {name.decode()!r} in place of one")
+    data_at = names.index(b"IDAT")
+    end_of_data = len(names) - names[::-1].index(b"IDAT")
+    if any(name != b"IDAT" for name in names[data_at:end_of_data]):
+        raise damaged("PNG", "its image data is not in one piece")
+    palette, palette_at = b"", -1
+    if b"PLTE" in names:
+        palette_at = names.index(b"PLTE")
+        palette = chunks[palette_at].data if kind is Kind.PALETTE else b""
+    if kind is Kind.PALETTE and (not palette or len(palette) % 3 or len(palette) > 768 or palette_at > data_at):
+        raise damaged("PNG", f"its palette is missing or not valid ({len(palette)} bytes)")
+    if len(palette) > 3 << depth:
+        dropped.add("entries of the palette that no sample can name")
+        palette = palette[: 3 << depth]
+    transparency = b""
+    if b"tRNS" in names:
+        transparency = chunks[names.index(b"tRNS")].data
+        most = {Kind.GRAY: 2, Kind.RGB: 6, Kind.PALETTE: len(palette) // 3}.get(kind, 0)
+        lengths = range(1, most + 1) if kind is Kind.PALETTE else (most,)
+        if len(transparency) not in lengths or most == 0 or not palette_at < names.index(b"tRNS") < data_at:
+            dropped.add("transparency that is not valid, which other readers ignore too")
+            transparency = b""
+    kept = []
+    for at, (name, data) in enumerate(chunks):
+        if name in _STRUCTURE and not (name == b"PLTE" and kind is not Kind.PALETTE):
+            continue
+        if name not in _ANIMATION and name[:1].isupper() and name != b"PLTE":
+            raise unsupported("PNG", f"a chunk {name.decode('latin-1')!r}, without which it cannot be understood")
+        if is_metadata(name) and (name in METADATA or at < data_at):
+            kept.append(Chunk(name, data))
+        elif name not in _ANIMATION:
+            dropped.add(f"chunk {name.decode('latin-1')!r}")
+    pictures = 1
+    if b"acTL" in names:
+        if len(chunks[names.index(b"acTL")].data) != 8:
+            raise damaged("PNG", "its animation is not valid")
+        frames = names.count(b"fcTL")
+        pictures = max(1, frames + (b"fcTL" not in names[:data_at]))
+        if pictures == 1:
+            dropped.add("what says that it is animated")
+    return Png(width, height, Form(kind, depth, palette, transparency, _consistent(kept)), tuple(sorted(dropped)), pictures)
 
 
-def _chunks(file: BinaryIO) -> list[Chunk]:
-    """All chunks up to the last, those of the image data without it: that is left to Pillow."""
+def _header(data: bytes) -> tuple[int, int, int, int]:
+    """(width, height, depth, colour type). Raises: ImageError if there is no such kind of picture."""
+    width, height, depth, colour, deflate, filters, interlace = struct.unpack(">IIBBBBB", data)
+    if min(width, height) < 1 or depth not in _DEPTHS.get(colour, ()):
+        raise damaged("PNG", f"no such kind of picture ({width} x {height}, colour type {colour}, {depth} bits)")
+    if deflate or filters or interlace > 1:
+        raise damaged("PNG", f"no such kind of picture (packing {deflate}, filters {filters}, interlace {interlace})")
+    return width, height, depth, colour
+
+
+def _consistent(chunks: list[Chunk]) -> tuple[Chunk, ...]:
+    """Without the nearest resolution where the exact one is there too; where somebody changed the nearest, without the exact one."""
+    exact = [chunk for chunk in chunks if chunk.name == b"reSo"]
+    if not exact:
+        return tuple(chunks)
+    found = resolution_of(exact[0])
+    near = [chunk for chunk in chunks if chunk.name == b"pHYs"]
+    expected = physical(found) if found else None
+    edited = near != ([expected] if expected else [])
+    return tuple(chunk for chunk in chunks if chunk.name != (b"reSo" if edited else b"pHYs"))
+
+
+class _Rows:
+    """Counts the rows in the image data of one picture as it is read."""
+
+    def __init__(self, width: int, height: int, bits: int, interlaced: bool) -> None:
+        self._unpack, self._bytes, self.started = zlib.decompressobj(), 0, False
+        self._passes = []  # rows, and bytes of a row with its filter
+        for x, y, step_x, step_y in _PASSES if interlaced else ((0, 0, 1, 1),):
+            columns, rows = -(-(width - x) // step_x), -(-(height - y) // step_y)
+            if columns > 0 and rows > 0:
+                self._passes.append((rows, 1 + -(-columns * bits // 8)))
+
+    def take(self, data: bytes) -> None:
+        """Raises: ImageError if it cannot be unpacked."""
+        self.started = True
+        while data and not self._unpack.eof:
+            try:
+                self._bytes += len(self._unpack.decompress(data, _PIECE))
+            except zlib.error as error:
+                raise damaged("PNG", f"{self._counted()} ({error})") from None
+            data = self._unpack.unconsumed_tail
+
+    def _counted(self) -> str:
+        left, rows = self._bytes, 0
+        for count, size in self._passes:
+            rows += min(count, left // size)
+            left = max(0, left - count * size)
+        return f"{rows} of {sum(count for count, _ in self._passes)} rows{' of all passes' if len(self._passes) > 1 else ''}"
+
+    def finish(self) -> None:
+        """Raises: ImageError if there are other rows than there should be."""
+        expected = sum(count * size for count, size in self._passes)
+        if self._bytes < expected:
+            raise damaged("PNG", self._counted())
+        if self._bytes > expected:
+            raise damaged("PNG", f"its image data unpacks to {self._bytes:,} bytes in place of {expected:,}")
+        if not self._unpack.eof:
+            raise damaged("PNG", f"{self._counted()}, but the end of the packed data, with its checksum, is missing")
+
+
+def _chunks(file: BinaryIO, max_pixels: int, frame: int) -> tuple[list[Chunk], int]:
+    """(all chunks up to the last, those of the image data without it: that is left to Pillow, how many bytes follow)."""
     chunks: list[Chunk] = []
     size = file.seek(0, io.SEEK_END)
     offset = file.seek(len(MAGIC))
+    rows: _Rows | None = None  # of the picture whose data comes
+    bits, interlaced, frames = 0, False, 0
     while not chunks or chunks[-1].name != b"IEND":
         if offset + 12 > size:
-            raise ImageError(f"damaged PNG: the file ends after {size} bytes, before its last chunk")
+            raise damaged("PNG", f"the file ends after {size} bytes, before its last chunk")
         length, name = struct.unpack(">I4s", file.read(8))
         if offset + 12 + length > size:
-            raise ImageError(f"damaged PNG: the chunk at byte {offset} goes beyond the end of the file")
+            raise damaged("PNG", f"the chunk at byte {offset} goes beyond the end of the file")
         if (name == b"IHDR") == bool(chunks) or (name == b"IHDR" and length != 13):
-            raise ImageError("damaged PNG: it does not begin with one header")
+            raise damaged("PNG", "it does not begin with one header")
         data, crc = b"", zlib.crc32(name)
         if name in (b"IDAT", b"fdAT"):
+            head = 4 if name == b"fdAT" else 0  # its number in the animation
             for begin in range(0, length, _PIECE):
-                crc = zlib.crc32(file.read(min(_PIECE, length - begin)), crc)
+                piece = file.read(min(_PIECE, length - begin))
+                crc = zlib.crc32(piece, crc)
+                if rows is not None:
+                    rows.take(piece[max(head - begin, 0) :])
         else:
             data = file.read(length)
             crc = zlib.crc32(data, crc)
         if int.from_bytes(file.read(4), "big") != crc:
-            raise ImageError(f"damaged PNG: the chunk at byte {offset} does not match its checksum")
+            raise damaged("PNG", f"the chunk at byte {offset} does not match its checksum")
         chunks.append(Chunk(name, data))
         offset += length + 12
-    return chunks
+        if name == b"IHDR":
+            width, height, depth, colour = _header(data)
+            check_pixels(width, height, max_pixels)
+            bits, interlaced = depth * CHANNELS[_KINDS[colour]], bool(data[12])
+            rows = _Rows(width, height, bits, interlaced)
+        elif name == b"fcTL" and length >= 12:
+            frames += 1
+            if rows is None or rows.started:  # otherwise it tells of the picture that every reader shows
+                if rows is not None:
+                    rows.finish()
+                width, height = struct.unpack_from(">II", data, 4)
+                check_pixels(width, height, max_pixels)
+                rows = _Rows(width, height, bits, interlaced) if frames <= frame + 1 else None
+        elif name == b"IEND":
+            if not any(chunk.name == b"IDAT" for chunk in chunks):
+                raise damaged("PNG", "it holds no image data")
+            if rows is not None:
+                rows.finish()
+    return chunks, size - offset
 
 
 def png_samples(file: BinaryIO, form: Form) -> Samples:

@@ -69,13 +69,14 @@ class PngWriter:
         else:
             self._pack(np.pad(rows, ((0, 0), (1, 0))).tobytes())
 
-    def close(self) -> None:
-        """The end of the file; the stream stays open. Raises: ValueError if rows are missing."""
+    def close(self) -> tuple[str, ...]:
+        """The end of the file; the stream stays open. Nothing is ever left out. Raises: ValueError if rows are missing."""
         if self._left:
             raise ValueError(f"{self._left} rows are missing")
         self._pending += self._deflate.flush()
         self._send(1)
         self._out.write(_chunk_bytes(Chunk(b"IEND", b"")))
+        return ()
 
     def _pack(self, lines: bytes) -> None:
         self._pending += self._deflate.compress(lines)

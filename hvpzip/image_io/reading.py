@@ -1,63 +1,33 @@
 """A picture file to its samples, exactly as they are in it, and its metadata; or a refusal in one line."""
 
 import hashlib
-import io
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image
 
 from hvpzip.errors import ImageError, LimitError
-from hvpzip.image_io.form import Chunk, Form, Kind
-from hvpzip.image_io.kinds import Facts, bmp_facts, pnm_facts, sniff, tiff_facts, webp_facts
-from hvpzip.image_io.metadata import EXIF_FOLDERS, TEXT_TAGS, Resolution, exif_chunk, icc_chunk, text_chunk, xmp_chunk
-from hvpzip.image_io.png import Png, both_bytes, png_samples, png_strips, read_png
-from hvpzip.image_io.rows import array_of
+from hvpzip.image_io.bmp import read_bmp
+from hvpzip.image_io.form import Form, Kind
+from hvpzip.image_io.gif import read_gif
+from hvpzip.image_io.jpeg import read_jpeg
+from hvpzip.image_io.kinds import sniff
+from hvpzip.image_io.png import png_strips, read_png
+from hvpzip.image_io.png_reading import read_png_picture
+from hvpzip.image_io.pnm import read_pnm
+from hvpzip.image_io.refusals import Found
+from hvpzip.image_io.tiff_reading import read_tiff
+from hvpzip.image_io.webp import read_webp
 from hvpzip.source import read_source
 
 __all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "SourceFile", "picture_bytes", "picture_of", "read_again", "read_image"]
 
 MAX_PIXELS: Final = 1 << 28
 MAX_METADATA_BYTES: Final = 1 << 24
-
-# Plugins are called directly, not through Image.open: that warns or fails at a number of pixels of Pillow's own, which only a global
-# changes.
-_OPENERS: Final[dict[str, Callable[[BinaryIO], ImageFile.ImageFile]]] = {
-    "PNG": PngImagePlugin.PngImageFile,
-    "JPEG": JpegImagePlugin.jpeg_factory,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "WebP": WebPImagePlugin.WebPImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "PNM": PpmImagePlugin.PpmImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-}
-_FACTS: Final[dict[str, Callable[[bytes], Facts]]] = {"WebP": webp_facts, "BMP": bmp_facts, "PNM": pnm_facts}
-_FORMS: Final = {
-    "1": Form(Kind.GRAY, 1),
-    "L": Form(Kind.GRAY, 8),
-    "I;16": Form(Kind.GRAY, 16),
-    "I;16B": Form(Kind.GRAY, 16),
-    "LA": Form(Kind.GRAY_ALPHA, 8),
-    "P": Form(Kind.PALETTE, 8),
-    "RGB": Form(Kind.RGB, 8),
-    "RGBA": Form(Kind.RGB_ALPHA, 8),
-    "CMYK": Form(Kind.CMYK, 8),
-}
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 _Read = TypeVar("_Read")
@@ -154,13 +124,11 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
         LimitError: more than ``max_pixels``, or than 16 MiB of metadata.
     """
     kind = _kind_of(data)
-    if kind == "PNG" and not (png := read_png(io.BytesIO(data))).animated:
-        picture = _from_png(data, png, max_pixels, frame)
-    else:
-        picture = _from_pillow(kind, data, max_pixels, frame)
+    picture = _reading(kind, lambda: _READERS[kind](data, max_pixels, frame))
     form, dropped = picture.form, picture.dropped
     if strip:
-        form, dropped = form._replace(chunks=()), ()
+        form = form._replace(chunks=())
+        dropped = tuple(name for name in dropped if name.endswith("other pictures"))
     elif sum(len(chunk.data) for chunk in form.chunks) > MAX_METADATA_BYTES:
         raise LimitError(f"the picture has more than {MAX_METADATA_BYTES} bytes of metadata; --strip leaves it out")
     notices = [f"not kept: {', '.join(dropped)}"] if dropped else []
@@ -177,11 +145,10 @@ def read_again(file: BinaryIO, kind: str, pixels: int) -> tuple[Form, Iterator[S
     Pillow's own copy of them.
     Raises: ImageError if it is damaged, here or while the rows are read, or as ``read_image`` does; LimitError if it has more pixels.
     """
-    if kind != "PNG" or (parts := read_png(file)).animated:
+    if kind != "PNG" or (parts := read_png(file, pixels)).pictures > 1:
         file.seek(0)
         picture = read_image(file, pixels)
         return picture.form, iter((picture.samples,))
-    _check_pixels(parts.width, parts.height, pixels)
     form = parts.form
 
     def strips() -> Iterator[Samples]:
@@ -197,7 +164,7 @@ def _kind_of(start: bytes) -> str:
     if not start:
         raise ImageError("the file is empty")
     kind = sniff(start)
-    if kind not in _OPENERS:
+    if kind not in _READERS:
         raise _foreign(kind, start)
     return kind
 
@@ -211,23 +178,6 @@ def _foreign(kind: str | None, data: bytes) -> ImageError:
     if data[1:4].upper() == b"PNG":
         return ImageError("damaged PNG: its first bytes are changed; was the file sent as text (line ends rewritten)?")
     return ImageError(f"not a picture of a known kind (it begins with {data[:8].hex(' ')}); {known}")
-
-
-def _unsupported(kind: str, what: str) -> ImageError:
-    return ImageError(f"unsupported {kind}: {what}; gray and RGB of up to 16 bits, with alpha or not, palettes, and 8-bit CMYK are taken")
-
-
-def _several(kind: str, what: str) -> ImageError:
-    return ImageError(f"unsupported {kind}: {what}; --frame N takes one picture of it, counted from 0")
-
-
-def _no_frame(kind: str, frame: int, count: int) -> ImageError:
-    return ImageError(f"there is no picture {frame} in this {kind}: it has {count}, counted from 0")
-
-
-def _check_pixels(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise LimitError(f"the picture has {width} x {height} = {width * height} pixels, over the limit of {max_pixels}")
 
 
 def _reading(kind: str, read: Callable[[], _Read]) -> _Read:
@@ -247,131 +197,14 @@ def _reading(kind: str, read: Callable[[], _Read]) -> _Read:
         raise ImageError(f"this {kind} cannot be read: it is damaged, or of an unusual depth or layout ({reason})") from error
 
 
-# ---- PNG: form and metadata are read here, the image data by Pillow ----
-
-
-def _from_png(data: bytes, parts: Png, max_pixels: int, frame: int | None) -> Picture:
-    _check_pixels(parts.width, parts.height, max_pixels)
-    if frame:
-        raise _no_frame("PNG", frame, 1)
-    samples = _reading("PNG", lambda: png_samples(io.BytesIO(data), parts.form))
-    return Picture(np.ascontiguousarray(samples), (), parts.form, dropped=parts.dropped)
-
-
-# ---- the others: Pillow reads all ----
-
-
-def _from_pillow(kind: str, data: bytes, max_pixels: int, frame: int | None) -> Picture:
-    facts = _facts(kind, data, frame)
-    if facts.several and frame is None:
-        raise _several(kind, facts.several)
-    if facts.unsupported:
-        raise _unsupported(kind, facts.unsupported)
-    if facts.width:
-        _check_pixels(facts.width, facts.height, max_pixels)
-
-    def opened() -> ImageFile.ImageFile:
-        image = _OPENERS[kind](io.BytesIO(data))
-        frames = getattr(image, "n_frames", 1)
-        if frames != 1 and frame is None:
-            raise _several(kind, f"{frames} pictures in one file")
-        if frame is not None and frame >= frames:
-            raise _no_frame(kind, frame, frames)
-        if frame:
-            image.seek(frame)
-        _check_pixels(*image.size, max_pixels)
-        return image
-
-    def read() -> Picture:
-        with opened() as image:
-            form, dropped = _form_of(image, kind, facts), set(facts.dropped)
-            if facts.wide:
-                samples: Samples = both_bytes(opened)
-                form = form._replace(bit_depth=16)
-            else:
-                samples = array_of(image, np.uint16 if form.bit_depth == 16 else np.uint8)
-            # In animations the samples may change their mode when they are loaded.
-            if image.mode not in _FORMS or _FORMS[image.mode].kind is not form.kind:
-                raise _unsupported(kind, f"a frame that becomes mode {image.mode}")
-            chunks = tuple(_chunks_of(image, kind, data, dropped))
-            pictures = getattr(image, "n_frames", 1)
-            if pictures > 1:
-                dropped.add(f"{pictures - 1} other pictures")
-            form = form._replace(chunks=chunks)
-            return Picture(np.ascontiguousarray(samples), (), form, dropped=tuple(sorted(dropped)), pictures=pictures)
-
-    return _reading(kind, read)
-
-
-def _facts(kind: str, data: bytes, frame: int | None) -> Facts:
-    if kind == "PNG":
-        parts = read_png(io.BytesIO(data))
-        unsupported = f"{parts.form.words}, animated" if parts.form.bit_depth == 16 and frame is not None else ""
-        return Facts(parts.width, parts.height, unsupported, f"{parts.form.words}, animated")
-    if kind == "TIFF":
-        return tiff_facts(data, frame)
-    return _FACTS[kind](data) if kind in _FACTS else Facts(0, 0)
-
-
-def _form_of(image: Image.Image, kind: str, facts: Facts) -> Form:
-    """What Pillow is about to give, if that is what the file holds."""
-    if kind in ("PNG", "WebP", "GIF") and getattr(image, "is_animated", False):
-        image.load()  # a frame gets its mode when it is put together
-    mode = image.mode
-    if mode not in _FORMS or (facts.mode and facts.mode != ("I;16" if mode == "I;16B" else mode)):
-        raise _unsupported(kind, f"mode {mode}")
-    form = _FORMS[mode]
-    if form.kind is Kind.PALETTE:
-        image.load()
-        if image.palette is None or image.palette.mode not in ("RGB", "RGBX"):
-            raise _unsupported(kind, "a palette with more than red, green and blue")
-        form = form._replace(palette=bytes(image.getpalette("RGB") or ())[:768])
-    clear = image.info.get("transparency")
-    if clear is None or form.kind in (Kind.GRAY_ALPHA, Kind.RGB_ALPHA):
-        return form
-    if form.kind is Kind.PALETTE:
-        return form._replace(transparency=clear if isinstance(clear, bytes) else b"\xff" * clear + b"\0")
-    values = clear if isinstance(clear, tuple) else (clear,)
-    return form._replace(transparency=struct.pack(f">{len(values)}H", *values))
-
-
-def _chunks_of(image: Image.Image, kind: str, data: bytes, dropped: set[str]) -> Iterator[Chunk]:
-    """The metadata that Pillow found, as chunks; names of what cannot be kept are added to ``dropped``."""
-    if profile := image.info.get("icc_profile"):
-        yield icc_chunk(profile)
-    if (exif := image.info.get("exif")) and kind != "TIFF":
-        yield exif_chunk(exif)
-    if xmp := image.info.get("xmp"):
-        yield xmp_chunk(xmp if isinstance(xmp, bytes) else xmp.encode("utf-8", "surrogatepass"))
-    if comment := image.info.get("comment"):
-        yield text_chunk("Comment", comment if isinstance(comment, str) else comment.decode("latin-1"))
-    if image.info.get("photoshop"):
-        dropped.add("photoshop")
-    if kind == "JPEG" and all(image.info.get("jfif_density", (0,))):
-        x, y = image.info["jfif_density"]
-        yield Resolution(x, 1, y, 1, image.info.get("jfif_unit", 0) + 1).chunk()
-    if kind == "BMP" and len(data) >= 54 and int.from_bytes(data[14:18], "little") >= 40:
-        x, y = struct.unpack_from("<ii", data, 38)
-        if x > 0 and y > 0:
-            yield Chunk(b"pHYs", struct.pack(">IIB", x, y, 1))
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        yield from _chunks_of_tiff(image, dropped)
-
-
-def _chunks_of_tiff(image: TiffImagePlugin.TiffImageFile, dropped: set[str]) -> Iterator[Chunk]:
-    for tag, keyword in TEXT_TAGS.items():
-        if tag in image.tag_v2:
-            text = image.tag_v2[tag]
-            yield text_chunk(keyword, text if isinstance(text, str) else str(text))
-    if 282 in image.tag_v2 and 283 in image.tag_v2:
-        sides = [(int(value.numerator), int(value.denominator)) for value in (image.tag_v2[282], image.tag_v2[283])]
-        try:
-            yield Resolution(*sides[0], *sides[1], int(image.tag_v2.get(296, 2))).chunk()
-        except struct.error:
-            dropped.add("resolution")
-    # Only what the tags above do not say: the picture's own tags would contradict those of another file that holds it.
-    found, kept = image.getexif(), Image.Exif()
-    for tag in EXIF_FOLDERS:
-        kept.get_ifd(tag).update(found.get_ifd(tag))
-    if any(kept.get_ifd(tag) for tag in EXIF_FOLDERS):
-        yield exif_chunk(kept.tobytes())
+# Every reader takes (bytes, most pixels, number of the picture or None) and walks over the whole file. Pillow's plugins are called by
+# their names, not through Image.open: that warns or fails at a number of pixels of Pillow's own, which only a global changes.
+_READERS: Final[dict[str, Callable[[bytes, int, int | None], Found]]] = {
+    "PNG": read_png_picture,
+    "JPEG": read_jpeg,
+    "TIFF": read_tiff,
+    "WebP": read_webp,
+    "BMP": read_bmp,
+    "PNM": read_pnm,
+    "GIF": read_gif,
+}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["array_of", "filtered", "packed_bits", "strips_of"]
+__all__ = ["array_of", "filtered", "packed_bits", "strips_of", "unpacked_bits"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 Bytes = NDArray[np.uint8]
@@ -19,6 +19,14 @@ def packed_bits(samples: Samples, bit_depth: int) -> Bytes:
     """Rows (h, w) of samples of 1, 2 or 4 bits as whole bytes, the first sample in the high bits, rows padded with zeros."""
     bits = np.unpackbits(samples.astype(np.uint8)[:, :, None], axis=2)[:, :, 8 - bit_depth :]
     return np.packbits(bits.reshape(samples.shape[0], -1), axis=1)
+
+
+def unpacked_bits(rows: Bytes, bit_depth: int) -> Bytes:
+    """Inverse of ``packed_bits``: rows (h, n) of bytes to (h, 8 * n / bit_depth) samples, those that fill up among them."""
+    if bit_depth == 1:
+        return np.unpackbits(rows, axis=1)
+    shifts = np.arange(8 - bit_depth, -1, -bit_depth, dtype=np.uint8)
+    return (rows[:, :, None] >> shifts & np.uint8((1 << bit_depth) - 1)).reshape(len(rows), -1)
 
 
 def filtered(rows: Bytes, above: Bytes, step: int) -> Iterator[bytes]:

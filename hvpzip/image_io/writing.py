@@ -2,7 +2,6 @@
 
 import io
 import os
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hvpzip.errors import ImageError
+from hvpzip.image_io.bmp_writing import bmp_file
 from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind, plain_form
 from hvpzip.image_io.metadata import icc_of, named, physical, resolution_of, text_of
 from hvpzip.image_io.png_writing import PngWriter
-from hvpzip.image_io.tiff import tiff_file
+from hvpzip.image_io.rows import packed_bits
+from hvpzip.image_io.tiff_writing import tiff_file
 
 __all__ = ["SUFFIXES", "RowWriter", "format_of", "row_writer", "write_image"]
 
@@ -33,6 +34,7 @@ SUFFIXES: Final = {
 _LOSSY: Final = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl"})
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
+_Written = tuple[bytes, tuple[str, ...]]  # a file, and names of what had to be left out
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -93,8 +95,11 @@ class RowWriter(Protocol):
     def write(self, samples: Samples, /) -> None:
         """The next rows, (h, W) or (h, W, C)."""
 
-    def close(self) -> None:
-        """The end of the file, after the last row. Raises: ImageError if the format cannot hold the picture, OSError."""
+    def close(self) -> tuple[str, ...]:
+        """The end of the file, after the last row. Returns names of what of the metadata had to be left out.
+
+        Raises: ImageError if the format cannot hold the picture, OSError.
+        """
 
 
 def row_writer(out: BinaryIO, format: str, width: int, height: int, form: Form) -> RowWriter:
@@ -127,11 +132,11 @@ class _WholeWriter:
         rows[...] = samples.reshape(rows.shape)
         self._filled += len(samples)
 
-    def close(self) -> None:
+    def close(self) -> tuple[str, ...]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # so Pillow tells of damaged metadata that it leaves out
-                data = _WRITERS[self._kind](self._samples, self._form)
+                data, lost = _WRITERS[self._kind](self._samples, self._form)
         except (ImageError, MemoryError):
             raise
         except Exception as error:
@@ -141,6 +146,7 @@ class _WholeWriter:
             held = f"this picture of {width} x {height} pixels{' with its metadata' if self._form.chunks else ''}"
             raise ImageError(f"{self._kind} cannot hold {held}: {reason}") from error
         self._out.write(data)
+        return lost
 
 
 def _png_form(form: Form) -> Form:
@@ -154,7 +160,7 @@ def _png_form(form: Form) -> Form:
     return form
 
 
-def _webp(samples: Samples, form: Form) -> bytes:
+def _webp(samples: Samples, form: Form) -> _Written:
     if form.kind in (Kind.GRAY, Kind.GRAY_ALPHA):
         raise ImageError("WebP has no gray: choose another format, such as PNG")
     _require(form, "WebP", form.kind in (Kind.RGB, Kind.RGB_ALPHA) and form.bit_depth == 8)
@@ -167,33 +173,31 @@ def _webp(samples: Samples, form: Form) -> bytes:
         elif chunk.name == b"eXIf":
             options["exif"] = chunk.data
         elif text and text[0] == "XML:com.adobe.xmp":
-            options["xmp"] = text[1].encode("utf-8", "surrogateescape")
+            options["xmp"] = text[1]
         else:
             lost.append(chunk)
     _require_metadata(lost, "WebP")
-    return _saved(Image.fromarray(samples), format="WEBP", lossless=True, exact=True, quality=80, method=4, **options)
-
-
-def _bmp(samples: Samples, form: Form) -> bytes:
-    _require(form, "BMP", form.bit_depth == 8 and form.kind in (Kind.GRAY, Kind.RGB, Kind.PALETTE))
+    buffer = io.BytesIO()
     image = Image.fromarray(samples)
-    if form.kind is Kind.PALETTE:
-        image.putpalette(form.palette)
-    data = bytearray(_saved(image, format="BMP"))
-    lost = []
+    image.save(buffer, format="WEBP", lossless=True, exact=True, quality=80, method=4, **options)
+    return buffer.getvalue(), ()
+
+
+def _ppm(samples: Samples, form: Form) -> _Written:
+    _require(form, "PPM", form.kind in (Kind.GRAY, Kind.RGB) and form.bit_depth in ((1, 8, 16) if form.kind is Kind.GRAY else (8, 16)))
+    comments, lost = [], []
     for chunk in form.chunks:
-        if chunk.name == b"pHYs" and len(chunk.data) == 9 and chunk.data[8] == 1:
-            struct.pack_into("<ii", data, 38, *struct.unpack_from(">II", chunk.data))
+        text = text_of(chunk)
+        if text and text[0] == "Comment" and not {*b"\n\r"} & {*text[1]}:
+            comments.append(b"# " + text[1] + b"\n")
         else:
             lost.append(chunk)
-    _require_metadata(lost, "BMP")
-    return bytes(data)
-
-
-def _ppm(samples: Samples, form: Form) -> bytes:
-    _require(form, "PPM", form.kind in (Kind.GRAY, Kind.RGB) and form.bit_depth == 8)
-    _require_metadata(list(form.chunks), "PPM")
-    return _saved(Image.fromarray(samples), format="PPM")
+    _require_metadata(lost, "PPM")
+    height, width = samples.shape[:2]
+    letter = b"6" if form.kind is Kind.RGB else b"4" if form.bit_depth == 1 else b"5"
+    most = b"" if form.bit_depth == 1 else b"%d\n" % ((1 << form.bit_depth) - 1)
+    rows = packed_bits(samples ^ np.uint8(1), 1) if form.bit_depth == 1 else samples.astype(">u2" if form.bit_depth == 16 else np.uint8)
+    return b"P%b\n%b%d %d\n%b" % (letter, b"".join(comments), width, height, most) + rows.tobytes(), ()
 
 
 def _require(form: Form, name: str, holds: bool) -> None:
@@ -206,15 +210,9 @@ def _require_metadata(lost: list[Chunk], name: str) -> None:
         raise ImageError(f"{name} cannot hold this metadata: {', '.join(named(lost))}; choose PNG, or leave it out with --strip")
 
 
-def _saved(image: Image.Image, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, **options)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-_WRITERS: Final[dict[str, Callable[[Samples, Form], bytes]]] = {
+_WRITERS: Final[dict[str, Callable[[Samples, Form], _Written]]] = {
     "WEBP": _webp,
     "TIFF": tiff_file,
-    "BMP": _bmp,
+    "BMP": lambda samples, form: (bmp_file(samples, form), ()),
     "PPM": _ppm,
 }

@@ -1,6 +1,6 @@
 """Integer arithmetic only: this file reaches the bit stream.
 
-A head adapted to a picture: its convolutions after small integer changes that a file sends. Every output channel has a gain and a bias,
+A head adapted to a picture: its layers after small integer changes that a file sends. Every output channel has a gain and a bias,
 every weight a change:
 
     w' = w (1 + gain / 32) + change / 128        b' = b (1 + gain / 32) + bias / 32
@@ -10,20 +10,17 @@ rounded half up to int8 weights with an exponent for each output channel, as sma
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hvpzip.errors import ModelError
-from hvpzip.nn.integer import LIMIT, MIN_EXPONENT
-from hvpzip.nn.network import Head
-from hvpzip.nn.ops import ACT_BITS, ACT_MAX, WEIGHT_MAX, Conv
+from hvpzip.nn.formats import ACT_BITS, ACT_MAX, LIMIT, MIN_EXPONENT, WEIGHT_MAX
+from hvpzip.nn.layers import HeadLayers, Layer
 
-__all__ = ["BIAS_BITS", "GAIN_BITS", "WEIGHT_BITS", "Changes", "adapted_conv", "adapted_head"]
+__all__ = ["BIAS_BITS", "GAIN_BITS", "WEIGHT_BITS", "Changes", "adapted_head", "adapted_layer"]
 
 GAIN_BITS, BIAS_BITS, WEIGHT_BITS = 5, 5, 7
 
@@ -40,9 +37,9 @@ class Changes(NamedTuple):
     weight: Int64Array
 
     @classmethod
-    def none(cls, conv: Conv) -> Changes:
-        """Changes that leave ``conv`` as it is."""
-        outputs, inputs = conv.weight.shape[:2]
+    def none(cls, layer: Layer) -> Changes:
+        """Changes that leave ``layer`` as it is."""
+        outputs, inputs = layer.weight.shape[:2]
         return cls(np.zeros(outputs, np.int64), np.zeros(outputs, np.int64), np.zeros((outputs, inputs), np.int64))
 
     def any(self) -> bool:
@@ -50,13 +47,13 @@ class Changes(NamedTuple):
         return any(bool(part.any()) for part in self)
 
 
-def adapted_conv(conv: Conv, changes: Changes) -> Conv:
-    """A 1x1 convolution with integer weights after ``changes`` (less than 32 in size each); on the device of ``conv``.
+def adapted_layer(layer: Layer, changes: Changes) -> Layer:
+    """A 1x1 convolution after ``changes`` (less than 32 in size each).
 
     Raises:
         ModelError: the weights would leave the proof of exactness.
     """
-    weight, bias, exponent = (t.detach().cpu().numpy().astype(np.int64) for t in (conv.weight[:, :, 0, 0], conv.bias, conv.exponent))
+    weight, bias, exponent = (part.astype(np.int64) for part in (layer.weight[:, :, 0, 0], layer.bias, layer.exponent))
     gain = (1 << GAIN_BITS) + changes.gain
     # Both in 2^-(e + GAIN_BITS), biases in 2^-ACT_BITS of that; e >= MIN_EXPONENT keeps the first shift from being negative.
     fine = weight * gain[:, None] + (changes.weight << (exponent + GAIN_BITS - WEIGHT_BITS)[:, None])
@@ -65,26 +62,17 @@ def adapted_conv(conv: Conv, changes: Changes) -> Conv:
     shift = np.full_like(peak, GAIN_BITS)
     while bool((wide := _rounded(peak, shift) > WEIGHT_MAX).any()):
         shift += wide
-    found = Conv(conv.weight.shape[1], conv.weight.shape[0], 1, gain=0.0)
     smaller = exponent + GAIN_BITS - shift
     new_weight, new_bias = _rounded(fine, shift[:, None]), _rounded(fine_bias, shift)
     bound = int((np.abs(new_weight).sum(1) * ACT_MAX + np.abs(new_bias)).max())
     if smaller.min() < MIN_EXPONENT or bound >= LIMIT:
         raise ModelError(f"an adapted head is out of range: exponents from {smaller.min()}, sums up to {bound}")
-    found.requires_grad_(False)
-    found.weight.copy_(torch.from_numpy(new_weight)[:, :, None, None])
-    found.bias.copy_(torch.from_numpy(new_bias))
-    found.exponent.copy_(torch.from_numpy(smaller))
-    return found.to(conv.weight.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return Layer(new_weight.astype(np.int8)[:, :, None, None], new_bias.astype(np.int32), smaller.astype(np.int8))
 
 
-def adapted_head(head: Head, changes: Mapping[str, Changes]) -> Head:
-    """The head with its convolutions changed, by name (``hidden``, ``out``); those not named are shared with it. Raises ModelError."""
-    found = copy.copy(head)
-    found._modules = dict(head._modules)
-    for name, change in changes.items():
-        found._modules[name] = adapted_conv(getattr(head, name), change)
-    return found
+def adapted_head(head: HeadLayers, changes: Mapping[str, Changes]) -> HeadLayers:
+    """The head with its layers changed, by name (``hidden``, ``out``); those not named are shared with it. Raises ModelError."""
+    return head._replace(**{name: adapted_layer(getattr(head, name), change) for name, change in changes.items()})
 
 
 def _rounded(value: Int64Array, shift: Int64Array) -> Int64Array:

@@ -6,15 +6,19 @@ Design section 8: solved and then frozen, this start is worth hundreds of steps;
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hvpzip.diffusion.posterior_float import sample_latents
 from hvpzip.diffusion.schedule import UNITS
-from hvpzip.nn import features
-from hvpzip.nn.network import Cascade, ClosedForm, Head, LevelNetwork
-from hvpzip.training.loss import LevelPlanes, pyramid_of, sample_latents
+from hvpzip.diffusion.walk import Walk
+from hvpzip.nn.formats import MEAN_SHIFT
+from hvpzip.nn.graph import features
+from hvpzip.nn.graph.network import Cascade, ClosedForm, Head, LevelNetwork
+from hvpzip.training.loss import LevelPlanes, pyramid_of
 
 __all__ = ["initialise_biases", "solve"]
 
@@ -22,6 +26,10 @@ RIDGE = 1e-3  # of the mean squared input: keeps the weights small where inputs 
 GAUSSIAN_LOG2_MEAN = 0.916  # -E[log2 |Z|] of a standard normal: turns a mean of log-residuals into a scale
 MEAN_ONE = 1 << 12
 SCALE_ONE = 1 << 8
+
+
+# Known planes and known energies, channels of each.
+_Known = tuple[Tensor, Tensor]
 
 
 class _Normal:
@@ -54,27 +62,21 @@ class _Normal:
 
 def _walk(network: LevelNetwork, planes: LevelPlanes) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
     """(step, known planes, known energies, target) of every step; energies need the means that are already solved."""
-    known, energies = planes.coarse, features.coarse_inputs(planes.coarse)[1]
+    schedule, units = network.schedule, planes.units
+    begin = planes.coarse, features.coarse_inputs(planes.coarse)[1]
+    walk: Walk[_Known, Tensor] = Walk(schedule, schedule.every_step, begin, partial(_revealed, network))
     for unit in UNITS:
-        values = planes.units[unit]
-        latents = sample_latents(network.schedule, unit, values)
-        side: dict[int, tuple[Tensor, Tensor]] = {}
-        for index, step in enumerate(network.schedule.steps):
-            if step.unit != unit:
-                continue
-            source = (known, energies) if step.given is None else side[step.given]
-            target = values
-            if step.is_latent:
-                target = latents[index]
-                side[index] = _known(network, index, known, energies, target)
-            yield index, *source, target
-        known, energies = _known(network, network.schedule.direct(unit), known, energies, values)
+        walk.known |= {i: units[unit] for i, step in enumerate(schedule.steps) if step.unit == unit and not step.is_latent}
+        walk.known |= sample_latents(schedule, walk.steps, unit, units[unit])
+    for index in walk.steps:
+        yield index, *walk.state(index), walk.known[index]
 
 
-def _known(network: LevelNetwork, step: int, known: Tensor, energies: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+def _revealed(network: LevelNetwork, known: _Known, step: int, values: Tensor) -> _Known:
+    planes, energies = known
     form = _form(network, network.schedule.reference(step))
-    mean = features.linear(known, form.mean_weight, form.mean_bias, features.MEAN_SHIFT)
-    return torch.cat([known, values], 1), torch.cat([energies, features.unit_inputs(values, mean)[1]], 1)
+    mean = features.linear(planes, form.mean_weight, form.mean_bias, MEAN_SHIFT)
+    return torch.cat([planes, values], 1), torch.cat([energies, features.unit_inputs(values, mean)[1]], 1)
 
 
 def _form(network: LevelNetwork, step: int) -> ClosedForm:
@@ -99,7 +101,7 @@ def solve(model: Cascade, batches: Callable[[], Tensor], count: int) -> None:
                     if quantity == "mean":
                         normals.setdefault(key, _Normal()).add(known, target)
                         continue
-                    residual = target - features.linear(known, form.mean_weight, form.mean_bias, features.MEAN_SHIFT) / 64
+                    residual = target - features.linear(known, form.mean_weight, form.mean_bias, MEAN_SHIFT) / 64
                     if quantity == "coupling":
                         flat = residual.transpose(0, 1).flatten(1).double()
                         # Weighted by 1 / luma energy, or the few strongest edges would decide for all.

@@ -9,13 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hvpzip.nn.network import Cascade
-from hvpzip.nn.ops import FloatOps
-from hvpzip.nn.weights import Model, export
+from hvpzip.diffusion.bound import Term
+from hvpzip.nn.graph.export import export
+from hvpzip.nn.graph.network import Cascade
+from hvpzip.nn.graph.ops import FloatOps
+from hvpzip.nn.model import Model
 from hvpzip.training.checkpoint import read_checkpoint
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.loop import validation_crops
-from hvpzip.training.loss import Term, cascade_terms, path_bits
+from hvpzip.training.loss import cascade_terms, path_bits
 
 __all__ = ["export_checkpoint", "integer_cost", "load_cascade"]
 

@@ -13,14 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hvpzip.nn.network import Cascade
-from hvpzip.nn.ops import FloatOps
+from hvpzip.diffusion.bound import Term
+from hvpzip.nn.graph.network import Cascade
+from hvpzip.nn.graph.ops import FloatOps
 from hvpzip.training import parallel
 from hvpzip.training.checkpoint import read_checkpoint, write_checkpoint
 from hvpzip.training.closed_form import initialise_biases, solve
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import Crops, load_photos
-from hvpzip.training.loss import Term, cascade_terms, path_bits, training_loss
+from hvpzip.training.loss import cascade_terms, path_bits, training_loss
 from hvpzip.training.muon import Muon
 
 __all__ = ["Run", "learning_rate", "validation_crops"]

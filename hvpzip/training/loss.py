@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hvpzip.diffusion.bound import mixture_bits, noise, refund_bits, sample_latent
+from hvpzip.diffusion.bound import RATE, REFUND, Term
+from hvpzip.diffusion.likelihood_float import mixture_bits
+from hvpzip.diffusion.posterior_float import noise, refund_bits, sample_latents
 from hvpzip.diffusion.schedule import UNITS, LevelSchedule
+from hvpzip.diffusion.walk import Walk
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.network import Cascade, LevelNetwork, State
-from hvpzip.nn.ops import Ops
+from hvpzip.nn.graph.network import Cascade, LevelNetwork, State
+from hvpzip.nn.graph.ops import Ops
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["Term", "cascade_terms", "path_bits", "pyramid_of", "sample_latents", "training_loss"]
-
-
-class Term(NamedTuple):
-    """One term of the bound, summed over a batch: bits are positive for a rate and for a refund alike."""
-
-    level: int
-    unit: str
-    step: int
-    kind: str
-    bits: Tensor
+__all__ = ["LevelPlanes", "cascade_terms", "path_bits", "pyramid_of", "training_loss"]
 
 
 class LevelPlanes(NamedTuple):
@@ -70,55 +64,32 @@ def _subsampled(images: Tensor, count: int) -> list[LevelPlanes]:
     return levels
 
 
-def sample_latents(schedule: LevelSchedule, unit: str, values: Tensor) -> dict[int, Tensor]:
-    """All latents of a unit ``(B, 3, h, w)`` by step, drawn from q; those of a chain one from the other, the least noisy first."""
-    latents: dict[int, Tensor] = {}
-    for index in sorted(
-        (i for i, step in enumerate(schedule.steps) if step.is_latent and step.unit == unit), key=lambda i: _depth(schedule, i)
-    ):
-        above = schedule.parent(index)
-        parent = values if above is None else latents[above]
-        latents[index] = sample_latent(parent, *noise(schedule.steps[index], values.device))
-    return latents
-
-
-def _depth(schedule: LevelSchedule, latent: int) -> int:
-    above = schedule.parent(latent)
-    return 0 if above is None else 1 + _depth(schedule, above)
-
-
 def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components: int) -> list[Term]:
     """Terms of every step of the level, of all paths; latents are sampled from q."""
-    terms = []
-    state = network.begin(ops, planes.coarse)
+    schedule, terms = network.schedule, []
+    known: dict[int, Tensor] = {}
     for unit in UNITS:
-        values = planes.units[unit]
-        latents = sample_latents(network.schedule, unit, values)
-        side: dict[int, State] = {}
-        for index, step in enumerate(network.schedule.steps):
-            if step.unit != unit:
-                continue
-            sigma, delta = noise(step, values.device)
-            revealed = latents[index] if step.is_latent else values
-            prediction = network.predict(ops, state if step.given is None else side[step.given], index)
-            bits = mixture_bits(
-                prediction.mean / 64,
-                prediction.log2_scale / 64,
-                prediction.coupling / 64,
-                prediction.corrections.float(),
-                None if prediction.surprise is None else prediction.surprise / 64,
-                revealed,
-                0.5 * delta,
-                components,
-            )
-            terms.append(Term(planes.number, unit, index, "rate", bits.sum()))
-            if step.is_latent:
-                above = network.schedule.parent(index)
-                parent = values if above is None else latents[above]
-                terms.append(Term(planes.number, unit, index, "refund", refund_bits(parent, revealed, sigma, delta).sum()))
-                side[index] = network.reveal(ops, state, index, revealed)
-        if unit != UNITS[-1]:
-            state = network.reveal(ops, state, network.schedule.direct(unit), values)
+        known |= sample_latents(schedule, schedule.every_step, unit, planes.units[unit])
+        known |= {i: planes.units[unit] for i, step in enumerate(schedule.steps) if step.unit == unit and not step.is_latent}
+    walk: Walk[State, Tensor] = Walk(schedule, schedule.every_step, network.begin(ops, planes.coarse), partial(network.reveal, ops), known)
+    for index in walk.steps:
+        step, revealed = schedule.steps[index], known[index]
+        sigma, delta = noise(step, revealed.device)
+        prediction = network.predict(ops, walk.state(index), index)
+        bits = mixture_bits(
+            prediction.mean / 64,
+            prediction.log2_scale / 64,
+            prediction.coupling / 64,
+            prediction.corrections.float(),
+            None if prediction.innovation is None else prediction.innovation / 64,
+            revealed,
+            0.5 * delta,
+            components,
+        )
+        terms.append(Term(planes.number, step.unit, index, RATE, bits.sum()))
+        if step.is_latent:
+            refund = refund_bits(known[walk.parent(index)], revealed, sigma, delta)
+            terms.append(Term(planes.number, step.unit, index, REFUND, refund.sum()))
     return terms
 
 
@@ -135,7 +106,7 @@ def path_bits(terms: list[Term], schedule_of: Mapping[int, LevelSchedule], path:
     total = torch.zeros(())
     for term in terms:
         if term.step in schedule_of[term.level].paths[path]:
-            total = total + (term.bits if term.kind == "rate" else -term.bits)
+            total = total + term.net_bits
     return total
 
 
@@ -145,5 +116,6 @@ def training_loss(terms: list[Term], model: Cascade, samples: int, side_weight: 
     for term in terms:
         main = next(iter(model.schedule.level(term.level).paths.values()))
         weight = 1.0 if term.step in main else side_weight
-        total = total + (weight if term.kind == "rate" else -weight) * term.bits
-    return total / samples
+        total = total + weight * term.net_bits
+    loss: Tensor = total / samples
+    return loss

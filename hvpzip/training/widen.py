@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hvpzip.nn.network import Cascade
+from hvpzip.nn.graph.network import Cascade
 from hvpzip.training.checkpoint import read_checkpoint, write_checkpoint
 from hvpzip.training.config import TrainConfig
 

@@ -247,10 +247,10 @@ def test_metadata_is_kept_and_what_is_not_is_in_the_notices(folder: Path, pictur
     exif = Image.Exif()
     exif[0x010E] = "a caption"
     extra = PngImagePlugin.PngInfo()
-    extra.add(b"prVt", b"private")
+    extra.add(b"prVT", b"private")
     Image.fromarray(pictures["gray"]).save(folder / "caption.png", exif=exif, pnginfo=extra)
     (notice,) = hvpzip.compress_file(folder / "caption.png").notices
-    assert notice == "not kept: chunk 'prVt'"
+    assert notice == "not kept: chunk 'prVT'"
     hvpzip.decompress_file(folder / "caption.hvz", folder / "again.png")
     with Image.open(folder / "again.png") as image:
         assert image.getexif()[0x010E] == "a caption"

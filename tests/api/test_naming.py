@@ -87,6 +87,9 @@ def test_unknown_suffix_becomes_the_error_of_its_own_plan() -> None:
         (PermissionError(13, "Permission denied", "y.png"), "y.png: Permission denied"),
         (OSError("standard input is closed"), "standard input is closed"),
         (MemoryError(), "not enough memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "not enough memory"),
+        (RuntimeError("std::bad_alloc"), "not enough memory"),
+        (ImportError("No module named 'PIL'"), "a library cannot be loaded: No module named 'PIL'; is the installation whole?"),
         (KeyError("k"), "internal error: KeyError: 'k'"),
     ],
 )

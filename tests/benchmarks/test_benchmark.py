@@ -158,7 +158,7 @@ def test_codec_without_a_single_success_has_no_rate() -> None:
 
 
 def compress_report(**changes: Any) -> Any:
-    from hvpzip.api.encoding import CompressReport, TermBits
+    from hvpzip.api import CompressReport, Term
 
     fields: dict[str, Any] = {
         "model": "00",
@@ -168,10 +168,10 @@ def compress_report(**changes: Any) -> Any:
         "coded_bits": 1000,
         "bound_bits": 930.0,
         "terms": (
-            TermBits(1, "hh", 0, "rate", 700.0),
-            TermBits(1, "hh", 0, "refund", 100.0),
-            TermBits(2, "hl", 0, "rate", 300.0),
-            TermBits(0, "base", 0, "rate", 30.0),
+            Term(1, "hh", 0, "rate", 700.0),
+            Term(1, "hh", 0, "refund", 100.0),
+            Term(2, "hl", 0, "rate", 300.0),
+            Term(0, "base", 0, "rate", 30.0),
         ),
         "level_bits": ((0, 31.0), (2, 302.0), (1, 604.0)),
     }

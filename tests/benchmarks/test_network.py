@@ -1,6 +1,5 @@
 """The benchmark of the network alone: every arithmetic says the same, every multiply-add is counted, and what differs is reported."""
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,15 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from benchmarks import __main__ as command
 from benchmarks import network
-from hvpzip.nn.integer import IntegerOps
-from hvpzip.nn.ops import Conv
+from hvpzip.nn import reference
 
-STARTING = {"import torch": 1.5, "load": 0.25}
+STARTING = {"import numpy": 1.5, "load": 0.25}
 
 
 @pytest.fixture
@@ -33,59 +30,49 @@ def pictures(tmp_path: Path, crop: Callable[..., np.ndarray], tiny_model: Any, m
     return folder
 
 
-class WrongOps(IntegerOps):
-    """One correction in many is off by one."""
+class WrongOperations:
+    """``reference`` with one correction in many off by one."""
 
-    def conv_out(self, conv: Conv, a: torch.Tensor) -> torch.Tensor:
-        found = super().conv_out(conv, a)
-        found[0, 0, 0, 0] += 1
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reference, name)
+
+    def head(self, *arguments: Any) -> np.ndarray:
+        found = reference.head(*arguments)
+        found[0, 0, 0] += 1
         return found
 
 
 def test_network_command(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert command.main(["network", str(pictures), "--arithmetic", "float32", "--threads", "1", "--out", str(out)]) == 0
+    assert command.main(["network", str(pictures), "--arithmetic", "numpy", "--threads", "1", "--out", str(out)]) == 0
     printed = capsys.readouterr()
-    assert "| tiny | float32 | all |" in printed.out
-    assert "import torch 1.50 s, load 0.25 s" in printed.out
+    assert "| tiny | numpy | all |" in printed.out
+    assert "import numpy 1.50 s, load 0.25 s" in printed.out
     document = json.loads((out / "results.json").read_text())
     assert document["starting"] == {"tiny": STARTING}
     assert {row["photo"] for row in document["rows"]} == {"colour.png", "gray.png"}
     assert all(row["seconds"] >= 0 for row in document["rows"])
 
 
-def test_both_arithmetics_are_measured_where_there_are_two(
-    pictures: Path, tmp_path: Path, tiny_model: Any, int8_ops: Any, monkeypatch: Any
-) -> None:
-    from hvpzip.api import runtime
-
-    monkeypatch.setattr(runtime, "model_by_name", lambda name: dataclasses.replace(tiny_model, ops=int8_ops))
-    assert command.main(["network", str(pictures), "--limit", "1", "--threads", "1", "--out", str(tmp_path)]) == 0
-    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
-    parts = {name: {row["part"]: row["multiply_adds"] for row in rows if row["arithmetic"] == name} for name in ("float32", "int8")}
-    assert parts["float32"] == parts["int8"]
-
-
 def test_arithmetics_that_differ_are_a_failure(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(network, "arithmetics", lambda model, wanted: {"float32": IntegerOps(), "int8": WrongOps()})
+    monkeypatch.setattr(network, "arithmetics", lambda wanted: {"numpy": reference, "other": WrongOperations()})
     assert command.main(["network", str(pictures), "--threads", "1", "--out", str(tmp_path)]) == 1
     assert "colour.png tiny: FAILED: the arithmetics differ" in capsys.readouterr().err
 
 
 def test_multiply_adds_are_those_of_every_convolution_on_the_path(tiny_model: Any, crop: Callable[..., np.ndarray]) -> None:
     """One level of 2x2 positions: each convolution that the path needs runs once."""
-    ops = network.ClockedOps(IntegerOps())
-    network.evaluate(crop(0, 0, 4, 4), tiny_model, ops)
-    level = tiny_model.cascade.level(1)
-    heads = [level.heads[index] for index in tiny_model.schedule.level(1).paths["diffusion"]]
-    modules = [level.trunk, *level.carry.values(), *level.side.values(), *heads]
-    weights = [conv.weight.numel() for module in modules for conv in module.modules() if isinstance(conv, Conv)]
-    assert sum(ops.multiply_adds.values()) == 4 * sum(weights)
+    operations = network.ClockedOperations(reference)
+    network.evaluate(crop(0, 0, 4, 4), tiny_model, operations)
+    level = tiny_model.levels[0]
+    unused = [f"heads.{index}." for index in range(5) if index not in tiny_model.schedule.level(1).paths["diffusion"]]
+    weights = [layer.weight.size for name, layer in level.named_layers() if not name.startswith(tuple(unused))]
+    assert operations.multiply_adds["branches"] + operations.multiply_adds["heads"] == 4 * sum(weights)
 
 
 def test_starting_is_timed_in_a_process_of_its_own() -> None:
     parts = network.start_seconds("small")
-    assert list(parts) == ["import torch", "import hvpzip.codec.bitsback.group_codec", "load_model"]
+    assert list(parts) == ["import numpy", "import hvpzip.codec.bitsback.group_codec", "load_model"]
     assert all(seconds > 0 for seconds in parts.values())
 
 

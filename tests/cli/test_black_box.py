@@ -17,32 +17,18 @@ import pytest
 from PIL import Image
 
 from hvpzip import container
+from tests.children import COMMAND, ENVIRONMENT, child
 from tests.coded import coded
 
 Samples = npt.NDArray[np.uint8]
 
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "hvpzip"]
-ENVIRONMENT = os.environ | {
-    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
-    "HVPZIP_THREADS": "1",  # quicker for small pictures where the cores have other work
-}
-
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and devices")
 
 
-def start(*arguments: str, **streams: object) -> "subprocess.Popen[bytes]":
-    """The command, started in the current folder and in a session of its own, so that signals can go to all its processes."""
+def start(*arguments: str, **streams: object) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
+    """The command, started in the current folder."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
-
-    def heed_interrupts() -> None:
-        # A shell starts background jobs with SIGINT ignored, and children inherit that: how the tests were started must not matter.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    prepare = heed_interrupts if os.name == "posix" else None
-    return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-        [*COMMAND, *arguments], env=ENVIRONMENT, start_new_session=True, preexec_fn=prepare, **streams
-    )
+    return child([*COMMAND, *arguments], env=ENVIRONMENT, **streams)
 
 
 def hvpzip(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
@@ -89,10 +75,10 @@ def test_pipe_through_both_commands_gives_the_picture_back(pictures: Mapping[str
 
 @pytest.mark.usefixtures("folder")
 def test_other_process_with_other_threads_writes_and_reads_the_same(pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
-    assert hvpzip("compress", "-q", "-T", "1", "rgb.png", "gray.png", "-o", "made/") == (0, b"", "")
+    assert hvpzip("compress", "-q", "-T", "2", "rgb.png", "gray.png", "-o", "made/") == (0, b"", "")
     for name in ("rgb", "gray"):
-        assert coded(Path(f"made/{name}.hvz").read_bytes()) == coded(packed[name])
-    assert hvpzip("decompress", "-q", "-T", "2", "made/rgb.hvz") == (0, b"", "")
+        assert coded(Path(f"made/{name}.hvz").read_bytes()) == coded(packed[name])  # made on one thread, see conftest
+    assert hvpzip("decompress", "-q", "-T", "3", "made/rgb.hvz") == (0, b"", "")
     with Image.open("made/rgb.png") as image:
         np.testing.assert_array_equal(np.asarray(image), pictures["rgb"], strict=True)
 
@@ -350,3 +336,20 @@ def test_named_pipe_can_be_the_input(packed: Mapping[str, bytes]) -> None:
         out, _ = process.communicate(timeout=300)
     assert json.loads(out)["input_bytes"] == Path("gray.png").stat().st_size
     assert coded(Path("x.hvz").read_bytes()) == coded(packed["gray"])
+
+
+@posix
+@pytest.mark.parametrize("megabytes", [200, 300])
+def test_little_memory_is_one_clear_line(folder: Path, megabytes: int) -> None:
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+    few_threads = ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*COMMAND, "compress", "gray.png"], capture_output=True, env=few_threads, preexec_fn=limit, timeout=300, text=True
+    )
+    if done.returncode:  # where it is too little
+        assert done.stderr == "hvpzip: gray.png: not enough memory\n"
+        assert not Path("gray.hvz").exists()

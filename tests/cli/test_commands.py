@@ -230,9 +230,9 @@ def test_no_verify_leaves_the_decoding_out(run: Run, monkeypatch: pytest.MonkeyP
 
 def test_metadata_that_is_not_kept_is_told_in_one_line(run: Run, pictures: Mapping[str, Samples]) -> None:
     extra = PngImagePlugin.PngInfo()
-    extra.add(b"prVt", b"private")
+    extra.add(b"prVT", b"private")
     Image.fromarray(pictures["gray"]).save("private.png", pnginfo=extra)
-    assert run("compress", "private.png")[2].splitlines()[0] == "hvpzip: private.png: not kept: chunk 'prVt'"
+    assert run("compress", "private.png")[2].splitlines()[0] == "hvpzip: private.png: not kept: chunk 'prVT'"
     assert run("compress", "-qf", "private.png")[2] == ""
     assert "not kept" not in run("compress", "-f", "--strip", "private.png")[2]
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from PIL import Image
 
 from hvpzip import api
 from hvpzip.codec.bitsback import group_codec
+from tests.children import COMMAND, ENVIRONMENT, child
 
 Run = Callable[..., tuple[int, bytes, str]]
 
@@ -153,20 +153,12 @@ def test_interrupted_folder_goes_on_where_it_stopped(run: Run, tree: Path, jobs:
     (tree / "in" / "sub" / "broken.png").unlink()
     for number in range(30):
         shutil.copy(tree / "rgb.png", tree / "in" / f"z{number:02}.png")
-    environment = os.environ | {"PYTHONPATH": str(Path(api.__file__).parents[2]), "HVPZIP_THREADS": "1"}
-    arguments = [sys.executable, "-m", "hvpzip", "compress", "-r", "in", "-o", "out", "--effort", "1", "-j", jobs]
-    process = subprocess.Popen(
-        arguments,
-        env=environment,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    deadline = time.monotonic() + 120
-    while not (tree / "out" / "a.png.hvz").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    arguments = [*COMMAND, "compress", "-r", "in", "-o", "out", "--effort", "1", "-j", jobs]
+    with child(arguments, env=ENVIRONMENT, stderr=subprocess.PIPE) as process:
+        while not (tree / "out" / "a.png.hvz").exists() and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate()
     assert process.returncode in (130, -signal.SIGINT)
     last = err.decode().strip().splitlines()[-1]
     assert last.startswith("hvpzip: interrupted: ")

@@ -1,6 +1,6 @@
 """Heads adapted to a group: how a payload carries the changes, and that they pay."""
 
-import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def random_changes(model, seed: int, networks: tuple[int, ...], layers: tuple[st
     found = {}
     for network in networks:
         for step in model.schedule.level(network).paths[path]:
-            head = model.cascade.networks[network - 1].heads[step]
+            head = model.levels[network - 1].heads[step]
             found[network, step] = {
                 name: Changes(
                     *(rng.integers(-9, 10, part.shape) * (rng.random(part.shape) < 0.2) for part in Changes.none(getattr(head, name)))
@@ -65,11 +65,11 @@ def test_changes_come_back_and_cost_what_is_said(tiny_model, seed, networks, lay
     assert parameter_bytes(prefix + b"\x00rest") == len(prefix) + 1
     again, rest = Adaptation.from_prefix(prefix + b"rest", tiny_model.config.networks)
     assert (again, rest) == (adaptation, b"rest")
-    plan = plans(adaptation.transfers(tiny_model.cascade, path), Coding(0, 3, 3))
+    plan = plans(adaptation.transfers(tiny_model, path), Coding(0, 3, 3))
     start = ans.base_message(8)
-    message, bits = adaptation.push(start, changes, tiny_model.cascade, path, iter(plan))
+    message, bits = adaptation.push(start, changes, tiny_model, path, iter(plan))
     assert abs(ans.message_bits(message) - ans.message_bits(start) - bits) < 8 * 8
-    back, found, popped = adaptation.pop(message, tiny_model.cascade, path, reversed(plan))
+    back, found, popped = adaptation.pop(message, tiny_model, path, reversed(plan))
     assert popped == pytest.approx(bits, rel=1e-12)  # the same terms, added in another order
     assert ans.message_bits(back) == ans.message_bits(start)
     assert found.keys() == changes.keys()
@@ -150,9 +150,11 @@ def test_changes_beyond_the_proof_are_refused_as_damage(tiny_model):
     for layers in changes.values():
         layers["out"].gain[:] = LARGEST_CHANGE
         layers["out"].weight[:] = LARGEST_CHANGE
-    cascade = copy.deepcopy(tiny_model.cascade)
-    for head in cascade.networks[0].heads:
-        head.out.exponent.fill_(3.0)
-        head.out.weight.fill_(127.0)
+    level = tiny_model.levels[0]
+    heads = []
+    for head in level.heads:
+        weight, exponent = np.full_like(head.out.weight, 127), np.full_like(head.out.exponent, 3)
+        heads.append(head._replace(out=replace(head.out, weight=weight, exponent=exponent)))
+    model = replace(tiny_model, levels=(replace(level, heads=tuple(heads)), *tiny_model.levels[1:]))
     with pytest.raises(CorruptError, match="changes are damaged"):
-        adapted_heads(cascade, changes)
+        adapted_heads(model, changes)

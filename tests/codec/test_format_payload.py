@@ -7,6 +7,7 @@ import pytest
 
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.core.tables import exp2_table, gaussian_tables
+from tests.conftest import tiny_tensors
 
 TABLES = gaussian_tables()
 PHI, RECIPROCAL, SCALE64, EXP2 = (table.tolist() for table in (TABLES.phi, TABLES.reciprocal, TABLES.scale64, exp2_table()))
@@ -255,7 +256,7 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
         couple = (corrections[3 * kinds * k :, :rows, :columns].reshape(3, -1) + net.get(f"closed_form.{index}.coupling")[:, None]).tolist()
         flat_mean = mean[:, :rows, :columns].reshape(3, -1).tolist()
         flat_scale = np.clip(log_scale[:, :rows, :columns], -192, 1081).reshape(3, -1).tolist()
-        surprise = None if step["given"] is None else known[3][:, :rows, :columns].reshape(3, -1).tolist()
+        innovation = None if step["given"] is None else known[3][:, :rows, :columns].reshape(3, -1).tolist()
         values, errors = np.zeros((3, rows * columns), np.int64), []
 
         def index_of(v: int) -> int:
@@ -269,8 +270,8 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
                 lo, hi = lo // delta - reach, hi // delta + reach
 
             def find(
-                i, cf, c=c, delta=delta, lo=lo, hi=hi, parts=parts, couple=couple, means=flat_mean, scales=flat_scale, surprise=surprise,
-                errors=errors,
+                i, cf, c=c, delta=delta, lo=lo, hi=hi, parts=parts, couple=couple, means=flat_mean, scales=flat_scale,
+                innovation=innovation, errors=errors,
             ):  # fmt: skip
                 centre = means[c][i]
                 for before in range(c):
@@ -279,8 +280,8 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
                 w = weights([parts[2][c][n][i] for n in range(k)])
                 for n in range(k):
                     m = centre + ((parts[0][c][n][i] * SCALE64[index_of(scales[c][i])] + 32) >> 6)
-                    if surprise is not None:
-                        m += (parts[3][c][n][i] * surprise[c][i] + 32) >> 6
+                    if innovation is not None:
+                        m += (parts[3][c][n][i] * innovation[c][i] + 32) >> 6
                     mixture.append((m, index_of(scales[c][i] + parts[1][c][n][i]), w[n]))
                 low, high = lo, hi + 1
                 while high - low > 1:
@@ -344,7 +345,6 @@ def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, crop,
     samples = crop(*box, gray)
     payload, report = group_codec.encode_along(samples, tiny_model, tiny_model.schedule.path_names.index(path))
     assert max(box[2:]) < 10 or report.lanes > 1
-    tensors = {name: value.numpy() for name, value in tiny_model.cascade.state_dict().items()}
-    tensors |= {f"{n}.exponent": m.exponent.numpy() for n, m in tiny_model.cascade.named_modules() if hasattr(m, "exponent")}
+    tensors = tiny_tensors()
     found = decode(payload, samples.shape, tensors, tiny_model.config.to_dict(), tiny_model.schedule.to_dict())
     assert np.array_equal(found, samples)

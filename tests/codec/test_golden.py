@@ -15,7 +15,10 @@ import hvpzip
 from hvpzip import container
 from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.codec.plans import ADAPTED_MARK, COLOURS_MARK, Coding, parameter_bytes
-from hvpzip.nn.weights import list_models, model_id
+from hvpzip.nn import reference
+from hvpzip.nn.bundled import list_models, model_id
+from hvpzip.nn.compiled import Compiled, instruction_sets
+from hvpzip.nn.predictor import IntegerPredictor
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
@@ -54,9 +57,12 @@ def test_the_tiny_model_reads_the_same_samples(name):
 
 
 @pytest.mark.parametrize("name", make.TINY)
-def test_8_bit_kernels_read_the_same_bytes(int8_ops, name):
+@pytest.mark.parametrize("arithmetic", ["numpy", *instruction_sets()])
+def test_every_arithmetic_reads_the_same_bytes(name, arithmetic):
     case = make.TINY[name]
-    model = replace(make.tiny_model(case.transform, case.chained), ops=int8_ops)
+    model = make.tiny_model(case.transform, case.chained)
+    operations = reference if arithmetic == "numpy" else Compiled(arithmetic)
+    model = replace(model, predictor=IntegerPredictor(model.levels, operations))
     assert make.digest(decode_group((GOLDEN / name).read_bytes(), case.shape, 8, model)) == ROWS[name][1]
 
 

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvpzip import ans
-from hvpzip.diffusion.bound import FLOOR, MAX_LOG2_SCALE, MIN_LOG2_SCALE, log2_sigma, mixture_bits, refund_bits, sample_latent
+from hvpzip.diffusion.likelihood_float import FLOOR, mixture_bits
+from hvpzip.diffusion.noise import MAX_LOG2_SCALE, MIN_LOG2_SCALE, log2_sigma
+from hvpzip.diffusion.posterior_float import refund_bits, sample_latent
 
 NOISE = [(80, 4), (64, 2), (64, 1), (96, 8), (40, 1)]  # scale index, lattice step
 
@@ -22,20 +24,20 @@ def mass(value: float, centre: float, scale: float, half: float) -> float:
     return cdf((value + half - centre) / scale) - cdf((value - half - centre) / scale)
 
 
-def random_step(seed: int, components: int, surprise: bool, batch: int = 1) -> dict[str, torch.Tensor]:
+def random_step(seed: int, components: int, innovation: bool, batch: int = 1) -> dict[str, torch.Tensor]:
     """Arguments of ``mixture_bits`` for one position an item, float64."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, scale: float = 1.0) -> torch.Tensor:
         return scale * torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    kinds = 4 if surprise else 3
+    kinds = 4 if innovation else 3
     return {
         "mean": normal(batch, 3, 1, 1, scale=4.0),
         "log2_scale": normal(batch, 3, 1, 1),
         "coupling": normal(3, scale=0.5),
         "corrections": normal(batch, 3 * kinds * components + 3, 1, 1, scale=0.5),
-        "surprise": normal(batch, 3, 1, 1, scale=2.0) if surprise else None,
+        "innovation": normal(batch, 3, 1, 1, scale=2.0) if innovation else None,
         "half_bin": torch.tensor([0.5, 0.5, 0.5], dtype=torch.float64),
     }
 
@@ -44,18 +46,18 @@ def reference_bits(step: dict[str, torch.Tensor], values: list[float], component
     """-log2 p of one position's three samples, by loops over scalars."""
     corrections = step["corrections"].flatten().tolist()
     mean, log2_scale, half = (step[name].flatten().tolist() for name in ("mean", "log2_scale", "half_bin"))
-    surprise = None if step["surprise"] is None else step["surprise"].flatten().tolist()
+    innovation = None if step["innovation"] is None else step["innovation"].flatten().tolist()
     a, b, c = (x + y for x, y in zip(step["coupling"].tolist(), corrections[-3:], strict=True))
     residual = [value - m for value, m in zip(values, mean, strict=True)]
     moved = [mean[0], mean[1] + a * residual[0], mean[2] + b * residual[0] + c * residual[1]]
     found = []
     for colour in range(3):
-        at = [[corrections[(3 * kind + colour) * components + k] for k in range(components)] for kind in range(4 if surprise else 3)]
+        at = [[corrections[(3 * kind + colour) * components + k] for k in range(components)] for kind in range(4 if innovation else 3)]
         base = min(max(log2_scale[colour], MIN_LOG2_SCALE), MAX_LOG2_SCALE)
         total = sum(2.0**logit for logit in at[2])
         p = 0.0
         for k in range(components):
-            centre = moved[colour] + at[0][k] * 2**base + (at[3][k] * surprise[colour] if surprise else 0.0)
+            centre = moved[colour] + at[0][k] * 2**base + (at[3][k] * innovation[colour] if innovation else 0.0)
             scale = 2 ** min(max(base + at[1][k], MIN_LOG2_SCALE), MAX_LOG2_SCALE)
             p += 2.0 ** at[2][k] / total * mass(values[colour], centre, scale, half[colour])
         found.append(-math.log2(p + FLOOR))
@@ -66,18 +68,18 @@ def reference_bits(step: dict[str, torch.Tensor], values: list[float], component
 @given(
     seed=st.integers(0, 10**6),
     components=st.integers(1, 4),
-    surprise=st.booleans(),
+    innovation=st.booleans(),
     values=st.lists(st.integers(-12, 12), min_size=3, max_size=3),
 )
-def test_mixture_bits_are_those_of_a_loop_over_scalars(seed, components, surprise, values):
-    step = random_step(seed, components, surprise)
+def test_mixture_bits_are_those_of_a_loop_over_scalars(seed, components, innovation, values):
+    step = random_step(seed, components, innovation)
     found = mixture_bits(**step, values=torch.tensor(values, dtype=torch.float64).reshape(1, 3, 1, 1), components=components)
     assert found.flatten().tolist() == pytest.approx(reference_bits(step, values, components), abs=1e-6)
 
 
-@pytest.mark.parametrize("surprise", [False, True])
-def test_the_probabilities_of_all_triples_sum_to_one(surprise):
-    step = random_step(5, 3, surprise)
+@pytest.mark.parametrize("innovation", [False, True])
+def test_the_probabilities_of_all_triples_sum_to_one(innovation):
+    step = random_step(5, 3, innovation)
     for name in ("mean", "log2_scale"):
         step[name] = step[name] * 0.25
     side = torch.arange(-18, 19, dtype=torch.float64)
@@ -151,16 +153,16 @@ def test_rate_minus_refund_is_the_marginal_and_what_the_kernel_misses_of_the_pos
     def plane(values: torch.Tensor) -> torch.Tensor:
         return values.flatten().expand(1, 3, 1, -1)
 
-    def toy(values: torch.Tensor, half: float, log2_scale: float, surprise: torch.Tensor | None, gain: float) -> torch.Tensor:
+    def toy(values: torch.Tensor, half: float, log2_scale: float, innovation: torch.Tensor | None, gain: float) -> torch.Tensor:
         flat = plane(values)
         zeros = torch.zeros_like(flat)
-        gains = [] if surprise is None else [torch.full_like(flat, gain)]
+        gains = [] if innovation is None else [torch.full_like(flat, gain)]
         return mixture_bits(
             mean=zeros,
             log2_scale=zeros + log2_scale,
             coupling=torch.zeros(3, dtype=torch.float64),
             corrections=torch.cat([zeros, zeros, zeros, *gains, zeros], 1),
-            surprise=None if surprise is None else plane(surprise),
+            innovation=None if innovation is None else plane(innovation),
             values=flat,
             half_bin=torch.full((3,), half, dtype=torch.float64),
             components=1,

@@ -34,9 +34,7 @@ def test_a_decoder_that_does_the_moves_finds_every_state_known(schedule, path):
     walk = walk_of(schedule, schedule.paths[path])
     for move in moves(schedule, walk.steps):
         if move.refund:
-            above = schedule.parent(move.step)
-            parent = walk.exact(schedule.steps[move.step].unit) if above is None else above
-            assert parent in walk.known
+            assert walk.parent(move.step) in walk.known
             assert move.step in walk.known
         else:
             walk.state(move.step)
@@ -99,6 +97,9 @@ def test_what_is_forgotten_is_worked_out_anew_from_what_is_kept():
     last = walk.state(7)
     walk.forget(["lh", "hl"])
     assert walk.state(7) == last
+    walk.forget(UNITS)
+    with pytest.raises(KeyError, match="forgotten"):
+        walk.state(7)
 
 
 def test_moves_of_a_path_without_latents_are_its_steps():

@@ -24,7 +24,7 @@ from unittest import mock
 import numpy as np
 
 if TYPE_CHECKING:
-    from hvpzip.nn.weights import Model
+    from hvpzip.nn.model import Model
 
 FOLDER = Path(__file__).resolve().parent
 MANIFEST = FOLDER / "manifest.csv"
@@ -148,7 +148,7 @@ def main() -> int:
     found = rows()
     if parser.parse_args().bundled:
         import hvpzip
-        from hvpzip.nn.weights import list_models, model_id
+        from hvpzip.nn.bundled import list_models, model_id
 
         samples, model = helpers().photo_crop(*BUNDLED_CROP), list_models()[0]
         name = f"good-photo-{model_id(model).hex()}.hvz"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from hvpzip.errors import HvpzipError, ImageError, LimitError
 from hvpzip.image_io import Form, Kind, read_image, write_image
+from tests.image_io.builders import encoded, photo, png, refusal
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared test pictures are not here")
@@ -20,19 +21,6 @@ needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared test p
 
 def folder(name):
     return sorted((SHARED / name).iterdir()) if SHARED.is_dir() else []
-
-
-def png_chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(width, height, depth=8, colour=2, extra=(), raw=None):
-    """A PNG by hand; the default picture is black."""
-    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-    raw = bytes((1 + (width * channels * depth + 7) // 8) * height) if raw is None else raw
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    chunks = [png_chunk(b"IHDR", header), *extra, png_chunk(b"IDAT", zlib.compress(raw)), png_chunk(b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def decoded_png(data):
@@ -62,26 +50,6 @@ def decoded_png(data):
     return np.array(rows, np.uint8).reshape((height, width, 3) if step == 3 else (height, width))
 
 
-def refusal(source, **options):
-    """The message of the refusal, which is one line."""
-    with pytest.raises(ImageError) as caught:
-        read_image(source, **options)
-    message = str(caught.value)
-    assert message
-    assert "\n" not in message
-    return message
-
-
-def encoded(image, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, **options)
-    return buffer.getvalue()
-
-
-def photo(*shape):
-    return np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
-
-
 # ---- the shared folders; test_shared_files.py goes through all of them ----
 
 
@@ -103,7 +71,7 @@ def test_plain_pictures_are_those_of_an_independent_decoder():
 def test_metadata_comes_as_chunks_and_what_is_not_kept_is_named():
     assert [chunk.name for chunk in read_image(SHARED / "modes" / "paris_icc_exif_xmp.png").form.chunks] == [b"iCCP", b"zTXt", b"zTXt"]
     picture = read_image(SHARED / "modes" / "exif_orientation_6.jpg")
-    assert [chunk.name for chunk in picture.form.chunks] == [b"iCCP", b"eXIf", b"reSo"]
+    assert [chunk.name for chunk in picture.form.chunks] == [b"iCCP", b"reSo", b"eXIf"]
     (notice,) = picture.notices
     assert notice.startswith("the decoded pixels of the JPEG are kept")
     assert read_image(SHARED / "modes" / "exif_orientation_6.jpg", strip=True).form.chunks == ()
@@ -143,11 +111,13 @@ def test_plain_ppm_text_and_its_comments_are_read():
     assert picture.samples.tolist() == [[[1, 2, 3], [4, 5, 255]]]
 
 
+ANIMATED = encoded(Image.new("RGB", (2, 2)), format="PNG", save_all=True, append_images=[Image.new("RGB", (2, 2), "red")])
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (png(2, 2, extra=[png_chunk(b"acTL", struct.pack(">II", 1, 0))]), "PNG: 8-bit RGB, animated; --frame N"),
-        (b"P6 1 1 65535 " + bytes(6), "PNM: a maximum of 65535"),
+        (ANIMATED, "PNG: 8-bit RGB, animated; --frame N"),
         (b"P5 2 1 100 " + bytes(2), "PNM: a maximum of 100"),
         (b"P6 1 1 255 " + bytes(3) + b"P6 1 1 255 " + bytes(3), "PNM: more than one picture"),
         (b"PF 1 1 -1.0 " + bytes(12), "PNM: floating-point"),

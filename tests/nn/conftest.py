@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 if TYPE_CHECKING:
     import torch
 
-    from hvpzip.nn.network import LevelNetwork
-    from hvpzip.nn.ops import Ops
+    from hvpzip.nn.graph.network import LevelNetwork
+    from hvpzip.nn.graph.ops import Ops
 
 
 def picture(seed: int, batch: int, height: int, width: int) -> torch.Tensor:
@@ -30,23 +31,18 @@ def picture(seed: int, batch: int, height: int, width: int) -> torch.Tensor:
 def walk(network: LevelNetwork, ops: Ops, planes: list[torch.Tensor]) -> list[torch.Tensor]:
     """Carried features and predictions of every step, given a coarse image and three units."""
     from hvpzip.diffusion.schedule import UNITS
+    from hvpzip.diffusion.walk import Walk
 
     coarse, *units = planes
-    before = network.begin(ops, coarse)
-    found = [before.carried]
-    for unit, values in zip(UNITS, units, strict=True):
-        side = {}
-        for index, step in enumerate(network.schedule.steps):
-            if step.unit != unit:
-                continue
-            prediction = network.predict(ops, before if step.given is None else side[step.given], index)
-            found += [prediction.mean, prediction.log2_scale, prediction.corrections]
-            if step.is_latent:
-                side[index] = network.reveal(ops, before, index, values + 3)
-                found += [side[index].carried, side[index].surprise]
-        if unit != UNITS[-1]:
-            before = network.reveal(ops, before, network.schedule.direct(unit), values)
-            found.append(before.carried)
+    schedule, found = network.schedule, []
+    known = {index: units[UNITS.index(step.unit)] + 3 * step.is_latent for index, step in enumerate(schedule.steps)}
+    states = Walk(schedule, schedule.every_step, network.begin(ops, coarse), partial(network.reveal, ops), known)
+    for index in states.steps:
+        state = states.state(index)
+        prediction = network.predict(ops, state, index)
+        found += [state.carried, prediction.mean, prediction.log2_scale, prediction.corrections]
+        if state.innovation is not None:
+            found.append(state.innovation)
     return found
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from hvpzip.nn import features
-from hvpzip.nn.integer import LIMIT
+from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, LIMIT, UNIT_CHANNELS
+from hvpzip.nn.graph import features
 
 SHAPES = [(1, 1), (1, 5), (7, 1), (3, 5), (8, 8)]
 
@@ -60,8 +60,8 @@ def reference_differences(plane: np.ndarray) -> list[np.ndarray]:
 def test_coarse_inputs_are_companded_differences_and_the_level(shape):
     coarse = integers(1, -255, 255, 2, 3, *shape)
     inputs, energies = features.coarse_inputs(coarse)
-    assert inputs.shape == (2, features.COARSE_CHANNELS, *shape)
-    assert energies.shape == (2, features.COARSE_ENERGIES, *shape)
+    assert inputs.shape == (2, COARSE_CHANNELS, *shape)
+    assert energies.shape == (2, COARSE_ENERGIES, *shape)
     expected = np.concatenate(reference_differences(coarse.numpy()), 1)
     assert torch.equal(inputs[:, :12], features.compand(torch.from_numpy(expected)))
     assert torch.equal(energies, inputs[:, :12].abs())
@@ -78,7 +78,7 @@ def test_unit_inputs_are_the_companded_residual_and_differences(shape):
     right, below, _, _ = reference_differences(values.numpy())
     residual = values.numpy() - np.round(prediction.numpy() / 64)  # numpy rounds half to even too
     expected = np.concatenate([residual, right, below], 1)
-    assert inputs.shape == (1, features.UNIT_CHANNELS, *shape)
+    assert inputs.shape == (1, UNIT_CHANNELS, *shape)
     assert torch.equal(inputs, features.compand(torch.from_numpy(expected)))
     assert torch.equal(energies, inputs.abs())
 

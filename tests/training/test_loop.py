@@ -11,9 +11,9 @@ from PIL import Image
 
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.network import Cascade
-from hvpzip.nn.ops import FloatOps
-from hvpzip.nn.weights import export
+from hvpzip.nn.graph.export import export
+from hvpzip.nn.graph.network import Cascade
+from hvpzip.nn.graph.ops import FloatOps
 from hvpzip.training import loop
 from hvpzip.training.closed_form import initialise_biases, solve
 from hvpzip.training.config import NoiseConfig, TrainConfig

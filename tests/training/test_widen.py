@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.network import Cascade
-from hvpzip.nn.ops import FloatOps
+from hvpzip.nn.graph.network import Cascade
+from hvpzip.nn.graph.ops import FloatOps
 from hvpzip.training.checkpoint import read_checkpoint, write_checkpoint
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.export import load_cascade

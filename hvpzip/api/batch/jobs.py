@@ -20,9 +20,9 @@ from hvpzip.api.inspect import describe_container
 from hvpzip.api.jpegs import refuse_parts
 from hvpzip.api.pictures import dropped_of, form_of
 from hvpzip.api.records import FileInfo, FileResult, result_of
-from hvpzip.api.runtime import checked_threads
 from hvpzip.api.view import Crop, checked_scale
 from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
+from hvpzip.threads import checked_threads
 
 if TYPE_CHECKING:
     from hvpzip.api.encoding import Samples
@@ -241,11 +241,11 @@ class Job:
     def _decodable(self, packed_path: str, header: "Header", digest: bytes) -> bool:
         """Whether the ``.hvz`` file decodes to the samples of this digest, tried only if the source will be deleted. Raises: ModelError,
         OSError."""
-        from hvpzip.nn import weights
+        from hvpzip.nn import bundled
 
         if not self.remove:
             if header.model_id != NO_MODEL:
-                weights.name_of(header.model_id)
+                bundled.name_of(header.model_id)
             return True
         try:
             opened = open_bytes(packed_bytes(packed_path, self.max_pixels), max_pixels=self.max_pixels, threads=self.threads)

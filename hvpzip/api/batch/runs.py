@@ -18,9 +18,9 @@ from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import StrPath, refuse_early
 from hvpzip.api.naming import Plan, plan_outputs
 from hvpzip.api.records import FileResult
-from hvpzip.api.runtime import available_cores
 from hvpzip.api.view import Crop
 from hvpzip.errors import HvpzipError
+from hvpzip.threads import available_cores
 
 __all__ = ["compress_files", "decompress_files", "run_batch"]
 

@@ -10,7 +10,7 @@ of a head's gain on positions that its fit has not seen must pay for its numbers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -22,13 +22,14 @@ from torch import Tensor
 from hvpzip.codec.adaptation.head_changes import LARGEST_CHANGE, Adaptation, HeadChanges, prior_bits
 from hvpzip.codec.walk.geometry import Int32Array, Level
 from hvpzip.codec.walk.level_walk import LevelWalk
-from hvpzip.diffusion.bound import mixture_bits, noise, sample_latent
+from hvpzip.diffusion.likelihood_float import mixture_bits
+from hvpzip.diffusion.posterior_float import noise, sample_latents
 from hvpzip.errors import ModelError
-from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, adapted_conv
-from hvpzip.nn.integer import exact_arithmetic
-from hvpzip.nn.network import Head, Prediction, State
-from hvpzip.nn.ops import ACT_BITS, ACT_MAX, Conv
-from hvpzip.nn.weights import Model
+from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, adapted_layer
+from hvpzip.nn.formats import ACT_BITS, ACT_MAX
+from hvpzip.nn.layers import HeadLayers, Layer
+from hvpzip.nn.model import Model
+from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["FitSettings", "fit_heads"]
 
@@ -65,18 +66,18 @@ class _Pool(NamedTuple):
         inputs: uint8 ``(C, n)``, what the first layer reads.
         mean, log2_scale, values: ``(3, n)`` in sample units and octaves.
         coupling: ``(3,)``.
-        surprise: ``(3, n)`` in sample units, or None.
+        innovation: ``(3, n)`` in sample units, or None.
         half_bin: ``(3,)``.
         positions: How many the group has.
     """
 
-    head: Head
+    head: HeadLayers
     inputs: Tensor
     mean: Tensor
     log2_scale: Tensor
     values: Tensor
     coupling: Tensor
-    surprise: Tensor | None
+    innovation: Tensor | None
     half_bin: Tensor
     positions: int
 
@@ -131,50 +132,64 @@ class _Collector(LevelWalk):
 
     def level(self, level: Level, path: str, coarse: Int32Array, bands: dict[str, Int32Array]) -> dict[tuple[int, int], _Pool]:
         rows, columns = _common(level)
-        places = _places(rows, columns)
-        planes = {name: self._crops(plane, places) for name, plane in [("coarse", coarse), *bands.items()]}
-        network, steps, positions = self.network(level), level.schedule.steps, rows * columns
         generator = torch.Generator().manual_seed(0)
-        found: dict[tuple[int, int], _Pool] = {}
-        with exact_arithmetic():
-            state = network.begin(self.ops, planes["coarse"])
-            source, values = state, planes["coarse"]
-            indices = level.schedule.paths[path]
-            for position, index in enumerate(indices):
-                step = steps[index]
-                if step.given is None:
-                    source, values = state, planes[step.unit]
-                sigma, delta = noise(step, torch.device("cpu"))
-                revealed = sample_latent(values.cpu(), sigma, delta, generator).to(values.device) if step.is_latent else values
-                prediction = network.predict(self.ops, source, index)
-                found[level.number, index] = self._pool(network.heads[index], source, prediction, revealed, delta, positions)
-                if step.is_latent:
-                    source = network.reveal(self.ops, state, index, revealed)
-                elif position + 1 < len(indices):
-                    state = network.reveal(self.ops, state, index, values)
-        return found
+        found: dict[int, list[_Sample]] = {}
+        for down, across in _places(rows, columns):
+            crops = {name: plane[:, down, across] for name, plane in [("coarse", coarse), *bands.items()]}
+            for index, sample in self._crop(level, path, crops, generator):
+                found.setdefault(index, []).append(sample)
+        return {(level.number, index): self._pool(level, index, samples, rows * columns) for index, samples in found.items()}
 
-    def _crops(self, plane: Int32Array, places: list[tuple[slice, slice]]) -> Tensor:
-        return torch.cat([self.tensor(plane[:, rows, columns]) for rows, columns in places])
+    def _crop(self, level: Level, path: str, planes: dict[str, Int32Array], generator: torch.Generator) -> Iterator[tuple[int, _Sample]]:
+        """What each step of the path reads and must predict in a crop."""
+        size = planes["coarse"].shape[1:]
+        crop = level._replace(grid=size, sizes=dict.fromkeys(level.sizes, size))
+        steps, states = level.schedule.steps, self.along(crop, path, planes["coarse"])
+        for unit in dict.fromkeys(steps[index].unit for index in states.steps):
+            latents = sample_latents(level.schedule, states.steps, unit, _three(planes[unit])[None], generator)
+            states.known |= {index: values[0].numpy().astype(np.int64) for index, values in latents.items()}
+        states.known |= {index: planes[steps[index].unit].astype(np.int64) for index in states.steps if not steps[index].is_latent}
+        for index in states.steps:
+            state = states.state(index)
+            found = self.model.predictor.predict(state, index, size)
+            yield index, _Sample(self.model.predictor.activations(state), found, states.known[index])
 
-    def _pool(self, head: torch.nn.Module, state: State, prediction: Prediction, values: Tensor, delta: Tensor, positions: int) -> _Pool:
-        assert isinstance(head, Head)
+    def _pool(self, level: Level, index: int, samples: list[_Sample], positions: int) -> _Pool:
+        def inner(planes: list[NDArray[Any]]) -> Tensor:
+            """(C, n) of ``(C, h, w)`` planes, without the margins."""
+            return torch.from_numpy(np.concatenate([p[:, MARGIN:-MARGIN, MARGIN:-MARGIN].reshape(len(p), -1) for p in planes], axis=1))
 
-        def inner(tensor: Tensor) -> Tensor:
-            part = tensor[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN].permute(1, 0, 2, 3).flatten(1)
-            return torch.from_numpy(part.cpu().numpy().copy())  # no longer a tensor of inference mode
+        def flat(planes: list[NDArray[Any]]) -> Tensor:
+            return inner([p.reshape(3, *s.inputs.shape[:2]) for p, s in zip(planes, samples, strict=True)]).float()
 
+        predictions = [sample.prediction for sample in samples]
+        innovation = [p.innovation for p in predictions if p.innovation is not None]
         return _Pool(
-            head,
-            inner(self.ops.activate(state.carried)).to(torch.uint8),
-            inner(prediction.mean) / 64,
-            inner(prediction.log2_scale) / 64,
-            inner(values),
-            torch.from_numpy(prediction.coupling.cpu().numpy() / 64),
-            None if prediction.surprise is None else inner(prediction.surprise) / 64,
-            0.5 * delta,
+            self.model.levels[level.number - 1].heads[index],
+            inner([sample.inputs.transpose(2, 0, 1) for sample in samples]),
+            flat([p.mean for p in predictions]) / 64,
+            flat([p.log2_scale for p in predictions]) / 64,
+            inner([_three(sample.values).numpy() for sample in samples]),
+            torch.from_numpy(predictions[0].coupling).float() / 64,
+            flat(innovation) / 64 if innovation else None,
+            0.5 * noise(level.schedule.steps[index], torch.device("cpu"))[1],
             positions,
         )
+
+
+class _Sample(NamedTuple):
+    """One step in one crop."""
+
+    inputs: NDArray[np.uint8]  # (h, w, C), what the head reads
+    prediction: StepPrediction
+    values: NDArray[np.int64]  # (C, h, w), what it must predict
+
+
+def _three(planes: NDArray[np.integer[Any]]) -> Tensor:
+    """float32 ``(3, h, w)``; gray has no chroma, which is zero."""
+    full = np.zeros((3, *planes.shape[1:]), np.float32)
+    full[: len(planes)] = planes
+    return torch.from_numpy(full)
 
 
 def _places(rows: int, columns: int) -> list[tuple[slice, slice]]:
@@ -190,11 +205,11 @@ def _places(rows: int, columns: int) -> list[tuple[slice, slice]]:
 Weights = Mapping[str, tuple[Tensor, Tensor]]
 
 
-def _real(conv: Conv) -> tuple[Tensor, Tensor]:
+def _real(layer: Layer) -> tuple[Tensor, Tensor]:
     """Weights ``(outputs, inputs)`` and biases as the numbers that they stand for."""
-    step = torch.exp2(-conv.exponent.cpu())
-    weight, bias = conv.weight.cpu()[:, :, 0, 0] * step[:, None], conv.bias.cpu() * step * 2.0**-ACT_BITS
-    return torch.from_numpy(weight.numpy().copy()), torch.from_numpy(bias.numpy().copy())
+    step = torch.exp2(-torch.from_numpy(layer.exponent.astype(np.float32)))
+    weight = torch.from_numpy(layer.weight[:, :, 0, 0].astype(np.float32)) * step[:, None]
+    return weight, torch.from_numpy(layer.bias.astype(np.float32)) * step * 2.0**-ACT_BITS
 
 
 def _bits(pool: _Pool, at: Tensor, weights: Weights, components: int, channels: int) -> Tensor:
@@ -206,9 +221,9 @@ def _bits(pool: _Pool, at: Tensor, weights: Weights, components: int, channels: 
     def row(values: Tensor) -> Tensor:
         return values[:, at][None, :, None]
 
-    surprise = None if pool.surprise is None else row(pool.surprise)
+    innovation = None if pool.innovation is None else row(pool.innovation)
     closed = row(pool.mean), row(pool.log2_scale), pool.coupling
-    bits = mixture_bits(*closed, corrections[None, :, None], surprise, row(pool.values), pool.half_bin, components)
+    bits = mixture_bits(*closed, corrections[None, :, None], innovation, row(pool.values), pool.half_bin, components)
     return bits[0, :channels, 0].sum(0)
 
 
@@ -260,7 +275,7 @@ def _rounded(values: Tensor, kind: str) -> NDArray[np.int64]:
 def _worth(pool: _Pool, unseen: Tensor, shipped: Weights, found: Mapping[str, Changes], components: int, channels: int) -> bool:
     """Whether the changed head, as its integers say, saves more than its numbers cost."""
     try:
-        adapted = {name: _real(adapted_conv(getattr(pool.head, name), changes)) for name, changes in found.items()}
+        adapted = {name: _real(adapted_layer(getattr(pool.head, name), changes)) for name, changes in found.items()}
     except ModelError:
         return False
     before = _bits(pool, unseen, shipped, components, channels).mean()

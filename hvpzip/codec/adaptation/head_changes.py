@@ -27,8 +27,8 @@ from hvpzip.codec.plans import ADAPTED_MARK, HIDDEN, PRIOR_BYTES, Transfer
 from hvpzip.diffusion.schedule import Schedule
 from hvpzip.errors import CorruptError, ModelError
 from hvpzip.nn.adaptation import Changes, adapted_head
-from hvpzip.nn.network import Cascade, Head, LevelNetwork
-from hvpzip.nn.ops import Conv
+from hvpzip.nn.layers import HeadLayers, Layer
+from hvpzip.nn.model import Model
 
 __all__ = ["LARGEST_CHANGE", "Adaptation", "HeadChanges", "Heads", "adapted_heads", "prior", "prior_bits"]
 
@@ -45,7 +45,7 @@ Intervals = Callable[[IntArray], tuple[IntArray, IntArray]]
 Search = Callable[[int, int, IntArray], tuple[IntArray, IntArray, IntArray]]
 # Changes by (number of the network, step): by the layer's name
 HeadChanges = Mapping[tuple[int, int], Mapping[str, Changes]]
-Heads = dict[tuple[int, int], Head]
+Heads = dict[tuple[int, int], HeadLayers]
 
 
 @functools.cache
@@ -120,41 +120,39 @@ class Adaptation(NamedTuple):
         kinds = sum(1 << (number - 1) for number in self.networks) + (HIDDEN if "hidden" in self.layers else 0)
         return bytes([ADAPTED_MARK, kinds]) + self.priors
 
-    def transfers(self, cascade: Cascade, path: str) -> list[Transfer]:
+    def transfers(self, model: Model, path: str) -> list[Transfer]:
         """The arrays of numbers, in the encoder's order."""
-        return [Transfer(True, size) for _, _, _, _, size in reversed(list(self._arrays(cascade, path)))]
+        return [Transfer(True, size) for _, _, _, _, size in reversed(list(self._arrays(model, path)))]
 
-    def push(
-        self, message: ans.Message, changes: HeadChanges, cascade: Cascade, path: str, plans: Iterator[Plan]
-    ) -> tuple[ans.Message, float]:
+    def push(self, message: ans.Message, changes: HeadChanges, model: Model, path: str, plans: Iterator[Plan]) -> tuple[ans.Message, float]:
         """Push all changes; returns the message and their bits."""
         bits = 0.0
-        for key, layer, kind, byte, _ in reversed(list(self._arrays(cascade, path))):
+        for key, layer, kind, byte, _ in reversed(list(self._arrays(model, path))):
             starts, freqs = _prior_functions(byte)[0](changes[key][layer][kind].ravel() + LARGEST_CHANGE)
             message = ans.push_planned(message, starts, freqs, PRIOR_PRECISION, next(plans))
             bits += ans.bits_of(freqs, PRIOR_PRECISION)
         return message, bits
 
-    def pop(self, message: ans.Message, cascade: Cascade, path: str, plans: Iterator[Plan]) -> tuple[ans.Message, HeadChanges, float]:
+    def pop(self, message: ans.Message, model: Model, path: str, plans: Iterator[Plan]) -> tuple[ans.Message, HeadChanges, float]:
         """The inverse of ``push``."""
         found: dict[tuple[int, int], dict[str, list[Int64Array]]] = {}
         bits = 0.0
-        for key, layer, _, byte, size in self._arrays(cascade, path):
+        for key, layer, _, byte, size in self._arrays(model, path):
             codec = ans.chunked(*_prior_functions(byte), size, PRIOR_PRECISION, next(plans))
             message, symbols = codec.pop(message)
             bits += ans.bits_of(prior(byte)[symbols], PRIOR_PRECISION)
             found.setdefault(key, {}).setdefault(layer, []).append(symbols.astype(np.int64) - LARGEST_CHANGE)
         changes = {}
         for key, layers in found.items():
-            head = _head(cascade, *key)
+            head = _head(model, *key)
             changes[key] = {name: _shaped(_layer(head, name), parts) for name, parts in layers.items()}
         return message, changes, bits
 
-    def _arrays(self, cascade: Cascade, path: str) -> Iterator[tuple[tuple[int, int], str, int, int, int]]:
+    def _arrays(self, model: Model, path: str) -> Iterator[tuple[tuple[int, int], str, int, int, int]]:
         """(network and step, layer, kind of array, its prior, its size), in the decoder's order."""
         for place, network in enumerate(self.networks):
-            for step in _path(cascade.schedule, network, path):
-                head = _head(cascade, network, step)
+            for step in _path(model.schedule, network, path):
+                head = _head(model, network, step)
                 for at, name in enumerate(self.layers):
                     for kind, part in enumerate(Changes.none(_layer(head, name))):
                         yield (network, step), name, kind, self.priors[(place * len(self.layers) + at) * PRIOR_BYTES + kind], part.size
@@ -175,10 +173,10 @@ def _prior_functions(byte: int) -> tuple[Intervals, Search]:
     return intervals, search
 
 
-def adapted_heads(cascade: Cascade, changes: HeadChanges) -> Heads:
+def adapted_heads(model: Model, changes: HeadChanges) -> Heads:
     """The changed heads. Raises CorruptError where weights leave the proof of exactness."""
     try:
-        return {key: adapted_head(_head(cascade, *key), layers) for key, layers in changes.items()}
+        return {key: adapted_head(_head(model, *key), layers) for key, layers in changes.items()}
     except ModelError as error:
         raise CorruptError(f"the payload's changes are damaged: {error}") from error
 
@@ -187,19 +185,15 @@ def _path(schedule: Schedule, network: int, path: str) -> tuple[int, ...]:
     return tuple(schedule.level(network).paths[path])
 
 
-def _head(cascade: Cascade, network: int, step: int) -> Head:
-    level = cascade.networks[network - 1]
-    assert isinstance(level, LevelNetwork)
-    head = level.heads[step]
-    assert isinstance(head, Head)
-    return head
+def _head(model: Model, network: int, step: int) -> HeadLayers:
+    return model.levels[network - 1].heads[step]
 
 
-def _layer(head: Head, name: str) -> Conv:
-    conv = getattr(head, name)
-    assert isinstance(conv, Conv)
-    return conv
+def _layer(head: HeadLayers, name: str) -> Layer:
+    layer = getattr(head, name)
+    assert isinstance(layer, Layer)
+    return layer
 
 
-def _shaped(conv: Conv, parts: list[Int64Array]) -> Changes:
-    return Changes(*(part.reshape(like.shape) for part, like in zip(parts, Changes.none(conv), strict=True)))
+def _shaped(layer: Layer, parts: list[Int64Array]) -> Changes:
+    return Changes(*(part.reshape(like.shape) for part, like in zip(parts, Changes.none(layer), strict=True)))

@@ -1,4 +1,4 @@
-"""The decoder's moves, coarse to fine: each is the inverse of one of the encoder's (``encoder.py``)."""
+"""The decoder's moves, coarse to fine: each is the inverse of one of the encoder's (``encoder.py``), which has the list backwards."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ from numpy.typing import NDArray
 from hvpzip import ans
 from hvpzip.ans import Mixture, Plan
 from hvpzip.codec.adaptation.head_changes import Adaptation, adapted_heads
+from hvpzip.codec.bitsback.account import Account
 from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.reweighting import reweighted_co
-from hvpzip.codec.report import TermBits
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, kernel_of, support
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps
 from hvpzip.codec.walk.level_walk import LevelWalk
+from hvpzip.diffusion.bound import RATE, REFUND, Term
+from hvpzip.diffusion.posterior import kernel_of, support
+from hvpzip.diffusion.walk import moves
 from hvpzip.errors import CorruptError
-from hvpzip.nn.parameters import Parameters
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
+from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["Decoder"]
 
 
-class Decoder(LevelWalk):
+class Decoder:
     def __init__(
         self, model: Model, channels: int, plan: list[Plan], message: ans.Message, known: ColourModel | None, *, measured: bool = False
     ) -> None:
-        super().__init__(model, channels, measured=measured)
+        self.walk, self.channels, self.account = LevelWalk(model, channels), channels, Account(kept=measured)
         self.message, self.lanes, self.known = message, message.head.size, known
         self.plans = reversed(plan)
 
     def changes(self, adaptation: Adaptation, path: str) -> None:
         """Pop the changes of the heads, and change them."""
         before = self.message
-        self.message, changes, bits = adaptation.pop(self.message, self.model.cascade, path, self.plans)
-        self.heads = adapted_heads(self.model.cascade, changes)
-        self.note(TermBits(0, "heads", 0, "rate", bits), before)
+        self.message, changes, bits = adaptation.pop(self.message, self.walk.model, path, self.plans)
+        self.walk.heads = adapted_heads(self.walk.model, changes)
+        self.account.enter(Term(0, "heads", 0, RATE, bits), before)
 
     def base(self, shape: tuple[int, int], ranges: list[Range]) -> Int32Array:
         base = np.empty((self.channels, *shape), np.int32)
@@ -47,37 +50,25 @@ class Decoder(LevelWalk):
             if (symbols > hi - lo).any():
                 raise CorruptError(f"the base has a value outside {lo}..{hi}")
             base[channel] = (symbols + lo).reshape(shape)
-            bits += self.charge(0, "base", np.ones(count, np.int64), base_precision(ranges[channel]))
+            bits += self.account.charge(0, "base", np.ones(count, np.int64), base_precision(ranges[channel]))
         if self.known is not None:
             self.known.add(base.reshape(self.channels, -1))
-        self.note(TermBits(0, "base", 0, "rate", bits), before)
+        self.account.enter(Term(0, "base", 0, RATE, bits), before)
         return base
 
     def level(self, level: Level, path: str, coarse: Int32Array) -> dict[str, Int32Array]:
-        steps = level.schedule.steps
-        indices = level.schedule.paths[path]
-        state = self.begin(level, coarse)
-        bands: dict[str, Int32Array] = {}
-        latent: Int64Array | None = None
-        for position, index in enumerate(indices):
-            step = steps[index]
-            rows, columns = level.sizes[step.unit]
-            source = state
-            if step.given is not None:
-                assert latent is not None
-                source = self.reveal(level, state, step.given, latent.reshape(self.channels, rows, columns))
-            values = self._pop_unit(level, index, self.predict(level, source, index))
-            if step.given is not None:
-                assert latent is not None
-                self._push_latent(level, step.given, values, latent)
-            latent = values
-            if not step.is_latent:
-                bands[step.unit] = values.reshape(self.channels, rows, columns).astype(np.int32)
-                if position + 1 < len(indices):
-                    state = self.reveal(level, state, index, bands[step.unit])
-        return bands
+        schedule = level.schedule
+        states = self.walk.along(level, path, coarse)
+        for move in moves(schedule, states.steps):
+            if move.refund:
+                self._push_latent(level, move.step, states.known[states.parent(move.step)], states.known[move.step])
+            else:
+                states.known[move.step] = self._pop_unit(level, move.step, self.walk.predict(level, states, move.step))
+                states.forget_before(schedule.steps[move.step].unit)
+        exact = {schedule.steps[index].unit: states.known[index] for index in exact_steps(level, path)}
+        return {unit: values.reshape(self.channels, *level.sizes[unit]).astype(np.int32) for unit, values in exact.items()}
 
-    def _pop_unit(self, level: Level, index: int, parameters: Parameters) -> Int64Array:
+    def _pop_unit(self, level: Level, index: int, parameters: StepPrediction) -> Int64Array:
         step, before, bits = level.schedule.steps[index], self.message, 0.0
         values = np.empty((self.channels, parameters.mean.shape[1]), np.int64)
         for channel in range(self.channels):
@@ -88,12 +79,12 @@ class Decoder(LevelWalk):
             else:
                 self.message, symbols, freqs = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
                 values[channel] = symbols * delta
-            bits += self.charge(level.number, step.unit, freqs, ans.PRECISION)
-        self.note(TermBits(level.number, step.unit, index, "rate", bits), before)
+            bits += self.account.charge(level.number, step.unit, freqs, ans.PRECISION)
+        self.account.enter(Term(level.number, step.unit, index, RATE, bits), before)
         return values
 
     def _pop_reweighted(
-        self, known: ColourModel, channel: int, parameters: Parameters, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
+        self, known: ColourModel, channel: int, parameters: StepPrediction, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
     ) -> Int64Array:
         """Pop one channel into ``values``, of which the channels before are there; returns the frequencies."""
         if channel == 1:
@@ -119,8 +110,8 @@ class Decoder(LevelWalk):
             self.message, freqs = ans.push_mixture(
                 self.message, kernel.mixture, symbols, kernel.lo, kernel.hi, kernel.delta, plan=next(self.plans)
             )
-            bits += self.charge(level.number, step.unit, freqs, ans.PRECISION, -1)
-        self.note(TermBits(level.number, step.unit, index, "refund", bits), before)
+            bits += self.account.charge(level.number, step.unit, freqs, ans.PRECISION, -1)
+        self.account.enter(Term(level.number, step.unit, index, REFUND, bits), before)
 
 
 def _identity_search(begin: int, end: int, cf: NDArray[Any]) -> tuple[Int64Array, Int64Array, Int64Array]:

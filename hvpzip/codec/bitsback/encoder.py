@@ -1,4 +1,4 @@
-"""The encoder's moves, fine to coarse: each is the inverse of one of the decoder's (``decoder.py``)."""
+"""The encoder's moves, fine to coarse: the decoder's list (``decoder.py``) backwards, and the inverse of each."""
 
 from __future__ import annotations
 
@@ -7,59 +7,43 @@ import numpy as np
 from hvpzip import ans
 from hvpzip.ans import Plan
 from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads
+from hvpzip.codec.bitsback.account import Account
 from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.reweighting import Intervals, Reweighting, learn_unit, mixtures_of
-from hvpzip.codec.report import TermBits
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps, kernel_of, support
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps
 from hvpzip.codec.walk.level_walk import ExactStates, LevelWalk
-from hvpzip.nn.parameters import Parameters
-from hvpzip.nn.weights import Model
+from hvpzip.diffusion.bound import RATE, REFUND, Term
+from hvpzip.diffusion.posterior import kernel_of, support
+from hvpzip.diffusion.walk import moves
+from hvpzip.nn.model import Model
+from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["Encoder"]
 
 
-class Encoder(LevelWalk):
+class Encoder:
     def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int, reweighting: Reweighting | None, heads: Heads) -> None:
-        super().__init__(model, channels, heads, measured=True)
+        self.walk, self.channels, self.account = LevelWalk(model, channels, heads), channels, Account(kept=True)
         self.message = ans.base_message(lanes)
         self.plans = iter(plan)
         self.reweighting = reweighting
-        self.stack.append(("start", self.message))
+        self.account.stack.append(("start", self.message))
 
     def level(self, level: Level, path: str, exact: ExactStates, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
-        steps = level.schedule.steps
-        values: dict[str, Int64Array] = {}  # by unit: what the step at hand reveals, (C, n)
-        states = dict(exact.before)
-        indices = level.schedule.paths[path]
-        for position in reversed(range(len(indices))):
-            index = indices[position]
-            step = steps[index]
-            unit = step.unit
-            if not step.is_latent:
-                values[unit] = bands[unit].reshape(self.channels, -1).astype(np.int64)
-            revealed = values[unit]
-            if index in exact.parameters:
-                parameters = exact.parameters[index]
-            else:
-                source = states[unit]
-                if step.given is not None:
-                    latent = self._pop_latent(level, step.given, revealed)
-                    rows, columns = level.sizes[unit]
-                    source = self.reveal(level, source, step.given, latent.reshape(self.channels, rows, columns))
-                    values[unit] = latent
-                parameters = self.predict(level, source, index)
+        steps, states = level.schedule.steps, exact.states.again()
+        for move in reversed(moves(level.schedule, states.steps)):
+            if move.refund:
+                states.known[move.step] = self._pop_latent(level, move.step, states.known[states.parent(move.step)])
+                continue
+            prediction = exact.predictions.get(move.step) or self.walk.predict(level, states, move.step)
             changed: Intervals = {}
-            if self.reweighting is not None and not step.is_latent:
-                before = [coarse, *(bands[name] for name in self._units_before(level, path, index))]
-                changed = self._reweighted(level, index, parameters, revealed, before)
-            self._push_unit(level, index, parameters, revealed, changed)
+            if self.reweighting is not None and not steps[move.step].is_latent:
+                units = [steps[index].unit for index in exact_steps(level, path)]
+                before = [coarse, *(bands[unit] for unit in units[: units.index(steps[move.step].unit)])]
+                changed = self._reweighted(level, move.step, prediction, states.known[move.step], before)
+            self._push_unit(level, move.step, prediction, states.known[move.step], changed)
 
-    @staticmethod
-    def _units_before(level: Level, path: str, index: int) -> list[str]:
-        exact = exact_steps(level, path)
-        return [level.schedule.steps[i].unit for i in exact[: exact.index(index)]]
-
-    def _reweighted(self, level: Level, index: int, parameters: Parameters, values: Int64Array, before: list[Int32Array]) -> Intervals:
+    def _reweighted(self, level: Level, index: int, parameters: StepPrediction, values: Int64Array, before: list[Int32Array]) -> Intervals:
         """Intervals of the reweighted channels. ``before``: the pixels known before this unit."""
         assert self.reweighting is not None
         key = (level.number, index)
@@ -80,10 +64,10 @@ class Encoder(LevelWalk):
             )
             latent[channel] = symbols * kernel.delta
             bits += ans.bits_of(freqs, ans.PRECISION)
-        self.note(TermBits(level.number, step.unit, index, "refund", bits), self.message)
+        self.account.enter(Term(level.number, step.unit, index, REFUND, bits), self.message)
         return latent
 
-    def _push_unit(self, level: Level, index: int, parameters: Parameters, values: Int64Array, changed: Intervals) -> None:
+    def _push_unit(self, level: Level, index: int, parameters: StepPrediction, values: Int64Array, changed: Intervals) -> None:
         """``changed``: intervals of the channels that are not coded by their mixtures."""
         step, bits = level.schedule.steps[index], 0.0
         for channel in reversed(range(self.channels)):
@@ -95,7 +79,7 @@ class Encoder(LevelWalk):
             mixture = parameters.mixture(channel, values[:channel])
             self.message, freqs = ans.push_mixture(self.message, mixture, values[channel] // delta, lo, hi, delta, plan=next(self.plans))
             bits += ans.bits_of(freqs, ans.PRECISION)
-        self.note(TermBits(level.number, step.unit, index, "rate", bits), self.message)
+        self.account.enter(Term(level.number, step.unit, index, RATE, bits), self.message)
 
     def base(self, base: Int32Array, ranges: list[Range]) -> None:
         """The coarsest image, every value equally likely."""
@@ -106,9 +90,9 @@ class Encoder(LevelWalk):
             ones = np.ones_like(symbols)
             self.message = ans.push_planned(self.message, symbols, ones, precision, next(self.plans))
             total += ans.bits_of(ones, precision)
-        self.note(TermBits(0, "base", 0, "rate", total), self.message)
+        self.account.enter(Term(0, "base", 0, RATE, total), self.message)
 
     def changes(self, adaptation: Adaptation, changes: HeadChanges, path: str) -> None:
         """What the decoder must know before all else: the changes of the heads."""
-        self.message, bits = adaptation.push(self.message, changes, self.model.cascade, path, self.plans)
-        self.note(TermBits(0, "heads", 0, "rate", bits), self.message)
+        self.message, bits = adaptation.push(self.message, changes, self.walk.model, path, self.plans)
+        self.account.enter(Term(0, "heads", 0, RATE, bits), self.message)

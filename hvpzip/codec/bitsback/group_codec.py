@@ -30,15 +30,15 @@ from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.colours.reweighting import Reweighting, can_reweight, plan_reweighting
 from hvpzip.codec.efforts import EFFORTS, Effort
 from hvpzip.codec.plans import COLOURS_MARK, Coding, candidates, plans
-from hvpzip.codec.report import GroupReport, TermBits, bound_of
+from hvpzip.codec.report import GroupReport
 from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of, transfers
-from hvpzip.codec.walk.level_walk import ExactPass, ExactStates
+from hvpzip.codec.walk.level_walk import ExactPass, ExactStates, LevelWalk
+from hvpzip.diffusion.bound import Term, bound_of
 from hvpzip.errors import CorruptError
-from hvpzip.nn.integer import exact_arithmetic
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["GROUP_SIZE", "GroupReport", "TermBits", "decode_group", "encode_along", "encode_group", "inspect_group", "map_group"]
+__all__ = ["GROUP_SIZE", "GroupReport", "decode_group", "encode_along", "encode_group", "inspect_group", "map_group"]
 
 GROUP_SIZE = 1024
 # Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
@@ -100,12 +100,11 @@ class _Prepared(NamedTuple):
 def _prepared(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, co: bool = True) -> _Prepared:
     model, geometry, name = group.model, group.geometry, group.model.schedule.path_names[path]
     adapted = fit_heads(model, name, geometry.levels, group.coarse, group.bands, fit) if fit else None
-    heads = adapted_heads(model.cascade, adapted[1]) if adapted else {}
-    exact_pass = ExactPass(model, group.channels, heads)
+    heads = adapted_heads(model, adapted[1]) if adapted else {}
+    exact_pass = ExactPass(LevelWalk(model, group.channels, heads))
     exact_states: list[ExactStates] = []
-    with exact_arithmetic():
-        for level, units, image in zip(geometry.levels, group.bands, group.coarse, strict=True):
-            exact_states.append(exact_pass.level(level, name, image, units))
+    for level, units, image in zip(geometry.levels, group.bands, group.coarse, strict=True):
+        exact_states.append(exact_pass.level(level, name, image, units))
     reweighting = None
     if learn_colours and can_reweight(group.channels, model) and group.bands:
         matrix = choose_matrix(group.coarse[0].reshape(3, -1))
@@ -119,22 +118,21 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
     name = model.schedule.path_names[path]
     prefix = adapted[0].prefix() if adapted else b""
     prefix += b"" if reweighting is None else bytes([COLOURS_MARK, reweighting.matrix + CO_FLAG * reweighting.co])
-    moves = transfers(geometry, group.channels, name) + (adapted[0].transfers(model.cascade, name) if adapted else [])
+    moves = transfers(geometry, group.channels, name) + (adapted[0].transfers(model, name) if adapted else [])
     for coding in candidates(path, group.size):
         encoder = Encoder(model, group.channels, plans(moves, coding), coding.first_lanes, reweighting, prepared.heads)
         try:
-            with exact_arithmetic():
-                for level, exact, image, units in zip(geometry.levels, prepared.exact_states, group.coarse, group.bands, strict=True):
-                    encoder.level(level, name, exact, image, units)
-                encoder.base(group.base, geometry.base_ranges)
-                if adapted:
-                    encoder.changes(*adapted, name)
+            for level, exact, image, units in zip(geometry.levels, prepared.exact_states, group.coarse, group.bands, strict=True):
+                encoder.level(level, name, exact, image, units)
+            encoder.base(group.base, geometry.base_ranges)
+            if adapted:
+                encoder.changes(*adapted, name)
             lanes = encoder.message.head.size
             payload = prefix + bytes([coding.to_byte()]) + ans.to_bytes(ans.resize(encoder.message, 1))
         except StackUnderflow:
             continue
         matrix = None if reweighting is None else reweighting.matrix
-        return payload, GroupReport(8 * len(payload), bound_of(encoder.terms), encoder.terms, encoder.stack, name, lanes, matrix)
+        return payload, _report(payload, encoder.account.terms, encoder.account.stack, name, lanes, matrix)
     return None
 
 
@@ -193,8 +191,14 @@ def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, mo
 def inspect_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> tuple[NDArray[np.uint8], GroupReport]:
     """As ``decode_group``, with the report that the encoder made: the decoder runs the same stack backwards, and so sees the same debt."""
     samples, decoder, name, matrix = _decode(payload, shape, bit_depth, model, measured=True)
-    terms, stack = decoder.terms[::-1], [("start", decoder.message), *decoder.stack[::-1]]
-    return samples, GroupReport(8 * len(payload), bound_of(terms), terms, stack, name, decoder.lanes, matrix)
+    account = decoder.account
+    return samples, _report(payload, account.terms[::-1], [("start", decoder.message), *account.stack[::-1]], name, decoder.lanes, matrix)
+
+
+def _report(
+    payload: bytes, terms: list[Term], stack: list[tuple[str, ans.Message]], path: str, lanes: int, matrix: int | None
+) -> GroupReport:
+    return GroupReport(8 * len(payload), float(bound_of(terms)), terms, stack, path, lanes, matrix)
 
 
 def map_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model) -> NDArray[np.float32]:
@@ -207,13 +211,13 @@ def map_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model
     geometry = geometry_of(shape, bit_depth, model)
     found = np.zeros(shape[1:], np.float32)
     rows, columns = geometry.base_shape
-    found[:rows, :columns] = decoder.costs[0, "base"].reshape(rows, columns)
+    found[:rows, :columns] = decoder.account.costs[0, "base"].reshape(rows, columns)
     for level in geometry.levels:
         down, across = level.grid
         for unit, (top, left) in {"hh": (down, across), "hl": (0, across), "lh": (down, 0)}.items():
             rows, columns = level.sizes[unit]
             if rows and columns:
-                found[top : top + rows, left : left + columns] = decoder.costs[level.number, unit].reshape(rows, columns)
+                found[top : top + rows, left : left + columns] = decoder.account.costs[level.number, unit].reshape(rows, columns)
     return found
 
 
@@ -243,18 +247,17 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
     coding = Coding.from_byte(payload[0], len(model.schedule.path_names))
     name = model.schedule.path_names[coding.path]
     geometry = geometry_of(shape, bit_depth, model)
-    moves = transfers(geometry, channels, name) + (adaptation.transfers(model.cascade, name) if adaptation else [])
+    moves = transfers(geometry, channels, name) + (adaptation.transfers(model, name) if adaptation else [])
     plan = plans(moves, coding)
     message = ans.resize(ans.from_bytes(payload[1:]), plan[-1][0].lanes)
     decoder = Decoder(model, channels, plan, message, known, measured=measured)
     # Only with plain subsampling is the low band of a level what the picture has in every second row and column.
     left_out = step.bit_length() - 1 if model.config.transform == lifting.SUBSAMPLE else 0
-    with exact_arithmetic():
-        if adaptation:
-            decoder.changes(adaptation, name)
-        image = decoder.base(geometry.base_shape, geometry.base_ranges)
-        for level in reversed(geometry.levels[left_out:]):
-            image = lifting.merge2d(image, decoder.level(level, name, image), model.config.transform)
+    if adaptation:
+        decoder.changes(adaptation, name)
+    image = decoder.base(geometry.base_shape, geometry.base_ranges)
+    for level in reversed(geometry.levels[left_out:]):
+        image = lifting.merge2d(image, decoder.level(level, name, image), model.config.transform)
     if not geometry.levels[:left_out]:
         ans.check_base(decoder.message)
     rest = step >> min(left_out, len(geometry.levels))

@@ -25,7 +25,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hvpzip.ans import Mixture
@@ -35,6 +34,7 @@ from hvpzip.codec.colours.matrices import reachable
 from hvpzip.core import kernels
 from hvpzip.core.cells import COLOUR_CELLS, PAIR_CELLS
 from hvpzip.core.reference.colours import CG_CONTEXTS, CG_SPAN, CO_KINDS, CO_WINDOW
+from hvpzip.threads import current_threads
 
 __all__ = ["ColourModel", "Factors", "cost"]
 
@@ -83,7 +83,7 @@ class ColourModel:
         result, expected = empty_windows(mixture, lo, hi, first), np.empty(CG_CONTEXTS, np.int64)
         y, co = np.ascontiguousarray(y, np.int64), np.ascontiguousarray(co, np.int64)
         kernels().reweight_cg(
-            *self._known, *result.alphabet(), y, co, self.cg_factors.astype(np.uint16), torch.get_num_threads(), *result.windows(), expected
+            *self._known, *result.alphabet(), y, co, self.cg_factors.astype(np.uint16), current_threads(), *result.windows(), expected
         )
         self._cg_asked = y, co, first, expected
         return result
@@ -122,7 +122,7 @@ class ColourModel:
             np.ascontiguousarray(slope, np.int64),
             self.cg_factors.astype(np.uint16),
             self.co_factors.astype(np.uint16),
-            torch.get_num_threads(),
+            current_threads(),
             *result.windows(),
             kinds,
             expected,

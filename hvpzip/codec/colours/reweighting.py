@@ -16,8 +16,8 @@ from hvpzip.ans.reweighted import Reweighted
 from hvpzip.codec.colours.colour_model import ColourModel, Factors, cost
 from hvpzip.codec.walk.geometry import Geometry, Int32Array, Int64Array, Range, exact_steps
 from hvpzip.codec.walk.level_walk import ExactStates
-from hvpzip.nn.parameters import Parameters
-from hvpzip.nn.weights import Model
+from hvpzip.nn.model import Model
+from hvpzip.nn.parameters import StepPrediction
 from hvpzip.transform import colour, lifting
 
 __all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "mixtures_of", "plan_reweighting", "reweighted_co"]
@@ -77,7 +77,7 @@ def plan_reweighting(
             step = level.schedule.steps[index]
             values = units[step.unit].reshape(3, -1).astype(np.int64)
             if step.given is None:
-                parameters = exact.parameters[index]
+                parameters = exact.predictions[index]
                 mixtures, ranges = mixtures_of(known, parameters, values), level.ranges[step.unit]
                 plain = {c: _plain_cost(mixture, values[c], ranges[c]) for c, mixture in mixtures.items()}
                 intervals[level.number, index] = learn_unit(known, parameters, mixtures, values, ranges)
@@ -104,13 +104,13 @@ def _plain_cost(mixture: Mixture, values: Int64Array, span: Range) -> int:
     return cost(ans.intervals(mixture, values, *span)[1], ans.PRECISION)
 
 
-def mixtures_of(known: ColourModel, parameters: Parameters, values: Int64Array) -> dict[int, Mixture]:
+def mixtures_of(known: ColourModel, parameters: StepPrediction, values: Int64Array) -> dict[int, Mixture]:
     """The mixtures of the channels that are reweighted."""
     return {channel: parameters.mixture(channel, values[:channel]) for channel in ((1, 2) if known.co else (2,))}
 
 
 def learn_unit(
-    known: ColourModel, parameters: Parameters, mixtures: Mapping[int, Mixture], values: Int64Array, ranges: list[Range]
+    known: ColourModel, parameters: StepPrediction, mixtures: Mapping[int, Mixture], values: Int64Array, ranges: list[Range]
 ) -> Intervals:
     """(start, freq) of the reweighted channels of one unit, whose mixtures are ``mixtures``."""
     found: Intervals = {}
@@ -120,7 +120,7 @@ def learn_unit(
     return found
 
 
-def reweighted_co(known: ColourModel, parameters: Parameters, mixture: Mixture, luma: Int64Array, span: Range) -> Reweighted:
+def reweighted_co(known: ColourModel, parameters: StepPrediction, mixture: Mixture, luma: Int64Array, span: Range) -> Reweighted:
     """Co of a unit, reweighted, given Y and its mixture."""
 
     def cg_given(co: Int64Array) -> Mixture:

@@ -10,27 +10,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip import ans
-from hvpzip.ans import Mixture
 from hvpzip.codec.plans import Transfer
-from hvpzip.diffusion.schedule import LevelSchedule, Step
-from hvpzip.nn.weights import Model
+from hvpzip.diffusion.schedule import LevelSchedule
+from hvpzip.diffusion.walk import moves
+from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting, pyramid
 
 __all__ = [
     "Geometry",
     "Int32Array",
     "Int64Array",
-    "Kernel",
     "Level",
     "Range",
     "base_precision",
     "coarse_images",
     "exact_steps",
     "geometry_of",
-    "kernel_of",
     "lift_of",
-    "support",
     "transfers",
 ]
 
@@ -81,51 +77,16 @@ def transfers(geometry: Geometry, channels: int, path: str) -> list[Transfer]:
     """The arrays that move, in the encoder's order; ``Encoder`` and ``Decoder`` walk it from either end."""
     found = []
     for level in geometry.levels:
-        for index in reversed(level.schedule.paths[path]):
-            step = level.schedule.steps[index]
-            rows, columns = level.sizes[step.unit]
-            if step.given is not None:
-                found += [Transfer(False, rows * columns)] * channels
-            found += [Transfer(True, rows * columns)] * channels
+        for move in reversed(moves(level.schedule, level.schedule.paths[path])):
+            rows, columns = level.sizes[level.schedule.steps[move.step].unit]
+            found += [Transfer(not move.refund, rows * columns)] * channels
     rows, columns = geometry.base_shape
     return found + [Transfer(True, rows * columns)] * channels
-
-
-def support(schedule: LevelSchedule, index: int, channel: int, span: Range) -> tuple[Range, int]:
-    """Alphabet of a step's symbols in one channel, and the lattice step: samples themselves, or lattice indices of a latent, which reach
-    beyond all values of its parent.
-    """
-    step = schedule.steps[index]
-    if not step.is_latent:
-        return span, 1
-    above = schedule.parent(index)
-    if above is not None:
-        (low, high), parent_delta = support(schedule, above, channel, span)
-        span = low * parent_delta, high * parent_delta
-    delta = 1 << step.log2_delta[channel]
-    first, last = ans.lattice_range(*span, step.sigma[channel], delta)
-    return (int(first), int(last)), delta
 
 
 def exact_steps(level: Level, path: str) -> list[int]:
     """Indices of the path's steps that reveal a unit itself, in the decoder's order."""
     return [index for index in level.schedule.paths[path] if not level.schedule.steps[index].is_latent]
-
-
-class Kernel(NamedTuple):
-    """q(y | x) of one channel: its mixture and alphabet."""
-
-    mixture: Mixture
-    lo: Int64Array
-    hi: Int64Array
-    delta: int
-
-
-def kernel_of(step: Step, channel: int, x: Int64Array) -> Kernel:
-    """The kernels of the latents of samples ``x (n,)``."""
-    delta = 1 << step.log2_delta[channel]
-    lo, hi = ans.lattice_range(x, x, step.sigma[channel], delta)
-    return Kernel(ans.gaussian(x, step.sigma[channel]), np.asarray(lo), np.asarray(hi), delta)
 
 
 def base_precision(span: Range) -> int:

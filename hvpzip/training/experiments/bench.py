@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hvpzip.nn.ops import FloatOps
+from hvpzip.nn.graph.ops import FloatOps
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import load_photos
 from hvpzip.training.loop import Run

@@ -15,15 +15,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from hvpzip.diffusion.bound import Term
+from hvpzip.diffusion.likelihood import COUPLINGS
 from hvpzip.diffusion.schedule import UNITS, Schedule
-from hvpzip.nn.network import COUPLINGS, Cascade, Head, LevelNetwork
-from hvpzip.nn.ops import FloatOps
-from hvpzip.nn.weights import export
+from hvpzip.nn.graph.export import export
+from hvpzip.nn.graph.network import Cascade, Head, LevelNetwork
+from hvpzip.nn.graph.ops import FloatOps
 from hvpzip.training.config import TrainConfig
 from hvpzip.training.data import Crops, load_photos
 from hvpzip.training.export import load_cascade
 from hvpzip.training.loop import learning_rate, validation_crops
-from hvpzip.training.loss import Term, cascade_terms
+from hvpzip.training.loss import cascade_terms
 from hvpzip.training.plot import read_log
 
 __all__ = ["extend", "levels_table", "logged_table", "train_levels", "unit_bits"]

@@ -138,7 +138,7 @@ def test_output_whose_model_is_not_installed_is_an_error_and_stays(folder: Path,
     work = api.Job(compressing=True, mirror=True)
     source, output = str(folder / "rgb.png"), str(folder / "packed" / "rgb.hvz")
     assert work.resume(source, output).skipped
-    monkeypatch.setattr("hvpzip.nn.weights.list_models", lambda: [])
+    monkeypatch.setattr("hvpzip.nn.bundled.list_models", lambda: [])
     with pytest.raises(hvpzip.errors.ModelError, match="not installed"):
         work.resume(source, output)
 

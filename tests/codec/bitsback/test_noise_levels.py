@@ -7,9 +7,10 @@ import torch
 from benchmarks.orders import ORDERS, code
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import decode_group
-from hvpzip.diffusion.bound import log2_sigma, noise
+from hvpzip.diffusion.noise import log2_sigma
+from hvpzip.diffusion.posterior import support
+from hvpzip.diffusion.posterior_float import noise, sample_latents
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
-from hvpzip.training.loss import sample_latents
 
 STEPS = (
     Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
@@ -48,8 +49,6 @@ def test_every_order_brings_a_chain_back(model, crop, order):
 
 def test_the_alphabet_of_a_chained_latent_reaches_beyond_that_of_its_parent(model):
     level = group_codec.geometry_of((3, 64, 64), 8, model).levels[0]
-    from hvpzip.codec.walk.geometry import support
-
     span = level.ranges["hh"][0]
     (low, high), delta = support(LEVEL, 0, 0, span)
     (inner_low, inner_high), inner_delta = support(LEVEL, 1, 0, span)
@@ -60,7 +59,7 @@ def test_the_alphabet_of_a_chained_latent_reaches_beyond_that_of_its_parent(mode
 def test_latents_of_a_chain_are_drawn_one_from_the_other():
     torch.manual_seed(0)
     values = torch.full((4, 3, 64, 64), 100.0)
-    latents = sample_latents(LEVEL, "hh", values)
+    latents = sample_latents(LEVEL, LEVEL.every_step, "hh", values)
     outer = torch.tensor([2.0 ** log2_sigma(i) for i in STEPS[0].sigma])
     inner, delta = noise(STEPS[1], values.device)
     spread = (latents[1] - values).std((0, 2, 3))

@@ -11,9 +11,9 @@ from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.network import Cascade
-from hvpzip.nn.ops import FloatOps
-from hvpzip.nn.weights import load_folder
+from hvpzip.nn.graph.network import Cascade
+from hvpzip.nn.graph.ops import FloatOps
+from hvpzip.nn.model import load_folder
 from hvpzip.training import __main__ as command
 from hvpzip.training.closed_form import initialise_biases
 from hvpzip.training.config import NoiseConfig, TrainConfig

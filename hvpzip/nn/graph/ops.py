@@ -1,13 +1,7 @@
-"""Number formats of the network, and its operations for training: plain float, and float that simulates the integers.
+"""The operations of the graph for training: plain float, and float that simulates the integers (``nn/formats.py``).
 
 One graph (``network.py``) serves training and coding; it calls an ``Ops`` for every operation. ``IntegerOps`` (``integer.py``) is the one
 that codes.
-
-    activations   uint8, 1/32      (network inputs: int8, 1/32)
-    carried       int16, 1/256     features that a level carries from step to step
-    outputs       int12, 1/64      corrections to the closed-form predictions
-    weights       int8, 2^-e       e for each output channel
-    biases        int32, 2^-(e+5)
 """
 
 from __future__ import annotations
@@ -18,23 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = [
-    "ACT_BITS",
-    "ACT_MAX",
-    "CARRY_BITS",
-    "CARRY_MAX",
-    "OUT_BITS",
-    "OUT_MAX",
-    "Conv",
-    "FloatOps",
-    "Ops",
-    "weight_exponents",
-]
+from hvpzip.nn.formats import ACT_BITS, ACT_MAX, CARRY_BITS, CARRY_MAX, LIMIT, MAX_EXPONENT, OUT_BITS, OUT_MAX, WEIGHT_MAX
 
-ACT_BITS, ACT_MAX = 5, 255
-CARRY_BITS, CARRY_MAX = 8, 32767
-OUT_BITS, OUT_MAX = 6, 2047
-WEIGHT_MAX, EXPONENT_MAX = 127, 16
+__all__ = ["Conv", "FloatOps", "Ops", "weight_exponents"]
 
 
 class Conv(nn.Module):
@@ -75,8 +55,8 @@ def weight_exponents(weight: Tensor, bias: Tensor) -> Tensor:
     exponent = torch.floor(torch.log2((WEIGHT_MAX + 0.49) / peak))
     # sum |w| 255 + |b| 32 < 2^24 / 2^e, with half a step of rounding for each weight
     total = flat.abs().sum(1) * ACT_MAX + bias.detach().abs() * 2.0**ACT_BITS
-    room = torch.floor(torch.log2((2.0**24 - 0.5 * ACT_MAX * flat.shape[1] - 2.0) / total.clamp_min(1e-12)))
-    return torch.minimum(exponent, room).clamp(max=EXPONENT_MAX)
+    room = torch.floor(torch.log2((LIMIT - 0.5 * ACT_MAX * flat.shape[1] - 2.0) / total.clamp_min(1e-12)))
+    return torch.minimum(exponent, room).clamp(max=MAX_EXPONENT)
 
 
 class _Round(torch.autograd.Function):

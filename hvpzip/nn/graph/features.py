@@ -16,10 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hvpzip.nn.formats import COMPAND_GAIN, COMPAND_LIMIT, COMPAND_MAX
+
 __all__ = [
-    "COARSE_CHANNELS",
-    "COARSE_ENERGIES",
-    "UNIT_CHANNELS",
     "coarse_inputs",
     "compand",
     "linear",
@@ -28,21 +27,11 @@ __all__ = [
     "window_sums",
 ]
 
-# Companded values are at most 127, so they are int8 activations like any other.
-COMPAND_GAIN = 14  # steps per octave: 14 * log2(1 + 510) = 126
-COMPAND_LIMIT = 1023
-COARSE_CHANNELS = 15  # four differences and the level, of three colours
-COARSE_ENERGIES = 12
-UNIT_CHANNELS = 9  # residual and two differences, of three colours
-
-MEAN_SHIFT = 6  # predictor weights are in 2^-12, predictions in 1/64: 12 - 6
-ENERGY_SHIFT = 8  # log-scale weights are in 2^-8 of 1/64 octave for one companded step
-
 
 @functools.cache
 def _compand_table() -> Tensor:
     """``sign(d) * round(14 log2(1 + |d|))`` for d in -1023..1023, clipped to 127: the largest m with (1 + d)^28 >= 2^(2m - 1)."""
-    half = [min(127, ((1 + d) ** (2 * COMPAND_GAIN)).bit_length() // 2) for d in range(COMPAND_LIMIT + 1)]
+    half = [min(COMPAND_MAX, ((1 + d) ** (2 * COMPAND_GAIN)).bit_length() // 2) for d in range(COMPAND_LIMIT + 1)]
     return torch.tensor([-v for v in half[:0:-1]] + half, dtype=torch.float32)
 
 

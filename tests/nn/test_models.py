@@ -4,15 +4,22 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_torch_file
+from safetensors.torch import save_file as save_torch_file
 
 from hvpzip.errors import ModelError
-from hvpzip.nn import weights
+from hvpzip.nn import bundled
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.network import Cascade
-from hvpzip.nn.ops import EXPONENT_MAX, weight_exponents
+from hvpzip.nn.formats import MAX_EXPONENT
+from hvpzip.nn.graph.export import export, integer_cascade, quantise
+from hvpzip.nn.graph.network import Cascade
+from hvpzip.nn.graph.ops import weight_exponents
+from hvpzip.nn.identity import identity
+from tests.conftest import tiny_tensors
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +27,8 @@ def cascade(tiny_model) -> Cascade:
     """Float weights with heads that are not zero."""
     torch.manual_seed(5)
     cascade = Cascade(tiny_model.config, tiny_model.schedule)
-    cascade.load_state_dict({k: v for k, v in tiny_model.cascade.state_dict().items() if "closed_form" in k}, strict=False)
+    source = integer_cascade(tiny_model.config, tiny_model.schedule, tiny_model.levels).state_dict()
+    cascade.load_state_dict({k: v for k, v in source.items() if "closed_form" in k}, strict=False)
     with torch.no_grad():
         for head in (head for network in cascade.networks for head in network.heads):
             head.out.weight.normal_(0, 0.2)
@@ -31,9 +39,9 @@ def cascade(tiny_model) -> Cascade:
 def written(tmp_path_factory, cascade) -> Path:
     """A folder of models: two of them, ``good`` is the default."""
     folder = tmp_path_factory.mktemp("models")
-    weights.export(cascade, None, folder / "good", {"steps": 7})
+    export(cascade, None, folder / "good", {"steps": 7})
     averaged = {name: 0.5 * p.detach() for name, p in cascade.named_parameters()}
-    weights.export(cascade, averaged, folder / "averaged", {})
+    export(cascade, averaged, folder / "averaged", {})
     (folder / "index.json").write_text(json.dumps({"default": "good", "models": ["averaged", "good"]}))
     return folder
 
@@ -43,7 +51,7 @@ def models(tmp_path, written, monkeypatch) -> Path:
     """A copy of the folder that may be damaged, as the one where models are installed."""
     folder = tmp_path / "models"
     shutil.copytree(written, folder)
-    monkeypatch.setattr(weights, "models_folder", lambda: folder)
+    monkeypatch.setattr(bundled, "models_folder", lambda: folder)
     return folder
 
 
@@ -52,23 +60,28 @@ def edit(path: Path, **changes: object) -> None:
 
 
 def test_an_exported_model_loads_with_the_same_weights_and_id(models, cascade):
-    model = weights.load_model()
+    model = bundled.load_model()
     assert model.name == "good"
-    assert model.id == weights.model_id("good")
-    assert len(model.id) == weights.ID_BYTES
+    assert model.id == bundled.model_id("good")
+    assert len(model.id) == 8
     assert (model.config, model.schedule) == (cascade.config, cascade.schedule)
-    expected = weights.quantise(cascade)
-    state = model.cascade.state_dict()
-    assert set(state) == {name for name in expected if not name.endswith(".exponent")}
-    assert all(torch.equal(state[name], expected[name].float()) for name in state)
+    expected = quantise(cascade)
+    for number, level in enumerate(model.levels):
+        for name, layer in level.named_layers():
+            for part in ("weight", "bias", "exponent"):
+                assert np.array_equal(getattr(layer, part), expected.pop(f"networks.{number}.{name}.{part}"))
+        for index, form in enumerate(level.closed_forms):
+            for part, values in form._asdict().items():
+                assert np.array_equal(values, expected.pop(f"networks.{number}.closed_form.{index}.{part}"))
+    assert not expected
     assert json.loads((models / "good" / "config.json").read_text())["training"] == {"steps": 7}
 
 
 def test_models_are_found_by_id_and_listed_with_the_default_first(models):
-    assert weights.list_models() == ["good", "averaged"]
-    other = weights.load_model("averaged")
-    assert other.id != weights.model_id("good")
-    assert weights.find_model(other.id).name == "averaged"
+    assert bundled.list_models() == ["good", "averaged"]
+    other = bundled.load_model("averaged")
+    assert other.id != bundled.model_id("good")
+    assert bundled.find_model(other.id).name == "averaged"
 
 
 def test_averaged_weights_are_exported_instead_of_the_live_ones(models, cascade):
@@ -76,40 +89,40 @@ def test_averaged_weights_are_exported_instead_of_the_live_ones(models, cascade)
     name = "networks.0.trunk.embed.weight"
     exponent = weight_exponents(0.5 * cascade.networks[0].trunk.embed.weight, 0.5 * cascade.networks[0].trunk.embed.bias)
     expected = torch.round(0.5 * cascade.get_parameter(name).detach() * torch.exp2(exponent)[:, None, None, None])
-    assert torch.equal(found[name].float(), expected)
+    assert np.array_equal(found[name], expected.numpy())
 
 
 def test_exponents_are_the_largest_that_keep_weights_in_int8():
     weight = torch.tensor([1.0, 0.99, 127.0, 0.001, 0.0]).reshape(5, 1, 1, 1)
-    assert weight_exponents(weight, torch.zeros(5)).tolist() == [6, 7, 0, EXPONENT_MAX, EXPONENT_MAX]
+    assert weight_exponents(weight, torch.zeros(5)).tolist() == [6, 7, 0, MAX_EXPONENT, MAX_EXPONENT]
     # ... and accumulators below 2**24: a bias of 1000 in 1/32 leaves room for 2**9 only.
     assert weight_exponents(weight[4:], torch.tensor([1000.0])).tolist() == [9]
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_there(models):
     with pytest.raises(ModelError, match=r"'best'.*good, averaged"):
-        weights.load_model("best")
+        bundled.load_model("best")
 
 
 def test_an_unknown_id_is_named_with_those_that_are_there(models):
-    with pytest.raises(ModelError, match=rf"00112233445566ff.*good \({weights.model_id('good').hex()}\)"):
-        weights.find_model(bytes.fromhex("00112233445566ff"))
+    with pytest.raises(ModelError, match=rf"00112233445566ff.*good \({bundled.model_id('good').hex()}\)"):
+        bundled.find_model(bytes.fromhex("00112233445566ff"))
 
 
 @pytest.mark.parametrize("settings", [None, "", "{", '{"format": 1, "id": "no number"}', '{"format": 9}'])
 def test_damaged_settings_of_one_model_are_no_matter_to_another(models, settings):
-    good, averaged = weights.model_id("good"), weights.model_id("averaged")
+    good, averaged = bundled.model_id("good"), bundled.model_id("averaged")
     path = models / "good" / "config.json"
     path.unlink() if settings is None else path.write_text(settings)
-    assert weights.find_model(averaged).name == "averaged"
-    assert weights.stated_ids() == {"good": None, "averaged": averaged}
+    assert bundled.find_model(averaged).name == "averaged"
+    assert bundled.stated_ids() == {"good": None, "averaged": averaged}
     with pytest.raises(
         ModelError, match=rf"{good.hex()}, which is not installed; installed are good \(damaged\), averaged \({averaged.hex()}\)$"
     ):
-        weights.find_model(good)
+        bundled.find_model(good)
     for name in ("good", None):  # it is the default
         with pytest.raises(ModelError, match=r"^model good"):
-            weights.load_model(name)
+            bundled.load_model(name)
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "config.json"])
@@ -121,7 +134,7 @@ def test_a_damaged_file_is_refused_with_the_models_name(models, file, damage):
     if damage != "missing":
         path.write_bytes({"empty": b"", "cut": data[: len(data) // 2], "text": b"not a model"}[damage])
     with pytest.raises(ModelError, match=rf"model good: .*{file}"):
-        weights.load_model()
+        bundled.load_model()
 
 
 @pytest.mark.parametrize("place", [-1, -1000, -5000])
@@ -131,7 +144,7 @@ def test_a_flipped_bit_in_the_weights_changes_the_id_and_is_refused(models, plac
     data[place] ^= 1
     path.write_bytes(data)
     with pytest.raises(ModelError, match="model good: its contents have id"):
-        weights.load_model()
+        bundled.load_model()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +163,7 @@ def test_a_flipped_bit_in_the_weights_changes_the_id_and_is_refused(models, plac
 def test_settings_that_are_none_are_refused_with_the_models_name(models, key, value):
     edit(models / "good" / "config.json", **{key: value})
     with pytest.raises(ModelError, match="model good"):
-        weights.load_model()
+        bundled.load_model()
 
 
 @pytest.mark.parametrize("key", ["format", "id", "network", "schedule", "self_test"])
@@ -158,19 +171,19 @@ def test_a_setting_that_is_missing_is_refused_with_the_models_name(models, key):
     path = models / "good" / "config.json"
     path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != key}))
     with pytest.raises(ModelError, match=f"model good.*{key}"):
-        weights.load_model()
+        bundled.load_model()
 
 
 def test_another_id_is_refused(models):
     edit(models / "good" / "config.json", id="0011223344556677")
     with pytest.raises(ModelError, match=r"model good: its contents have id .* not 0011223344556677"):
-        weights.load_model()
+        bundled.load_model()
 
 
 def test_a_self_test_that_differs_is_refused(models):
     edit(models / "good" / "config.json", self_test="0" * 64)
     with pytest.raises(ModelError, match="model good: arithmetic on device 'cpu' is not exact"):
-        weights.load_model()
+        bundled.load_model()
 
 
 @pytest.mark.parametrize("wrong", ["extra", "missing", "shape", "unproved"])
@@ -179,27 +192,27 @@ def test_tensors_that_do_not_belong_to_their_settings_are_refused_even_with_a_ma
     tensors = load_file(path)
     name = "networks.1.heads.0.out.weight"
     if wrong == "extra":
-        tensors["other"] = tensors[name].clone()
+        tensors["other"] = tensors[name].copy()
     elif wrong == "missing":
         del tensors["networks.1.heads.0.out.exponent"]
     elif wrong == "shape":
-        tensors[name] = tensors[name][:-1].contiguous()
+        tensors[name] = tensors[name][:-1].copy()
     else:
         tensors["networks.1.heads.0.out.exponent"][0] = 1
     save_file(tensors, path)
-    edit(models / "good" / "config.json", id=weights._identity(cascade.config, cascade.schedule, tensors).hex())
+    edit(models / "good" / "config.json", id=identity(cascade.config, cascade.schedule, tensors).hex())
     with pytest.raises(ModelError, match="model good: "):
-        weights.load_model()
+        bundled.load_model()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.int64, torch.uint8, torch.bool])
 def test_a_tensor_of_another_type_is_refused(models, dtype):
     path = models / "good" / "weights.safetensors"
-    tensors = load_file(path)
+    tensors = load_torch_file(path)
     name = "networks.0.trunk.embed.weight"
-    save_file({**tensors, name: tensors[name].to(dtype)}, path)
-    with pytest.raises(ModelError, match=rf"model good: .*{name}" if dtype.is_floating_point else "model good: its contents have id"):
-        weights.load_model()
+    save_torch_file({**tensors, name: tensors[name].to(dtype)}, path)
+    with pytest.raises(ModelError, match=rf"model good: .*{name}"):
+        bundled.load_model()
 
 
 def test_no_truncation_or_flipped_bit_of_the_tensors_names_shapes_and_places_is_accepted(models):
@@ -215,46 +228,46 @@ def test_no_truncation_or_flipped_bit_of_the_tensors_names_shapes_and_places_is_
     for contents in (*damaged, data + b"\0", b"\xff" * 8 + data[8:]):
         path.write_bytes(contents)
         with pytest.raises(ModelError, match=r"model good: .*") as caught:
-            weights.load_model()
+            bundled.load_model()
         assert "\n" not in str(caught.value)
 
 
 def test_settings_nested_without_end_are_refused(models):
     (models / "good" / "config.json").write_text("[" * 200_000)
     with pytest.raises(ModelError, match=r"model good: config\.json"):
-        weights.load_model()
+        bundled.load_model()
 
 
 def test_only_the_file_of_that_name_and_kind_is_read(models):
     """Weights as torch pickles them are no weights here: what unpickling would run is never run."""
     path = models / "good" / "weights.safetensors"
-    torch.save(load_file(path), path.with_suffix(".pt"))
+    torch.save(load_torch_file(path), path.with_suffix(".pt"))
     path.write_bytes(path.with_suffix(".pt").read_bytes())
     with pytest.raises(ModelError, match=r"model good: weights\.safetensors is missing or damaged"):
-        weights.load_model()
+        bundled.load_model()
 
 
 def test_no_index_or_a_damaged_one_is_one_clear_error(models, monkeypatch, tmp_path):
     (models / "index.json").write_text("{")
     with pytest.raises(ModelError, match=r"index\.json"):
-        weights.list_models()
+        bundled.list_models()
     monkeypatch.undo()
-    monkeypatch.setattr(weights, "__file__", str(tmp_path / "hvpzip" / "nn" / "weights.py"))
+    monkeypatch.setattr(bundled, "__file__", str(tmp_path / "hvpzip" / "nn" / "bundled.py"))
     shutil.rmtree(models)
     with pytest.raises(ModelError, match="no models are installed"):
-        weights.models_folder()
+        bundled.models_folder()
 
 
 def test_every_setting_enters_the_id(tiny_model):
-    tensors = weights.quantise(tiny_model.cascade)
-    seen = {weights._identity(tiny_model.config, tiny_model.schedule, tensors)}
-    seen.add(weights._identity(NetworkConfig(channels=9), tiny_model.schedule, tensors))
+    tensors = tiny_tensors()
+    seen = {identity(tiny_model.config, tiny_model.schedule, tensors)}
+    seen.add(identity(NetworkConfig(channels=9), tiny_model.schedule, tensors))
     one, *rest = tiny_model.schedule.levels
-    seen.add(weights._identity(tiny_model.config, type(tiny_model.schedule)(levels=(one, *rest, one)), tensors))
+    seen.add(identity(tiny_model.config, type(tiny_model.schedule)(levels=(one, *rest, one)), tensors))
     for name in ("networks.0.trunk.embed.bias", "networks.0.trunk.embed.exponent", "networks.1.closed_form.2.coupling"):
-        changed = {**tensors, name: tensors[name].clone()}
+        changed = {**tensors, name: tensors[name].copy()}
         changed[name][0] += 1
-        seen.add(weights._identity(tiny_model.config, tiny_model.schedule, changed))
+        seen.add(identity(tiny_model.config, tiny_model.schedule, changed))
     assert len(seen) == 6
 
 
@@ -265,3 +278,14 @@ def test_network_settings_survive_plain_data_and_unknown_ones_are_named():
         NetworkConfig.from_dict({"width": 8})
     with pytest.raises(ValueError, match="components"):
         NetworkConfig(components=0)
+
+
+def test_a_device_without_torch_is_one_clear_line(models, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"^device 'cuda' needs torch, which is not installed: pip install 'hvpzip\[torch\]'$"):
+        bundled.load_model(device="cuda")
+
+
+def test_a_device_that_is_not_there_is_refused_by_name(models):
+    with pytest.raises(ModelError, match=r"device 'nonsense' cannot be used: "):
+        bundled.load_model(device="nonsense")

@@ -17,30 +17,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hvpzip.diffusion.likelihood import COUPLINGS, output_channels
 from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Schedule
-from hvpzip.nn import features
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.ops import Conv, Ops
+from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, ENERGY_SHIFT, MEAN_SHIFT, UNIT_CHANNELS
+from hvpzip.nn.graph import features
+from hvpzip.nn.graph.ops import Conv, Ops
 
-__all__ = ["COUPLINGS", "Cascade", "LevelNetwork", "Prediction", "State", "output_channels"]
-
-COUPLINGS = 3  # Co on Y, Cg on Y, Cg on Co
-
-
-def output_channels(components: int, reads_latent: bool) -> int:
-    """Channels of a head: a shift, a log-scale, a logit (and a gain on the latent) for each of K components of three colours; three
-    couplings.
-    """
-    return (12 if reads_latent else 9) * components + COUPLINGS
+__all__ = ["Cascade", "LevelNetwork", "Prediction", "State"]
 
 
 class State(NamedTuple):
-    """What is known inside a level: carried features, the closed forms' sums over the planes revealed so far, and a latent's surprise."""
+    """What is known inside a level: carried features, the closed forms' sums over the planes revealed so far, and a latent's innovation."""
 
     carried: Tensor  # (B, C, h, w) in the arithmetic's own format
     means: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, MEAN_SHIFT bits finer than a prediction
     scales: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, ENERGY_SHIFT bits finer than a log-scale
-    surprise: Tensor | None = None  # (B, 3, h, w) integers in 1/64: the latent minus its closed-form prediction, in a side branch
+    innovation: Tensor | None = None  # (B, 3, h, w) integers in 1/64: the latent minus its closed-form prediction, in a side branch
 
 
 class Prediction(NamedTuple):
@@ -51,14 +44,14 @@ class Prediction(NamedTuple):
         log2_scale: ``(B, 3, h, w)`` closed-form log2 of the scale, integers in 1/64 octave.
         coupling: ``(3,)`` closed-form couplings, integers in 1/64.
         corrections: ``(B, output_channels, h, w)`` the head's output.
-        surprise: ``(B, 3, h, w)`` latent minus its prediction, integers in 1/64; None where the step reads no latent.
+        innovation: ``(B, 3, h, w)`` latent minus its prediction, integers in 1/64; None where the step reads no latent.
     """
 
     mean: Tensor
     log2_scale: Tensor
     coupling: Tensor
     corrections: Tensor
-    surprise: Tensor | None
+    innovation: Tensor | None
 
 
 class Block(nn.Module):
@@ -131,21 +124,17 @@ class LevelNetwork(nn.Module):
         self.schedule = schedule
         self.transform = config.transform
         channels = config.channels
-        self.trunk = Branch(features.COARSE_CHANNELS, channels, config.trunk_blocks)
+        self.trunk = Branch(COARSE_CHANNELS, channels, config.trunk_blocks)
         # The last unit's reveal feeds nothing in this level, so it has no branch.
-        self.carry = nn.ModuleDict({unit: Branch(features.UNIT_CHANNELS, channels, config.carry_blocks) for unit in UNITS[:-1]})
+        self.carry = nn.ModuleDict({unit: Branch(UNIT_CHANNELS, channels, config.carry_blocks) for unit in UNITS[:-1]})
         self.side = nn.ModuleDict(
-            {
-                str(i): Branch(features.UNIT_CHANNELS, channels, config.side_blocks)
-                for i, step in enumerate(schedule.steps)
-                if step.is_latent
-            }
+            {str(i): Branch(UNIT_CHANNELS, channels, config.side_blocks) for i, step in enumerate(schedule.steps) if step.is_latent}
         )
         self.heads = nn.ModuleList(Head(channels, output_channels(config.components, step.given is not None)) for step in schedule.steps)
         self.closed_form = nn.ModuleList()
         for step in schedule.steps:
             known = UNITS.index(step.unit) + (step.given is not None)
-            self.closed_form.append(ClosedForm(1 + known, features.COARSE_ENERGIES + features.UNIT_CHANNELS * known))
+            self.closed_form.append(ClosedForm(1 + known, COARSE_ENERGIES + UNIT_CHANNELS * known))
 
     def begin(self, ops: Ops, coarse: Tensor) -> State:
         """State in which only the coarser image ``(B, 3, h, w)`` is known."""
@@ -157,16 +146,16 @@ class LevelNetwork(nn.Module):
 
     def linear_mean(self, state: State, step: int) -> Tensor:
         """Closed-form prediction of the step's unit: ``(B, 3, h, w)`` integers in 1/64."""
-        return features.round_shift(state.means[step], features.MEAN_SHIFT)
+        return features.round_shift(state.means[step], MEAN_SHIFT)
 
     def predict(self, ops: Ops, state: State, step: int, head: Head | None = None) -> Prediction:
         """Parameters of the step, by ``head`` instead of its own where one is given. ``state`` must come from the reveals that the schedule
         names before it.
         """
-        log2_scale = features.round_shift(state.scales[step], features.ENERGY_SHIFT)
+        log2_scale = features.round_shift(state.scales[step], ENERGY_SHIFT)
         coupling = self._forms([step])[step].coupling
         corrections = (head or self.heads[step])(ops, state.carried)
-        return Prediction(self.linear_mean(state, step), log2_scale, coupling, corrections, state.surprise)
+        return Prediction(self.linear_mean(state, step), log2_scale, coupling, corrections, state.innovation)
 
     def reveal(self, ops: Ops, state: State, step: int, values: Tensor) -> State:
         """State after the step's unit is known: a latent opens a side branch, an exact unit goes on with the carried features.
@@ -210,7 +199,7 @@ class LevelNetwork(nn.Module):
         """
         if not forms:
             return {}, {}
-        first = features.COARSE_ENERGIES + features.UNIT_CHANNELS * (plane - 1) if plane else 0
+        first = COARSE_ENERGIES + UNIT_CHANNELS * (plane - 1) if plane else 0
         mean_weights = [form.mean_weight[:, 3 * plane : 3 * plane + 3] for form in forms.values()]
         scale_weights = [form.scale_weight[:, first : first + energies.shape[1]] for form in forms.values()]
         more = features.window_sums(values, torch.cat(mean_weights)).chunk(len(forms), 1)

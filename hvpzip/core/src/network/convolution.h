@@ -1,0 +1,84 @@
+// Convolutions of the integer network, a row at a time: int8 weights, activations of 8 bits, sums of 32 bits, results rounded half to even.
+//
+// Integer arithmetic only: this file reaches the bit stream. Every sum is an integer below 2^24 (nn/proof.py), so all instruction sets give the
+// same integers in any order of summation.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace hvpzip::network {
+
+// Number formats, as in nn/formats.py.
+constexpr int ACT_BITS = 5, ACT_MAX = 255;
+constexpr int CARRY_BITS = 8, CARRY_MAX = 32767;
+constexpr int OUT_BITS = 6, OUT_MAX = 2047;
+
+enum class Format { activations, carried, outputs };
+
+struct Convolution;
+
+// Where a row of results goes: activations into a row of elements, the others as int16 (positions, outputs).
+struct Target {
+    Format format;
+    void* out;
+    const int16_t* add;  // carried features to add, or null; may be `out` itself
+};
+
+// An instruction set: how activations lie in a row, and how rows are made and multiplied.
+//
+// A row holds positions side by side, each of `padded(channels)` elements of `element_bytes`; an element is an activation plus an offset, so
+// that unsigned x signed products serve signed inputs too.
+struct Kernels {
+    const char* name;
+    int element_bytes;  // 2: int16, 1: uint8
+    int step;           // channels multiplied at once
+    int group;          // outputs at once
+    int input_offset;   // of signed inputs; activations have none
+    bool (*available)();
+    // Features (positions, channels) -> activations.
+    void (*activate)(const int16_t* carried, int positions, int channels, void* row);
+    // One row of results. rows: `side` rows, each from the position left of the first (or at it, side 1).
+    void (*convolve)(const Convolution& convolution, const void* const* rows, int positions, const Target& target);
+
+    int padded(int channels) const { return (channels + step - 1) / step * step; }
+    size_t stride(int channels) const { return static_cast<size_t>(padded(channels)) * element_bytes; }
+};
+
+// Those that this processor has, the fastest first; the last one runs everywhere.
+const std::vector<const Kernels*>& available_kernels();
+
+// Weights of one convolution with zero padding, packed for one instruction set and one format of its results.
+struct Convolution {
+    // weight (outputs, inputs, side, side), bias and exponent (outputs,), as in nn/layers.py.
+    Convolution(const Kernels& kernels, Format format, bool signed_inputs, int outputs, int inputs, int side, const int8_t* weight,
+                const int32_t* bias, const int8_t* exponent);
+
+    const Kernels* kernels;
+    Format format;
+    int outputs, inputs, side;
+    int offset;  // that elements of its rows have
+    int groups;  // of kernels->group outputs
+    size_t group_bytes;
+    // Aligned to 64 bytes: weights [group][tap][inputs / step][output][step], and for every output bias and rounding.
+    const void* weights;
+    const int32_t *bias, *shift, *below_half, *odd;
+
+    Convolution(const Convolution&) = delete;
+    Convolution& operator=(const Convolution&) = delete;
+
+private:
+    std::vector<unsigned char> store_;
+};
+
+// x / 2^shift rounded half to even; below_half = 2^(shift - 1) - 1 and odd = 1, both 0 for shift 0.
+inline int32_t rounded(int32_t x, int32_t shift, int32_t below_half, int32_t odd) { return (x + below_half + ((x >> shift) & odd)) >> shift; }
+
+// The instruction sets of x86-64, or null where the compiler has none.
+extern const Kernels* const avx2_kernels;
+extern const Kernels* const avx_vnni_kernels;
+extern const Kernels* const avx512_vnni_kernels;
+
+}  // namespace hvpzip::network

@@ -1,0 +1,312 @@
+// The convolutions in the vectors of x86-64 (convolution.h): AVX2 multiplies pairs of 16 bits, VNNI fours of 8 bits; neither saturates.
+//
+// Integer arithmetic only: this file reaches the bit stream.
+
+#include "network/convolution.h"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace hvpzip::network {
+
+namespace {
+
+#define HVPZIP_AVX2 __attribute__((target("avx2")))
+#if defined(HVPZIP_EMULATE_VNNI)  // to run what surrounds the instruction on a processor without it
+#define HVPZIP_AVX_VNNI HVPZIP_AVX2
+#define HVPZIP_DPBUSD emulated_dpbusd
+#define HVPZIP_HAS_AVX_VNNI __builtin_cpu_supports("avx2")
+#else
+#define HVPZIP_AVX_VNNI __attribute__((target("avx2,avxvnni")))
+#define HVPZIP_DPBUSD _mm256_dpbusd_avx_epi32
+#define HVPZIP_HAS_AVX_VNNI (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni"))
+#endif
+#define HVPZIP_AVX512 __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
+#define HVPZIP_ALWAYS inline __attribute__((always_inline))
+
+// ---- What all of them share: eight sums at a time from a buffer to where they belong.
+
+constexpr int TILE_LANES = 16;  // outputs that `finish` takes
+
+HVPZIP_AVX2 HVPZIP_ALWAYS __m256i round_shift(__m256i x, __m256i shift, __m256i below_half, __m256i odd) {
+    const __m256i parity = _mm256_and_si256(_mm256_srav_epi32(x, shift), odd);
+    return _mm256_srav_epi32(_mm256_add_epi32(_mm256_add_epi32(x, below_half), parity), shift);
+}
+
+HVPZIP_AVX2 HVPZIP_ALWAYS __m256i load8(const int32_t* from) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)); }
+
+HVPZIP_AVX2 HVPZIP_ALWAYS __m256i pack16(__m256i low, __m256i high) { return _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8); }
+
+// sums: (positions, lanes) of which the 16 from `lane` on are outputs first..first + 15 of the position x and those that follow it.
+template <int ELEMENT>
+HVPZIP_AVX2 HVPZIP_ALWAYS void finish(const Convolution& conv, const int32_t* sums, int lanes, int positions, int x, int first, const Target& target) {
+    const int count = std::min(TILE_LANES, conv.outputs - first);
+    const __m256i shift0 = load8(conv.shift + first), shift1 = load8(conv.shift + first + 8);
+    const __m256i below0 = load8(conv.below_half + first), below1 = load8(conv.below_half + first + 8);
+    const __m256i odd0 = load8(conv.odd + first), odd1 = load8(conv.odd + first + 8);
+    const size_t next = target.format == Format::activations ? static_cast<size_t>(conv.kernels->padded(conv.outputs)) : static_cast<size_t>(conv.outputs);
+    for (int p = 0; p < positions; ++p) {
+        __m256i low = round_shift(load8(sums + p * lanes), shift0, below0, odd0);
+        __m256i high = round_shift(load8(sums + p * lanes + 8), shift1, below1, odd1);
+        const size_t at = (static_cast<size_t>(x) + p) * next + first;
+        if (target.format == Format::carried) {
+            if (target.add) {
+                int16_t before[TILE_LANES];
+                const int16_t* add = target.add + at;
+                if (count < TILE_LANES) {
+                    std::memset(before, 0, sizeof before);
+                    std::memcpy(before, add, count * sizeof(int16_t));
+                    add = before;
+                }
+                low = _mm256_add_epi32(low, _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(add))));
+                high = _mm256_add_epi32(high, _mm256_cvtepi16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(add + 8))));
+            }
+            const __m256i least = _mm256_set1_epi32(-CARRY_MAX);  // packing sees to the other end
+            low = _mm256_max_epi32(low, least), high = _mm256_max_epi32(high, least);
+        } else if (target.format == Format::outputs) {
+            const __m256i least = _mm256_set1_epi32(-OUT_MAX), most = _mm256_set1_epi32(OUT_MAX);
+            low = _mm256_min_epi32(_mm256_max_epi32(low, least), most), high = _mm256_min_epi32(_mm256_max_epi32(high, least), most);
+        } else {
+            const __m256i most = _mm256_set1_epi32(ACT_MAX), least = _mm256_setzero_si256();
+            low = _mm256_min_epi32(_mm256_max_epi32(low, least), most), high = _mm256_min_epi32(_mm256_max_epi32(high, least), most);
+        }
+        const __m256i packed = pack16(low, high);
+        if (ELEMENT == 1 && target.format == Format::activations) {
+            const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1));
+            uint8_t* out = static_cast<uint8_t*>(target.out) + at;
+            if (count == TILE_LANES) {
+                _mm_storeu_si128(reinterpret_cast<__m128i*>(out), bytes);
+            } else {
+                uint8_t found[TILE_LANES];
+                _mm_storeu_si128(reinterpret_cast<__m128i*>(found), bytes);
+                std::memcpy(out, found, count);
+            }
+        } else {
+            int16_t* out = static_cast<int16_t*>(target.out) + at;
+            if (count == TILE_LANES) {
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), packed);
+            } else {
+                int16_t found[TILE_LANES];
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(found), packed);
+                std::memcpy(out, found, count * sizeof(int16_t));
+            }
+        }
+    }
+}
+
+HVPZIP_AVX2 HVPZIP_ALWAYS __m256i activated(const int16_t* carried) {
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(carried));
+    // (x + 3 + (x >> 3 & 1)) >> 3, where the sum may leave 16 bits only for values that are clamped anyway: a saturating sum will do
+    const __m256i parity = _mm256_and_si256(_mm256_srai_epi16(x, 3), _mm256_set1_epi16(1));
+    const __m256i found = _mm256_srai_epi16(_mm256_adds_epi16(x, _mm256_add_epi16(parity, _mm256_set1_epi16(3))), 3);
+    return _mm256_min_epi16(_mm256_max_epi16(found, _mm256_setzero_si256()), _mm256_set1_epi16(ACT_MAX));
+}
+
+inline int activate_one(int value) { return std::clamp(rounded(value, 3, 3, 1), 0, ACT_MAX); }
+
+template <typename Element, int STEP>
+HVPZIP_AVX2 void activate(const int16_t* carried, int positions, int channels, void* row) {
+    Element* out = static_cast<Element*>(row);
+    const int padded = (channels + STEP - 1) / STEP * STEP;
+    const int runs = padded == channels ? 1 : positions;  // without padding the row is one run of numbers
+    const size_t length = padded == channels ? static_cast<size_t>(positions) * channels : static_cast<size_t>(channels);
+    for (int run = 0; run < runs; ++run, carried += channels, out += padded) {
+        size_t i = 0;
+        for (; i + 16 <= length; i += 16) {
+            const __m256i found = activated(carried + i);
+            if (sizeof(Element) == 2) {
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), found);
+            } else {
+                _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm_packus_epi16(_mm256_castsi256_si128(found), _mm256_extracti128_si256(found, 1)));
+            }
+        }
+        for (; i < length; ++i) out[i] = static_cast<Element>(activate_one(carried[i]));
+    }
+}
+
+// A tile of positions, as many as the registers hold, for one group of outputs: sums into a buffer, then `finish`.
+#define HVPZIP_CONVOLVE(TARGET, NAME, ELEMENT_TYPE, GROUP_SIZE, MOST)                                                                       \
+    TARGET void NAME(const Convolution& conv, const void* const* rows, int positions, const Target& target) {                               \
+        const int stride = conv.kernels->padded(conv.inputs);                                                                               \
+        alignas(64) int32_t sums[MOST * GROUP_SIZE];                                                                                        \
+        for (int g = 0; g < conv.groups; ++g) {                                                                                             \
+            const unsigned char* weights = static_cast<const unsigned char*>(conv.weights) + g * conv.group_bytes;                          \
+            const int32_t* bias = conv.bias + g * GROUP_SIZE;                                                                               \
+            for (int x = 0; x < positions; x += MOST) {                                                                                     \
+                const ELEMENT_TYPE* at[3] = {};                                                                                             \
+                for (int dy = 0; dy < conv.side; ++dy) at[dy] = static_cast<const ELEMENT_TYPE*>(rows[dy]) + static_cast<size_t>(x) * stride; \
+                const int count = std::min(MOST, positions - x);                                                                            \
+                NAME##_tiles(count, at, conv.side, stride, weights, bias, sums);                                                            \
+                for (int first = 0; first < GROUP_SIZE && g * GROUP_SIZE + first < conv.outputs; first += TILE_LANES) {                     \
+                    finish<sizeof(ELEMENT_TYPE)>(conv, sums + first, GROUP_SIZE, count, x, g * GROUP_SIZE + first, target);                 \
+                }                                                                                                                           \
+            }                                                                                                                               \
+        }                                                                                                                                   \
+    }
+
+// ---- AVX2: pairs of int16, two vectors of eight outputs, six positions.
+
+template <int P>
+HVPZIP_AVX2 HVPZIP_ALWAYS void avx2_tile(const int16_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias, int32_t* sums) {
+    __m256i low[P], high[P];
+    for (int p = 0; p < P; ++p) low[p] = load8(bias), high[p] = load8(bias + 8);
+    for (int dy = 0; dy < side; ++dy) {
+        const int16_t* a = at[dy];
+        for (int i = 0; i < side * stride; i += 2, weights += 64) {
+            const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights));
+            const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + 32));
+            for (int p = 0; p < P; ++p) {
+                int32_t pair;
+                std::memcpy(&pair, a + p * stride + i, sizeof pair);
+                const __m256i both = _mm256_set1_epi32(pair);
+                low[p] = _mm256_add_epi32(low[p], _mm256_madd_epi16(both, w0));
+                high[p] = _mm256_add_epi32(high[p], _mm256_madd_epi16(both, w1));
+            }
+        }
+    }
+    for (int p = 0; p < P; ++p) {
+        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p), low[p]);
+        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p + 8), high[p]);
+    }
+}
+
+HVPZIP_AVX2 HVPZIP_ALWAYS void avx2_tiles(int count, const int16_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias,
+                                          int32_t* sums) {
+    switch (count) {
+        case 6: return avx2_tile<6>(at, side, stride, weights, bias, sums);
+        case 5: return avx2_tile<5>(at, side, stride, weights, bias, sums);
+        case 4: return avx2_tile<4>(at, side, stride, weights, bias, sums);
+        case 3: return avx2_tile<3>(at, side, stride, weights, bias, sums);
+        case 2: return avx2_tile<2>(at, side, stride, weights, bias, sums);
+        default: return avx2_tile<1>(at, side, stride, weights, bias, sums);
+    }
+}
+
+HVPZIP_CONVOLVE(HVPZIP_AVX2, avx2, int16_t, 16, 6)
+
+bool has_avx2() { return __builtin_cpu_supports("avx2"); }
+
+const Kernels AVX2 = {"avx2", 2, 2, 16, 0, has_avx2, activate<int16_t, 2>, avx2};
+
+// ---- VNNI: fours of uint8 x int8.
+
+#if defined(HVPZIP_EMULATE_VNNI)
+HVPZIP_AVX2 HVPZIP_ALWAYS __m256i emulated_dpbusd(__m256i sums, __m256i a, __m256i w) {
+    const __m256i low = _mm256_set1_epi16(255);
+    const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, low), _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8));
+    const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(w, 8));
+    return _mm256_add_epi32(sums, _mm256_add_epi32(even, odd));
+}
+#endif
+
+template <int P>
+HVPZIP_AVX512 HVPZIP_ALWAYS void avx512_vnni_tile(const uint8_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias,
+                                                  int32_t* sums) {
+    __m512i low[P], high[P];
+    for (int p = 0; p < P; ++p) low[p] = _mm512_loadu_si512(bias), high[p] = _mm512_loadu_si512(bias + 16);
+    for (int dy = 0; dy < side; ++dy) {
+        const uint8_t* a = at[dy];
+        for (int i = 0; i < side * stride; i += 4, weights += 128) {
+            const __m512i w0 = _mm512_load_si512(weights), w1 = _mm512_load_si512(weights + 64);
+            for (int p = 0; p < P; ++p) {
+                int32_t four;
+                std::memcpy(&four, a + p * stride + i, sizeof four);
+                const __m512i all = _mm512_set1_epi32(four);
+                low[p] = _mm512_dpbusd_epi32(low[p], all, w0);
+                high[p] = _mm512_dpbusd_epi32(high[p], all, w1);
+            }
+        }
+    }
+    for (int p = 0; p < P; ++p) {
+        _mm512_store_si512(sums + 32 * p, low[p]);
+        _mm512_store_si512(sums + 32 * p + 16, high[p]);
+    }
+}
+
+HVPZIP_AVX512 HVPZIP_ALWAYS void avx512_vnni_tiles(int count, const uint8_t* const* at, int side, int stride, const unsigned char* weights,
+                                                   const int32_t* bias, int32_t* sums) {
+    int done = 0;
+    const auto offset = [&](int p, const uint8_t** moved) {
+        for (int dy = 0; dy < side; ++dy) moved[dy] = at[dy] + p * stride;
+    };
+    const uint8_t* moved[3] = {};
+    for (; count - done >= 12; done += 12) offset(done, moved), avx512_vnni_tile<12>(moved, side, stride, weights, bias, sums + 32 * done);
+    for (; count - done >= 4; done += 4) offset(done, moved), avx512_vnni_tile<4>(moved, side, stride, weights, bias, sums + 32 * done);
+    for (; count - done >= 1; done += 1) offset(done, moved), avx512_vnni_tile<1>(moved, side, stride, weights, bias, sums + 32 * done);
+}
+
+HVPZIP_CONVOLVE(HVPZIP_AVX512, avx512_vnni, uint8_t, 32, 12)
+
+template <int P>
+HVPZIP_AVX_VNNI HVPZIP_ALWAYS void avx_vnni_tile(const uint8_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias,
+                                                 int32_t* sums) {
+    __m256i low[P], high[P];
+    for (int p = 0; p < P; ++p) low[p] = load8(bias), high[p] = load8(bias + 8);
+    for (int dy = 0; dy < side; ++dy) {
+        const uint8_t* a = at[dy];
+        for (int i = 0; i < side * stride; i += 4, weights += 64) {
+            const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights));
+            const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + 32));
+            for (int p = 0; p < P; ++p) {
+                int32_t four;
+                std::memcpy(&four, a + p * stride + i, sizeof four);
+                const __m256i all = _mm256_set1_epi32(four);
+                low[p] = HVPZIP_DPBUSD(low[p], all, w0);
+                high[p] = HVPZIP_DPBUSD(high[p], all, w1);
+            }
+        }
+    }
+    for (int p = 0; p < P; ++p) {
+        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p), low[p]);
+        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p + 8), high[p]);
+    }
+}
+
+HVPZIP_AVX_VNNI HVPZIP_ALWAYS void avx_vnni_tiles(int count, const uint8_t* const* at, int side, int stride, const unsigned char* weights,
+                                                  const int32_t* bias, int32_t* sums) {
+    switch (count) {
+        case 6: return avx_vnni_tile<6>(at, side, stride, weights, bias, sums);
+        case 5: return avx_vnni_tile<5>(at, side, stride, weights, bias, sums);
+        case 4: return avx_vnni_tile<4>(at, side, stride, weights, bias, sums);
+        case 3: return avx_vnni_tile<3>(at, side, stride, weights, bias, sums);
+        case 2: return avx_vnni_tile<2>(at, side, stride, weights, bias, sums);
+        default: return avx_vnni_tile<1>(at, side, stride, weights, bias, sums);
+    }
+}
+
+HVPZIP_CONVOLVE(HVPZIP_AVX_VNNI, avx_vnni, uint8_t, 16, 6)
+
+bool has_avx_vnni() { return HVPZIP_HAS_AVX_VNNI; }
+
+const Kernels AVX_VNNI = {"avx-vnni", 1, 4, 16, 128, has_avx_vnni, activate<uint8_t, 4>, avx_vnni};
+
+bool has_avx512_vnni() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+
+const Kernels AVX512_VNNI = {"avx512-vnni", 1, 4, 32, 128, has_avx512_vnni, activate<uint8_t, 4>, avx512_vnni};
+
+}  // namespace
+
+const Kernels* const avx2_kernels = &AVX2;
+const Kernels* const avx_vnni_kernels = &AVX_VNNI;
+const Kernels* const avx512_vnni_kernels = &AVX512_VNNI;
+
+}  // namespace hvpzip::network
+
+#else
+
+namespace hvpzip::network {
+
+const Kernels* const avx2_kernels = nullptr;
+const Kernels* const avx_vnni_kernels = nullptr;
+const Kernels* const avx512_vnni_kernels = nullptr;
+
+}  // namespace hvpzip::network
+
+#endif

@@ -1,0 +1,44 @@
+"""The self-test: every prediction of every network for a fixed picture, as a digest that is part of the model."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip.diffusion.schedule import UNITS, LevelSchedule
+from hvpzip.diffusion.walk import Walk
+from hvpzip.nn.predictor import Predictor
+
+__all__ = ["self_test"]
+
+_GRID = 24, 40
+_RANGES = [(0, 0)] * 3  # the units fill the grid, so nothing is completed
+
+
+def self_test(predictor: Predictor, schedules: list[LevelSchedule]) -> str:
+    """SHA-256 of every prediction of every network for a fixed image of 24x40 positions (from an integer generator), as hexadecimal.
+
+    schedules: one for each network, finest first.
+    """
+    digest = hashlib.sha256()
+
+    def reveal(state: Any, step: int, values: NDArray[np.int32]) -> Any:
+        return predictor.reveal(state, step, values, _RANGES)
+
+    state = np.arange(4 * 3 * _GRID[0] * _GRID[1], dtype=np.uint64)
+    for _ in range(3):  # splitmix64 steps: well mixed, the same everywhere
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(0x9E3779B97F4A7C15)
+    noise = (state >> np.uint64(59)).astype(np.int32).reshape(4, 1, 3, *_GRID) - 16
+    coarse, *units = (plane[0] for plane in noise + (np.arange(_GRID[0] * _GRID[1], dtype=np.int32) % 97).reshape(_GRID))
+    for number, schedule in enumerate(schedules, start=1):
+        # Latents reveal their units as they are.
+        known = {index: units[UNITS.index(step.unit)] for index, step in enumerate(schedule.steps)}
+        walk: Walk[Any, NDArray[np.int32]] = Walk(schedule, schedule.every_step, predictor.begin(number, coarse), reveal, known)
+        for index in walk.steps:
+            found = predictor.predict(walk.state(index), index, _GRID)
+            for part in (found.mean, found.log2_scale, found.corrections.T):
+                digest.update(np.ascontiguousarray(part, "<i4").tobytes())
+    return digest.hexdigest()

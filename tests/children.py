@@ -1,0 +1,63 @@
+"""Child processes of tests: signals as in a terminal, however the tests were started; a deadline; always reaped.
+
+A shell starts background jobs with SIGINT ignored, ``nohup`` ignores SIGHUP, a supervisor may ignore SIGTERM, and children inherit that. A
+child that waits for a signal that it ignores would wait for ever, and what it leaves behind would fail another test.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["COMMAND", "DEADLINE_S", "ENDING_SIGNALS", "ENVIRONMENT", "ROOT", "child", "heed"]
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMAND = [sys.executable, "-m", "hvpzip"]
+ENVIRONMENT: Mapping[str, str] = os.environ | {
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+    "HVPZIP_THREADS": "1",  # quicker for small pictures where the cores have other work
+}
+DEADLINE_S = 300.0
+ENDING_SIGNALS = tuple(name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+def heed() -> None:
+    """In a child before its program starts: the signals that end a program end it."""
+    for name in ENDING_SIGNALS:
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def child(command: Sequence[str], *, deadline_s: float = DEADLINE_S, **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+    """A process in a session of its own, so that signals can go to all that it starts. Whatever is left of it at the end of the block, or
+    after ``deadline_s``, is killed and reaped: a test that waits for it then fails, instead of waiting for ever.
+    """
+    if os.name == "posix":
+        options.setdefault("preexec_fn", heed)
+    process = subprocess.Popen(command, start_new_session=True, **options)
+
+    def kill() -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+
+    timer = threading.Timer(deadline_s, kill)
+    timer.start()
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    kill()
+    finally:
+        timer.cancel()
+        timer.join()
+        kill()  # of its session: the process itself is gone
