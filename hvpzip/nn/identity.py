@@ -6,7 +6,6 @@ It is computed anew whenever the model is loaded, so a damaged file is refused b
 from __future__ import annotations
 
 import hashlib
-import json
 
 import numpy as np
 
@@ -22,7 +21,7 @@ ID_BYTES = 8
 
 def identity(network: NetworkConfig, schedule: Schedule, tensors: Tensors) -> bytes:
     """The id of a model, 8 bytes."""
-    digest = hashlib.sha256(json.dumps(network.to_dict(), sort_keys=True).encode())
+    digest = hashlib.sha256(network.canonical())
     digest.update(schedule.canonical())
     for name in sorted(tensors):
         array = tensors[name]
