@@ -29,7 +29,7 @@ from hvpzip import ans
 from hvpzip.ans.rans import tail_words
 from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.bitsback.encoder import Encoder
-from hvpzip.codec.plans import candidates, plans
+from hvpzip.codec.lanes import candidates, plans
 from hvpzip.codec.report import stack_bits
 from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, exact_steps, geometry_of, lift_of, transfers
 from hvpzip.codec.walk.level_walk import ExactPass, LevelWalk

@@ -210,7 +210,7 @@ def versions() -> Versions:
 def _sections(parsed: "Container", size: int) -> Iterator[Section]:
     """The parts of the file in order, without gaps."""
     from hvpzip import jpeg, varint
-    from hvpzip.codec.plans import parameter_bytes
+    from hvpzip.codec.payload import Header
     from hvpzip.container.checksum import CRC_BYTES
     from hvpzip.container.layout import MODEL_ID_BYTES
 
@@ -236,7 +236,7 @@ def _sections(parsed: "Container", size: int) -> Iterator[Section]:
         elif parsed.header.parts:
             parts.append((f"group {number}, parts", len(group.payload), "parts"))
         else:
-            parameters = parameter_bytes(group.payload)
+            parameters = Header.size_of(group.payload)
             parts.append((f"group {number}, coding parameters", parameters, "parameters"))
             parts.append((f"group {number}, message", len(group.payload) - parameters, "message"))
         parts.append((f"group {number}, checksum", CRC_BYTES, "checksum"))

@@ -12,7 +12,8 @@ from hvpzip import ans
 from hvpzip.codec.adaptation.fitting import FitSettings
 from hvpzip.codec.adaptation.head_changes import LARGEST_CHANGE, Adaptation, adapted_heads, prior, prior_bits
 from hvpzip.codec.bitsback.group_codec import decode_group, encode_along, encode_group, inspect_group
-from hvpzip.codec.plans import ADAPTED_MARK, Coding, parameter_bytes, plans
+from hvpzip.codec.lanes import plans
+from hvpzip.codec.payload import ADAPTED_MARK, Coding, Header
 from hvpzip.errors import CorruptError
 from hvpzip.nn.adaptation import Changes
 
@@ -61,10 +62,10 @@ def random_changes(model, seed: int, networks: tuple[int, ...], layers: tuple[st
 def test_changes_come_back_and_cost_what_is_said(tiny_model, seed, networks, layers, path):
     changes = random_changes(tiny_model, seed, networks, layers, path)
     adaptation = Adaptation.choose(changes, layers)
-    prefix = adaptation.prefix()
-    assert parameter_bytes(prefix + b"\x00rest") == len(prefix) + 1
-    again, rest = Adaptation.from_prefix(prefix + b"rest", tiny_model.config.networks)
-    assert (again, rest) == (adaptation, b"rest")
+    header = Header(Coding(0, 3, 3), None, adaptation)
+    assert Header.size_of(header.to_bytes() + b"rest") == len(header.to_bytes())
+    again, rest = Header.read(header.to_bytes() + b"rest", networks=tiny_model.config.networks, paths=2, matrices=0)
+    assert (again, rest) == (header, b"rest")
     plan = plans(adaptation.transfers(tiny_model, path), Coding(0, 3, 3))
     start = ans.base_message(8)
     message, bits = adaptation.push(start, changes, tiny_model, path, iter(plan))
@@ -85,11 +86,11 @@ def test_changes_come_back_and_cost_what_is_said(tiny_model, seed, networks, lay
 )
 def test_a_damaged_prefix_is_refused(tiny_model, payload):
     with pytest.raises(CorruptError, match="payload"):
-        Adaptation.from_prefix(payload, tiny_model.config.networks)
+        Header.read(payload, networks=tiny_model.config.networks, paths=2, matrices=0)
 
 
 def test_a_payload_without_the_mark_is_left_alone(tiny_model):
-    assert Adaptation.from_prefix(b"\x05rest", 2) == (None, b"\x05rest")
+    assert Header.read(b"\x05rest", networks=2, paths=2, matrices=0) == (Header(Coding(1, 1, 0)), b"rest")
 
 
 @pytest.mark.parametrize("path", [0, 1])

@@ -14,7 +14,7 @@ import pytest
 import hvpzip
 from hvpzip import container
 from hvpzip.codec.bitsback.group_codec import decode_group
-from hvpzip.codec.plans import ADAPTED_MARK, COLOURS_MARK, Coding, parameter_bytes
+from hvpzip.codec.payload import ADAPTED_MARK, COLOURS_MARK, Coding, Header
 from hvpzip.nn import reference
 from hvpzip.nn.bundled import list_models, model_id
 from hvpzip.nn.compiled import Compiled, instruction_sets
@@ -69,7 +69,7 @@ def test_every_arithmetic_reads_the_same_bytes(name, arithmetic):
 @pytest.mark.parametrize("name", make.TINY)
 def test_payloads_begin_as_they_should(name):
     case, payload = make.TINY[name], (GOLDEN / name).read_bytes()
-    start = parameter_bytes(payload)
+    start = Header.size_of(payload)
     coding = Coding.from_byte(payload[start - 1], 2)
     assert (payload[0] == ADAPTED_MARK) == case.adapted
     assert (payload[start - 3 : start - 2] == bytes([COLOURS_MARK])) == case.colours

@@ -121,7 +121,8 @@ def encode_tiny(case: Case) -> bytes:
     """The payload, made anew."""
     from hvpzip.codec.adaptation.fitting import FitSettings
     from hvpzip.codec.bitsback import group_codec
-    from hvpzip.codec.plans import Coding, candidates
+    from hvpzip.codec.lanes import candidates
+    from hvpzip.codec.payload import Coding
 
     def chosen(path: int, symbols: int) -> list[Coding]:
         return candidates(path, symbols) if case.run is None else [Coding(path, 3, case.run)]

@@ -1,29 +1,26 @@
 """Integer arithmetic only: this file reaches the bit stream.
 
-How a payload carries the changes of its heads (``nn/adaptation.py``).
+How a message carries the changes of heads (``nn/adaptation.py``); ``payload`` has what the header says of them.
 
-    [254, kinds, one byte for each array kind]   before the other parameters of the group
-    numbers                                      the first that the decoder pops, the last that the encoder pushes
-
-``kinds``: bit n - 1 says that the heads of network n (1 = finest level) are changed, bit 7 that their hidden layers are too. For each
-changed network, in this order, and each of its layers (``out``, then ``hidden`` where bit 7 is set) the prefix holds three bytes, the
-priors of its gains, biases and weights. A prior's byte is ``8 * zero + ratio``: zero has probability 1 - 2^(-(zero + 1) / 3), and a size
-m from 1 to 63 is proportional to ((2 ratio + 1) / 16)^m, both signs alike (``prior``). Then come the numbers, step by step along the path,
-layer by layer, gains, biases, weights row by row.
+For each changed network and layer there are three priors, those of its gains, biases and weights. A prior's byte is ``8 * zero + ratio``:
+zero has probability 1 - 2^(-(zero + 1) / 3), and a size m from 1 to 63 is proportional to ((2 ratio + 1) / 16)^m, both signs alike
+(``prior``). The numbers are the first that the decoder pops and the last that the encoder pushes: step by step along the path, layer by
+layer, gains, biases, weights row by row.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip import ans
 from hvpzip.ans import Plan
-from hvpzip.codec.plans import ADAPTED_MARK, HIDDEN, PRIOR_BYTES, Transfer
+from hvpzip.codec.lanes import Transfer
+from hvpzip.codec.payload import PRIOR_BYTES, AdaptedHeads
 from hvpzip.diffusion.schedule import Schedule
 from hvpzip.errors import CorruptError, ModelError
 from hvpzip.nn.adaptation import Changes, adapted_head
@@ -32,7 +29,6 @@ from hvpzip.nn.model import Model
 
 __all__ = ["LARGEST_CHANGE", "Adaptation", "HeadChanges", "Heads", "adapted_heads", "prior", "prior_bits"]
 
-MAX_NETWORKS = 7
 LARGEST_CHANGE = 63
 PRIOR_PRECISION = 16
 ZEROS, RATIOS = 32, 8
@@ -67,18 +63,10 @@ def prior_bits() -> NDArray[np.float64]:
     return np.stack([PRIOR_PRECISION - np.log2(prior(byte)[LARGEST_CHANGE:].astype(np.float64)) for byte in range(ZEROS * RATIOS)])
 
 
-class Adaptation(NamedTuple):
-    """What a payload says of its heads.
+class Adaptation(AdaptedHeads):
+    """What a payload says of its heads, and how the numbers of their changes move."""
 
-    Attributes:
-        networks: Numbers of the changed networks, rising.
-        layers: Layers changed, ``("out",)`` or ``("out", "hidden")``.
-        priors: A byte for each network, layer and kind of array, in this order.
-    """
-
-    networks: tuple[int, ...]
-    layers: tuple[str, ...]
-    priors: bytes
+    __slots__ = ()
 
     @classmethod
     def choose(cls, changes: HeadChanges, layers: tuple[str, ...]) -> Adaptation:
@@ -92,33 +80,6 @@ class Adaptation(NamedTuple):
                     sizes = np.concatenate([np.abs(part[kind]).ravel() for part in parts])
                     priors.append(int(np.argmin(prior_bits() @ np.bincount(sizes, minlength=LARGEST_CHANGE + 1))))
         return cls(networks, layers, bytes(priors))
-
-    @classmethod
-    def from_prefix(cls, payload: bytes, networks: int) -> tuple[Adaptation | None, bytes]:
-        """What the start of a payload says, and the rest of it. Raises CorruptError.
-
-        Args:
-            payload: Any bytes.
-            networks: How many networks the model has.
-        """
-        if payload[:1] != bytes([ADAPTED_MARK]):
-            return None, payload
-        if len(payload) < 2:
-            raise CorruptError("the payload ends inside its parameters")
-        kinds = payload[1]
-        changed = tuple(number for number in range(1, MAX_NETWORKS + 1) if kinds >> (number - 1) & 1)
-        if not changed or changed[-1] > networks:
-            raise CorruptError(f"the payload changes networks {changed} of {networks}")
-        layers = ("out", "hidden") if kinds & HIDDEN else ("out",)
-        size = PRIOR_BYTES * len(changed) * len(layers)
-        if len(payload) < 2 + size:
-            raise CorruptError("the payload ends inside its parameters")
-        return cls(changed, layers, payload[2 : 2 + size]), payload[2 + size :]
-
-    def prefix(self) -> bytes:
-        """The bytes at the start of the payload."""
-        kinds = sum(1 << (number - 1) for number in self.networks) + (HIDDEN if "hidden" in self.layers else 0)
-        return bytes([ADAPTED_MARK, kinds]) + self.priors
 
     def transfers(self, model: Model, path: str) -> list[Transfer]:
         """The arrays of numbers, in the encoder's order."""

@@ -1,14 +1,11 @@
 """A group of samples to a payload and back.
 
-    payload = [254, ..., where heads are adapted to the group (adaptation.py)] + [255, matrix, where colours are learnt
-              (colours/)] + 1 byte of coding parameters (plans.py) + the message of one lane (ans.to_bytes)
-
 The decoder goes coarse to fine along the schedule's path: it pops a latent with p, pops the unit given it, and pushes the latent back
 with q. The encoder does the inverse of every move in the reverse order, fine to coarse (Bit-Swap order): so it pops latents from what it
 has already pushed. What the decoder reads last, the finest units without latents, is what the encoder pushes first; the stack is seeded
 by the image itself (design section 4). The decoder must end at exactly the state in which the encoder began, or the payload is refused.
 
-All arithmetic that reaches the payload is in ``plans``, ``geometry``, ``colours``, ``ans`` and ``nn``; here it is only put in order.
+All arithmetic that reaches the payload is in ``payload``, ``lanes``, ``walk``, ``colours``, ``ans`` and ``nn``; here it is put in order.
 """
 
 from __future__ import annotations
@@ -29,7 +26,8 @@ from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.colours.reweighting import Reweighting, can_reweight, plan_reweighting
 from hvpzip.codec.efforts import EFFORTS, Effort
-from hvpzip.codec.plans import COLOURS_MARK, Coding, candidates, plans
+from hvpzip.codec.lanes import candidates, plans
+from hvpzip.codec.payload import Header, LearntColours
 from hvpzip.codec.report import GroupReport
 from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.walk.level_walk import ExactPass, ExactStates, LevelWalk
@@ -43,8 +41,6 @@ __all__ = ["GROUP_SIZE", "GroupReport", "decode_group", "encode_along", "encode_
 GROUP_SIZE = 1024
 # Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
 TRY_ALL_PIXELS = 1 << 14
-# Added to the matrix where Co is reweighted too.
-CO_FLAG = 16
 
 
 def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple[bytes, GroupReport]:
@@ -116,8 +112,7 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
     """The payload, or None where the stack runs dry on any number of lanes."""
     model, geometry, path, reweighting, adapted = group.model, group.geometry, prepared.path, prepared.reweighting, prepared.adapted
     name = model.schedule.path_names[path]
-    prefix = adapted[0].prefix() if adapted else b""
-    prefix += b"" if reweighting is None else bytes([COLOURS_MARK, reweighting.matrix + CO_FLAG * reweighting.co])
+    colours = None if reweighting is None else LearntColours(reweighting.matrix, reweighting.co)
     moves = transfers(geometry, group.channels, name) + (adapted[0].transfers(model, name) if adapted else [])
     for coding in candidates(path, group.size):
         encoder = Encoder(model, group.channels, plans(moves, coding), coding.first_lanes, reweighting, prepared.heads)
@@ -128,7 +123,8 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
             if adapted:
                 encoder.changes(*adapted, name)
             lanes = encoder.message.head.size
-            payload = prefix + bytes([coding.to_byte()]) + ans.to_bytes(ans.resize(encoder.message, 1))
+            header = Header(coding, colours, adapted[0] if adapted else None)
+            payload = header.to_bytes() + ans.to_bytes(ans.resize(encoder.message, 1))
         except StackUnderflow:
             continue
         matrix = None if reweighting is None else reweighting.matrix
@@ -232,24 +228,16 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
     channels = shape[0]
     if bit_depth != 8 or channels not in (1, 3):
         raise ValueError(f"groups hold 1 or 3 channels of 8 bits, not {channels} of {bit_depth}")
-    if not payload:
-        raise CorruptError("the payload is empty")
-    known, matrix = None, None
-    adaptation, payload = Adaptation.from_prefix(payload, model.config.networks)
-    if payload[:1] == bytes([COLOURS_MARK]):
-        known_matrix = len(payload) > 2 and payload[1] < 2 * CO_FLAG and payload[1] % CO_FLAG < len(MATRICES)
-        if not known_matrix or not can_reweight(channels, model):
-            raise CorruptError("the payload's colour model is damaged, or its model cannot have one")
-        matrix, co, payload = payload[1] % CO_FLAG, payload[1] >= CO_FLAG, payload[2:]
-        known = ColourModel(matrix, co)
-    if not payload:
-        raise CorruptError("the payload ends inside its parameters")
-    coding = Coding.from_byte(payload[0], len(model.schedule.path_names))
-    name = model.schedule.path_names[coding.path]
+    matrices = len(MATRICES) if can_reweight(channels, model) else 0
+    names = model.schedule.path_names
+    header, data = Header.read(payload, networks=model.config.networks, paths=len(names), matrices=matrices)
+    adaptation = None if header.heads is None else Adaptation(*header.heads)
+    known = None if header.colours is None else ColourModel(*header.colours)
+    name = names[header.coding.path]
     geometry = geometry_of(shape, bit_depth, model)
     moves = transfers(geometry, channels, name) + (adaptation.transfers(model, name) if adaptation else [])
-    plan = plans(moves, coding)
-    message = ans.resize(ans.from_bytes(payload[1:]), plan[-1][0].lanes)
+    plan = plans(moves, header.coding)
+    message = ans.resize(ans.from_bytes(data), plan[-1][0].lanes)
     decoder = Decoder(model, channels, plan, message, known, measured=measured)
     # Only with plain subsampling is the low band of a level what the picture has in every second row and column.
     left_out = step.bit_length() - 1 if model.config.transform == lifting.SUBSAMPLE else 0
@@ -264,4 +252,4 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
     samples = colour.inverse(image, lift_of(channels, model))[:, ::rest, ::rest]
     if samples.min() < 0 or samples.max() >= 1 << bit_depth:
         raise CorruptError("the payload decodes to samples out of range")
-    return _Decoded(samples.astype(np.uint8), decoder, name, matrix)
+    return _Decoded(samples.astype(np.uint8), decoder, name, None if header.colours is None else header.colours.matrix)

@@ -5,7 +5,7 @@ Integer arithmetic only: this file reaches the bit stream.
     data = ramp (1 byte)  (low (2 bytes)  high (2 bytes)) for each channel  message
 
 The encoder learns forwards, as the decoder does, and keeps the intervals; then it pushes them from the last to the first. Lanes are doubled
-as words come in, as in ``codec.plans``, so that a whole front is pushed and popped at once.
+as words come in, as in ``codec.lanes``, so that a whole front is pushed and popped at once.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.codec.plans import Transfer
+from hvpzip.codec.lanes import Transfer
 from hvpzip.diffusion.schedule import LevelSchedule
 from hvpzip.diffusion.walk import moves
 from hvpzip.nn.model import Model

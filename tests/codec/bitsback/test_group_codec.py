@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import GroupReport, decode_group, encode_group, inspect_group
 from hvpzip.codec.efforts import DEFAULT_EFFORT
-from hvpzip.codec.plans import NO_RAMP, Coding
+from hvpzip.codec.payload import NO_RAMP, Coding
 from hvpzip.errors import CorruptError
 
 PATHS = ("diffusion", "direct")

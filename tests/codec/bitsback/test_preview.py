@@ -8,7 +8,7 @@ from hvpzip.codec import parts, plain
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.method import Part
-from hvpzip.codec.plans import parameter_bytes
+from hvpzip.codec.payload import Header
 from hvpzip.errors import CorruptError
 
 
@@ -45,7 +45,7 @@ def test_the_end_of_the_message_is_checked_only_where_it_is_reached(tiny_model, 
     group = crop(20, 10, 45, 38)
     payload, _ = group_codec.encode_group(group, tiny_model, 1)
     # One word more below all others: what the decoder reads last is then not where the encoder began.
-    start = parameter_bytes(payload)
+    start = Header.size_of(payload)
     longer = payload[:start] + bytes(4) + payload[start:]
     with pytest.raises(CorruptError):
         group_codec.decode_group(longer, group.shape, 8, tiny_model)

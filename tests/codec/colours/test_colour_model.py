@@ -12,10 +12,11 @@ from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, window_starts
 from hvpzip.codec.bitsback import group_codec
-from hvpzip.codec.bitsback.group_codec import CO_FLAG, COLOURS_MARK, decode_group, encode_group, inspect_group
+from hvpzip.codec.bitsback.group_codec import decode_group, encode_group, inspect_group
 from hvpzip.codec.colours import matrices, reweighting
 from hvpzip.codec.colours.colour_model import ColourModel, cost
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix, reachable
+from hvpzip.codec.payload import CO_FLAG, COLOURS_MARK
 from hvpzip.core.cells import cell_of
 from hvpzip.core.reference import windows
 from hvpzip.errors import CorruptError

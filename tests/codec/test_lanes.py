@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvpzip.codec.plans import MAX_LOG2_LANES, NO_RAMP, RUNS, Coding, Transfer, candidates, plans
+from hvpzip.codec.lanes import Transfer, candidates, plans
+from hvpzip.codec.payload import MAX_LOG2_LANES, NO_RAMP, RUNS, AdaptedHeads, Coding, Header, LearntColours
 from hvpzip.errors import CorruptError
 
 CODINGS = [Coding(path, lanes, run) for run in range(5) for lanes in range(MAX_LOG2_LANES + 1) for path in range(4)]
@@ -59,3 +60,24 @@ def test_candidates_are_distinct_and_end_with_one_that_never_runs_dry(symbols):
     assert found[-1].log2_lanes in (0, 5) or symbols >> found[-1].log2_lanes >= 1024
     assert found[0].log2_lanes == max(coding.log2_lanes for coding in found)
     assert all(Coding.from_byte(coding.to_byte(), 2) == coding for coding in found)
+
+
+@given(
+    st.sampled_from(CODINGS),
+    st.none() | st.builds(LearntColours, st.integers(0, 8), st.booleans()),
+    st.none()
+    | st.builds(
+        lambda networks, layers, seed: AdaptedHeads(tuple(sorted(networks)), layers, bytes((seed + i) % 256 for i in range(9 * 2))),
+        st.just({1, 2, 3}),
+        st.just(("out", "hidden")),
+        st.integers(0, 255),
+    ),
+)
+def test_a_header_comes_back_and_nothing_shorter_is_one(coding, colours, heads):
+    header = Header(coding, colours, heads)
+    data = header.to_bytes()
+    assert Header.read(data + b"message", networks=3, paths=4, matrices=9) == (header, b"message")
+    assert Header.size_of(data + b"message") == len(data)
+    for size in range(len(data)):
+        with pytest.raises(CorruptError):
+            Header.read(data[:size], networks=3, paths=4, matrices=9)
