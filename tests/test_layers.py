@@ -64,7 +64,7 @@ LAYERS = {
     "": Layer(10),  # hvpzip/__init__.py and hvpzip/__main__.py: the package itself
     "cli": Layer(11, hidden=names("atomic ans transform container image_io diffusion nn codec"), third_party=names("click")),
     "pillow": Layer(11, hidden=names("atomic ans transform diffusion nn codec"), third_party=names("numpy PIL")),
-    "training": Layer(11, hidden=names("api"), third_party=names("numpy torch safetensors PIL matplotlib")),
+    "training": Layer(11, hidden=names("api"), third_party=names("numpy torch safetensors PIL matplotlib torchdiffeq imagecodecs")),
 }
 # hvpzip/__main__.py starts the command line; nothing else in the package itself may reach up.
 ENTRY_POINTS = {("__main__", "cli")}

@@ -26,6 +26,7 @@ from hvpzip.training.continuous.parameterisation import Belief
 
 __all__ = [
     "Terms",
+    "carried_loss",
     "continuous_loss",
     "diffuse",
     "low_discrepancy_times",
@@ -107,18 +108,23 @@ def mixture_step(belief: Belief, y: Tensor, gamma_s: Tensor, gamma_t: Tensor) ->
     return Belief(y[:, None] + share * (belief.mean - y[:, None]), torch.sqrt(variance + (share * belief.scale) ** 2), belief.log_weight)
 
 
-def mixture_step_loss(
-    model: ScaleModel, values: Tensor, known: Tensor, gamma_s: Tensor, gamma_t: Tensor, eps: Tensor, more: Tensor
-) -> Tensor:
-    """One draw of log q(y_s | y_t, x) - log p(y_s | y_t) with p a mixture: ``(N,)``. ``eps`` makes y_t, ``more`` makes y_s from it."""
+def carried_loss(model: ScaleModel, values: Tensor, belief: Belief, y: Tensor, gamma_s: Tensor, gamma_t: Tensor, more: Tensor) -> Tensor:
+    """One draw of log q(y_s | y_t, x) - log p(y_s | y_t) with p the ``belief`` at t carried to s: ``(N,)``. ``more`` makes y_s from y_t."""
     x = values / model.unit[:, None, None]
-    z = diffuse(model, values, gamma_t, eps)
-    y = z * torch.sqrt(1 + torch.exp(gamma_t))[:, None, None, None]
     share, variance = (m[:, None, None, None] for m in step_moments(gamma_s, gamma_t))
     y_s = y + share * (x - y) + torch.sqrt(variance) * more
     log_q = -0.5 * more**2 - 0.5 * torch.log(2 * math.pi * variance)
-    log_p = parameterisation.log_density(mixture_step(model.estimate(z, gamma_t, known).belief, y, gamma_s, gamma_t), y_s)
+    log_p = parameterisation.log_density(mixture_step(belief, y, gamma_s, gamma_t), y_s)
     return (log_q - log_p).sum((1, 2, 3))
+
+
+def mixture_step_loss(
+    model: ScaleModel, values: Tensor, known: Tensor, gamma_s: Tensor, gamma_t: Tensor, eps: Tensor, more: Tensor
+) -> Tensor:
+    """``carried_loss`` of one step: ``eps`` makes y_t, ``more`` makes y_s from it."""
+    z = diffuse(model, values, gamma_t, eps)
+    y = z * torch.sqrt(1 + torch.exp(gamma_t))[:, None, None, None]
+    return carried_loss(model, values, model.estimate(z, gamma_t, known).belief, y, gamma_s, gamma_t, more)
 
 
 def reconstruction_loss(model: ScaleModel, values: Tensor, known: Tensor, gamma_0: Tensor, eps: Tensor) -> Tensor:

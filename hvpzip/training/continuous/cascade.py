@@ -62,8 +62,8 @@ class CascadeConfig:
     shape: str = "learned"
     noise_0: float = 1.0
     noise_1: float = 25.0
-    widths: tuple[int, ...] = (48, 48, 48, 48, 32)
-    blocks: tuple[int, ...] = (4, 4, 4, 4, 3)
+    widths: tuple[int, ...] = (32,)
+    blocks: tuple[int, ...] = (3,)
 
     def __post_init__(self) -> None:
         if self.map_name not in NAMES:

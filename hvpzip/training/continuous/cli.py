@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from hvpzip.training.continuous.images import lifted, read_pictures
-from hvpzip.training.continuous.log_snr import SHAPES
-
 __all__ = ["add_parser", "run"]
-
-STEPS = (4, 8, 16, 32, 64, 128, 256)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,9 +30,47 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     bound = _measuring(ways, "bound", "the bound in continuous time or in T steps, by term and scale")
     bound.add_argument("--draws", type=int, default=8, help="times and noises a picture (default: %(default)s)")
-    bound.add_argument("--steps", type=int, nargs="*", metavar="T", help=f"discrete bounds; without numbers {', '.join(map(str, STEPS))}")
+    bound.add_argument("--steps", type=int, nargs="*", metavar="T", help="discrete bounds; without numbers 4, 8, 16 ... 256")
     bound.add_argument("--mixtures", action="store_true", help="steps with the belief carried over instead of one Gaussian")
     bound.add_argument("--invariance", action="store_true", help="the continuous bound with other shapes between the same end points")
+
+    ode = _measuring(ways, "ode", "likelihood of the probability-flow ODE beside the bound, same pictures", 64)
+    ode.add_argument("--draws", type=int, default=2, help="noises and probes a picture (default: %(default)s)")
+    ode.add_argument("--dequantisation", choices=("noise", "truncated"), default="noise", help="(default: %(default)s)")
+    ode.add_argument("--tolerance", type=float, default=1e-3, help="of the solver (default: %(default)s)")
+
+    steps = _measuring(ways, "steps", "the best few steps by dynamic programming against even ones", 64)
+    steps.add_argument("--levels", type=int, default=24, help="noise levels to choose from (default: %(default)s)")
+    steps.add_argument("--budget", type=int, default=12, help="most steps (default: %(default)s)")
+    steps.add_argument("--gaussian", action="store_true", help="steps of one Gaussian, as in the papers, instead of mixtures")
+    steps.add_argument("--plot", type=Path, help="PNG of rate against steps")
+
+    code = _measuring(ways, "code", "code and decode pictures in one chain by bits-back, and compare with the bound", 20)
+    code.add_argument("--steps", type=int, default=4, help="steps of each scale, the best ones (default: %(default)s)")
+    code.add_argument("--plot", type=Path, help="PNG of the debt: what the chain has cost after each picture")
+
+    samples = ways.add_parser("samples", help="draw pictures from nothing, as a grid")
+    samples.add_argument("checkpoint", type=Path)
+    samples.add_argument("image", type=Path, help="PNG")
+    samples.add_argument("--count", type=int, default=64)
+    samples.add_argument("--steps", type=int, default=64, help="a scale (default: %(default)s)")
+    samples.add_argument("--seed", type=int, default=0)
+
+    progressive = _measuring(ways, "progressive", "PSNR of pictures of which only the coarser scales are known, against their bits", 100)
+    progressive.add_argument("--plot", type=Path, help="PNG")
+
+    superres = ways.add_parser("superres", help="enlarge a picture by the model of the finest scales")
+    superres.add_argument("checkpoint", type=Path)
+    superres.add_argument("picture", type=Path)
+    superres.add_argument("image", type=Path, help="PNG: bicubic beside mean beside sample")
+    superres.add_argument("--factor", type=int, default=2)
+    superres.add_argument("--steps", type=int, default=32)
+    superres.add_argument("--seed", type=int, default=0)
+
+    ood = _measuring(ways, "ood", "AUROC of scores that tell other pictures from those of the kind", 200)
+    ood.add_argument("others", type=Path, nargs="+", help="mosaics of other kinds")
+    ood.add_argument("--draws", type=int, default=2, help="times and noises a picture (default: %(default)s)")
+    ood.add_argument("--typical", type=Path, help="pictures of the kind whose mean bits are the typical ones; the first ones by default")
 
 
 def _measuring(
@@ -53,7 +87,20 @@ def _measuring(
 
 def run(options: argparse.Namespace) -> int:
     """Run one command; the exit code."""
-    {"train": _train, "bound": _bound}[options.way](options)
+    from hvpzip.training.continuous import figures
+
+    ways: dict[str, Callable[[argparse.Namespace], None]] = {
+        "train": _train,
+        "bound": figures.bound,
+        "ode": figures.ode,
+        "steps": figures.steps,
+        "code": figures.code,
+        "samples": figures.samples,
+        "progressive": figures.progressive,
+        "superres": figures.superres,
+        "ood": figures.ood,
+    }
+    ways[options.way](options)
     return 0
 
 
@@ -69,36 +116,4 @@ def _train(options: argparse.Namespace) -> None:
         max_steps=options.steps,
         max_seconds=None if options.minutes is None else 60 * options.minutes,
         report=lambda line: print(line, flush=True),
-    )
-
-
-def _bound(options: argparse.Namespace) -> None:
-    from hvpzip.training.continuous.evaluate import continuous_bound, discrete_bound
-    from hvpzip.training.continuous.log_snr import LogSnrSchedule
-    from hvpzip.training.continuous.loop import load_cascade
-
-    cascade = load_cascade(options.checkpoint).to(options.device)
-    planes = lifted(read_pictures(options.pictures, cascade.config.side)[: options.limit])
-    common = {"draws": options.draws, "seed": options.seed, "device": options.device}
-    if options.steps is not None:
-        print("| T | bits/dim | Monte-Carlo error |\n| --- | --- | --- |")
-        for steps in options.steps or STEPS:
-            found = discrete_bound(cascade, planes, steps, mixtures=options.mixtures, **common)
-            print(f"| {steps} | {found.total:.4f} | {found.noise_error:.4f} |", flush=True)
-        return
-    if options.invariance:
-        print("| shape | bits/dim | Monte-Carlo error |\n| --- | --- | --- |")
-        for shape in SHAPES:
-            schedules = None
-            if shape != cascade.config.shape:
-                ends = [cascade.scale(i).schedule.ends.tolist() for i in range(len(cascade.scales))]
-                schedules = [LogSnrSchedule(shape, *pair).to(options.device).requires_grad_(False) for pair in ends]
-            found = continuous_bound(cascade, planes, schedules=schedules, **common)
-            print(f"| {shape} | {found.total:.4f} | {found.noise_error:.4f} |", flush=True)
-        return
-    found = continuous_bound(cascade, planes, **common)
-    print(found.table())
-    print(
-        f"\ncontinuous bound of {len(planes)} pictures: {found.total:.4f} bits/dim, Monte-Carlo error {found.noise_error:.4f}, "
-        f"error as a sample of pictures {found.picture_error:.3f}"
     )

@@ -64,15 +64,22 @@ class CodedCascade(NamedTuple):
 
 
 class Ledger:
-    """Bits summed by kind: "values" and "latents" pushed, "refund" popped and so got back when the file is decoded."""
+    """Bits summed by kind: ``values`` and ``latents`` pushed, ``refund`` popped and so got back when the file is decoded; ``lowest`` is the
+    least that the stack held over what it held at first, 0 or negative: the debt that had to be borrowed.
+    """
 
     def __init__(self) -> None:
-        self.values = self.latents = self.refund = 0.0
+        self.values = self.latents = self.refund = self.lowest = 0.0
 
     @property
     def net(self) -> float:
-        """Bits that the picture costs."""
+        """Bits that the pictures cost."""
         return self.values + self.latents - self.refund
+
+    def pop(self, bits: float) -> None:
+        """Count bits taken from the stack."""
+        self.refund += bits
+        self.lowest = min(self.lowest, self.net)
 
 
 def encode(cascade: CodedCascade, message: Message, planes: NDArray[np.int32], ledger: Ledger | None = None) -> Message:
@@ -153,7 +160,7 @@ class _Channels:
             message, symbols, freqs = pop_mixture(message, self.mixtures(channel), *self.ranges[channel], self.deltas[channel], PRECISION)
             y[:, channel] = (symbols * self.deltas[channel]).reshape(y[:, channel].shape)
             if ledger is not None:
-                ledger.refund += bits_of(freqs, PRECISION)
+                ledger.pop(bits_of(freqs, PRECISION))
         return message, y
 
 

@@ -41,15 +41,15 @@ def test_few_steps_with_mixtures_are_exact_for_an_exact_model(cascade: Diffusion
 
 
 def test_gaussian_steps_lose_bits_that_more_steps_win_back(cascade: DiffusionCascade, planes: NDArray[np.int32]) -> None:
-    totals = [discrete_bound(cascade, planes, steps, draws=60).total for steps in (2, 8, 64)]
+    totals = [discrete_bound(cascade, planes, steps, draws=20).total for steps in (2, 8, 64)]
     assert totals[0] > totals[1] > totals[2] > one_shot_bits(cascade, planes) - 0.05
 
 
 @pytest.mark.parametrize("shape", ["linear", "cosine"])
 def test_continuous_bound_does_not_depend_on_the_shape(cascade: DiffusionCascade, planes: NDArray[np.int32], shape: str) -> None:
     schedules = [LogSnrSchedule(shape, *cascade.scale(i).schedule.ends.tolist()) for i in range(len(cascade.scales))]
-    own = continuous_bound(cascade, planes, draws=100)
-    other = continuous_bound(cascade, planes, draws=100, schedules=schedules)
+    own = continuous_bound(cascade, planes, draws=40)
+    other = continuous_bound(cascade, planes, draws=40, schedules=schedules)
     assert own.total == pytest.approx(other.total, abs=4 * np.hypot(own.noise_error, other.noise_error))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hvpzip.training.__main__ import main
 from hvpzip.training.continuous.bound import diffuse, squared_error
@@ -20,6 +21,11 @@ def config(tmp_path: Path) -> DiffusionTrainConfig:
     return DiffusionTrainConfig(
         pictures=str(tmp_path / "pictures.npz"), held_out=32, batch=16, cascade=tiny_config(), warmup=1, validate_every=1000
     )
+
+
+def size_of(image: Path) -> tuple[int, int]:
+    with Image.open(image) as opened:
+        return opened.size
 
 
 def test_training_lowers_the_bound_and_its_average_is_what_is_saved(config: DiffusionTrainConfig, tmp_path: Path) -> None:
@@ -91,6 +97,29 @@ def test_command_trains_and_measures(config: DiffusionTrainConfig, tmp_path: Pat
         capsys.readouterr()
         assert main([*measured, *more]) == 0
         assert words in capsys.readouterr().out
+
+
+def test_commands_that_draw_and_code(config: DiffusionTrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = DiffusionRun(config, tmp_path / "run")
+    run.save()
+    checkpoint, pictures = str(tmp_path / "run" / "last.safetensors"), config.pictures
+    grid = tmp_path / "grid.png"
+    assert main(["diffusion", "samples", checkpoint, str(grid), "--count", "9", "--steps", "2"]) == 0
+    assert size_of(grid) == (128, 32)
+    Image.fromarray(smooth_pictures(1)[0]).save(tmp_path / "small.png")
+    assert main(["diffusion", "superres", checkpoint, str(tmp_path / "small.png"), str(grid), "--steps", "2"]) == 0
+    assert size_of(grid) == (48, 16)
+    capsys.readouterr()
+    assert main(["diffusion", "code", checkpoint, pictures, "--limit", "6", "--steps", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("6 pictures in a chain, 2 steps a scale; all decoded")
+    coded, ledger, wanted = (float(line.split()[2 if "bound" in line or "bits" in line[:9] else 1]) for line in lines[1:4])
+    assert coded == pytest.approx(ledger, abs=0.01)
+    assert coded == pytest.approx(wanted, rel=0.05)
+    assert main(["diffusion", "progressive", checkpoint, pictures, "--limit", "4"]) == 0
+    assert capsys.readouterr().out.splitlines()[2].startswith("| 0 | 0.000 |")
+    assert main(["diffusion", "steps", checkpoint, pictures, "--limit", "4", "--levels", "5", "--budget", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
 
 
 def test_settings_that_make_no_sense_are_errors(config: DiffusionTrainConfig) -> None:
