@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hvpzip.ans import Message, Mixture, gaussian, lattice_range, pop_mixture, push_mixture, softmax_weights
 from hvpzip.ans.rans import IntArray
 from hvpzip.ans.report import bits_of
-from hvpzip.ans.tables import NUM_SCALES, SCALE_STEPS
+from hvpzip.core.tables import NUM_SCALES, SCALE_STEPS
 from hvpzip.training.continuous.integer import IntegerScale, NoisyBelief, believe, carried
 from hvpzip.training.continuous.strict import rounded
 from hvpzip.transform.scales import Hierarchy, Scale

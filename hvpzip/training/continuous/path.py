@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hvpzip.ans.tables import NUM_SCALES, SCALE_STEPS
+from hvpzip.core.tables import NUM_SCALES, SCALE_STEPS
 from hvpzip.training.continuous.bound import Terms, mixture_step_loss, prior_loss, reconstruction_loss, step_loss
 from hvpzip.training.continuous.cascade import DiffusionCascade, ScaleModel
 from hvpzip.training.continuous.coding import SCALE_OFFSET, UNIT_BITS, CodedCascade, CodedScale, Lattice
