@@ -14,6 +14,11 @@
 #define HVPZIP_WIDE
 #endif
 
+// Where a function may be written twice, once with a processor's own instructions, and chosen by __builtin_cpu_supports.
+#if defined(__GNUC__) && defined(__x86_64__) && !defined(HVPZIP_ONE_VERSION)
+#define HVPZIP_DISPATCH
+#endif
+
 #if defined(_MSC_VER)
 #define HVPZIP_INLINE static __forceinline
 #define HVPZIP_RESTRICT __restrict
@@ -24,7 +29,10 @@
 
 // In front of a loop of a few turns: GCC unrolls such loops completely before it looks whether they can be done in wide instructions.
 #if defined(__GNUC__) && !defined(__clang__)
-#define HVPZIP_KEEP_LOOP _Pragma("GCC unroll 1")
+#define HVPZIP_PRAGMA(text) _Pragma(#text)
+#define HVPZIP_UNROLL(times) HVPZIP_PRAGMA(GCC unroll times)
+#define HVPZIP_KEEP_LOOP HVPZIP_UNROLL(1)
 #else
+#define HVPZIP_UNROLL(times)
 #define HVPZIP_KEEP_LOOP
 #endif

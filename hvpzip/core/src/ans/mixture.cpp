@@ -64,24 +64,74 @@ int64_t push_stage(uint64_t* head, uint32_t* words, const uint64_t* starts, cons
     return position;
 }
 
+namespace {
+
+// The mixture of one symbol on the lattice of spacing 1, with the ramps of its components found: the C(symbol) of ``cumulative``.
+class Ramped {
+public:
+    static constexpr int64_t MOST = 8;  // components
+
+    // Whether the mixture could be taken: all scales are tabulated, and components few.
+    bool take(const Mixtures& mixtures, const GaussianTables& tables, int64_t i) {
+        if (mixtures.components > MOST) return false;
+        count_ = static_cast<int>(mixtures.components);
+        for (int k = 0; k < count_; ++k) {
+            const int64_t at = k * mixtures.n + i, distance = -32 - mixtures.mean[at];  // of symbol 0
+            const Ramp ramp = tables.ramp(mixtures.scale[at]);
+            if (!ramp.values) return false;
+            values_[k] = ramp.values + (distance & 63) * (2 * ramp.reach + RAMP_END);
+            first_[k] = (distance >> 6) + ramp.reach;
+            last_[k] = 2 * ramp.reach;
+            weight_[k] = mixtures.weight[at];
+        }
+        return true;
+    }
+
+    int64_t operator()(int64_t symbol, int64_t above, int64_t size, int precision) const {
+        if (above <= 0) return 0;
+        if (above >= size) return int64_t{1} << precision;
+        int64_t mix = 0;
+        for (int k = 0; k < count_; ++k) {
+            const int64_t place = first_[k] + symbol;
+            mix += place < 0 ? 0 : weight_[k] * values_[k][std::min(place, last_[k])];
+        }
+        return (((mix >> (MIX_BITS - precision)) * ((int64_t{1} << precision) - size)) >> precision) + above;
+    }
+
+private:
+    int count_;
+    const uint32_t* values_[MOST];
+    int64_t first_[MOST], last_[MOST], weight_[MOST];
+};
+
+}  // namespace
+
 int64_t pop_stage(uint64_t* head, const uint32_t* words, int64_t num_words, const Mixtures& mixtures, const GaussianTables& tables,
                   const Alphabets& alphabets, int64_t spacing, int precision, const Stage& stage, int64_t* symbol, int64_t* freq) {
     const uint64_t mask = (uint64_t{1} << precision) - 1;
     int64_t used = 0;
+    Ramped ramped;
     for (int64_t begin = stage.begin; begin < stage.end; begin += stage.lanes) {
         const int64_t many = std::min(stage.lanes, stage.end - begin);
         for (int64_t lane = 0; lane < many; ++lane) {
             const int64_t i = begin + lane, cf = static_cast<int64_t>(head[lane] & mask), lo = alphabets.lo[i], size = alphabets.size[i];
             int64_t low = lo, high = lo + size, start = 0, stop = int64_t{1} << precision;
-            while (high - low > 1) {
-                const int64_t middle = (low + high) >> 1;
-                const int64_t c = cumulative(mixtures, tables, i, middle * spacing - (spacing >> 1), middle - lo, size, precision);
-                const bool right = c <= cf;
-                low = right ? middle : low;
-                start = right ? c : start;
-                high = right ? high : middle;
-                stop = right ? stop : c;
-            }
+            const auto search = [&](auto&& at) {
+                while (high - low > 1) {
+                    const int64_t middle = (low + high) >> 1, c = at(middle);
+                    const bool right = c <= cf;
+                    low = right ? middle : low;
+                    start = right ? c : start;
+                    high = right ? high : middle;
+                    stop = right ? stop : c;
+                }
+            };
+            if (spacing == 64 && ramped.take(mixtures, tables, i))
+                search([&](int64_t middle) { return ramped(middle, middle - lo, size, precision); });
+            else
+                search([&](int64_t middle) {
+                    return cumulative(mixtures, tables, i, middle * spacing - (spacing >> 1), middle - lo, size, precision);
+                });
             symbol[i] = low;
             freq[i] = stop - start;
             if (!step_back(head[lane], start, stop - start, precision, words, num_words, used)) return num_words + 1;

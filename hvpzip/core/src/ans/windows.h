@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -70,8 +71,10 @@ HVPZIP_INLINE void fill_window(const Mixtures& mixtures, const GaussianTables& t
     const int32_t above = static_cast<int32_t>(first - alphabet.lo), size = static_cast<int32_t>(alphabet.size);
     HVPZIP_KEEP_LOOP
     for (int j = 0; j < EDGES; ++j) {
-        const uint32_t mix = (upper[j] + (lower[j] >> 15)) >> 7;
-        const uint32_t inside = static_cast<uint32_t>((static_cast<uint64_t>(mix) * spread) >> PRECISION) + static_cast<uint32_t>(above + j);
+        const uint32_t mix = (upper[j] + (lower[j] >> 15)) >> 7, one = mix >> PRECISION;  // 1 where mix is all of 2**24
+        // mix * spread >> 24, as the upper half of a product of 32 bits.
+        const uint32_t product = static_cast<uint32_t>((static_cast<uint64_t>((mix - one) << (32 - PRECISION)) * spread) >> 32);
+        const uint32_t inside = product + one + static_cast<uint32_t>(above + j);
         edges[j] = above + j >= size ? 1u << PRECISION : above + j <= 0 ? 0 : inside;
     }
 }
@@ -84,7 +87,9 @@ HVPZIP_INLINE void fill_reweighted(const uint32_t* HVPZIP_RESTRICT base, const u
     HVPZIP_KEEP_LOOP
     for (int j = 1; j < EDGES; ++j) mass[j] = static_cast<uint64_t>(base[j] - base[j - 1]) * factor[j - 1];  // 24 bits times 16
     mass[0] = static_cast<uint64_t>(base[0]) << UNIT_BITS;
-    for (int j = 1; j < EDGES; ++j) mass[j] += mass[j - 1];
+    uint64_t sum = mass[0];
+    HVPZIP_UNROLL(8)
+    for (int j = 1; j < EDGES; ++j) mass[j] = sum += mass[j];
     const int64_t extra = static_cast<int64_t>(mass[EDGES - 1]) - (static_cast<int64_t>(base[EDGES - 1]) << UNIT_BITS);
     const int64_t whole = std::max<int64_t>(extra + (UNIT << PRECISION), 1), share = (int64_t{1} << PRECISION) - alphabet.size;
     windows.excess[i] = extra;
@@ -95,7 +100,7 @@ HVPZIP_INLINE void fill_reweighted(const uint32_t* HVPZIP_RESTRICT base, const u
     const int32_t above = static_cast<int32_t>(windows.first[i] - alphabet.lo), size = static_cast<int32_t>(alphabet.size);
     int32_t* HVPZIP_RESTRICT edges = windows.edges + i * EDGES;
     constexpr double NEAR = 1.0 / (1 << 24);
-    int32_t doubtful = 0;
+    int64_t doubtful = 0;
     HVPZIP_KEEP_LOOP
     for (int j = 0; j < EDGES; ++j) {
         const uint64_t bits = mass[j] | (uint64_t{0x433} << 52);  // 2**52 + mass
@@ -104,7 +109,7 @@ HVPZIP_INLINE void fill_reweighted(const uint32_t* HVPZIP_RESTRICT base, const u
         const double quotient = (exact - 4503599627370496.0) * rate;
         const int32_t whole_part = static_cast<int32_t>(quotient);
         const double rest = quotient - whole_part;
-        doubtful |= (rest < NEAR) | (rest > 1 - NEAR);
+        doubtful |= std::abs(rest - 0.5) > 0.5 - NEAR ? -1 : 0;
         edges[j] = above + j < size ? whole_part + above + j : 1 << PRECISION;
     }
     if (doubtful)

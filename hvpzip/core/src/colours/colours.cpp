@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "colours/scores.h"
 #include "threads.h"
 
 namespace hvpzip {
@@ -90,7 +91,7 @@ public:
     // Once all rows have asked: makes room, and calls fill(y, co, first, length, out) for every line asked for.
     template <typename Fill>
     void fill(int64_t threads, Fill&& fill_line) {
-        int64_t total = 0;
+        int32_t total = 0;  // at most 2**17 lines of 2**10
         lines_.clear();
         for (int64_t line = 0; line < LINES; ++line) {
             if (low_[line] >= high_[line]) continue;
@@ -108,12 +109,13 @@ public:
         });
     }
 
-    // What was filled in for the symbol Cg of a line, and on from there.
-    const uint16_t* at(int64_t line, int64_t cg) const { return values_.get() + offset_[line] + cg; }
+    // What was filled in for the symbol Cg of a line is at values()[offsets()[line] + cg], and on from there.
+    const uint16_t* values() const { return values_.get(); }
+    const int32_t* offsets() const { return offset_.data(); }
 
 private:
     std::vector<int16_t> low_, high_;
-    std::vector<int64_t> offset_;  // of Cg = 0
+    std::vector<int32_t> offset_;  // of Cg = 0
     std::vector<int32_t> lines_;
     std::unique_ptr<uint16_t[]> values_;
 };
@@ -135,15 +137,18 @@ std::vector<int64_t> new_sums() {
 
 template <int64_t SIZE, int LENGTH, typename Place>
 HVPZIP_INLINE void expect(const int32_t* edges, const Place* places, int64_t* sums) {
+    int32_t freqs[LENGTH];
+    HVPZIP_KEEP_LOOP
+    for (int j = 0; j < LENGTH; ++j) freqs[j] = edges[j + 1] - edges[j];
     for (int j = 0; j < LENGTH; j += 4)
-        for (int turn = 0; turn < 4; ++turn) sums[turn * (SIZE + 1) + places[j + turn]] += edges[j + turn + 1] - edges[j + turn];
+        for (int turn = 0; turn < 4; ++turn) sums[turn * (SIZE + 1) + places[j + turn]] += freqs[j + turn];
 }
 
 HVPZIP_WIDE void reweight_cg_rows(const Stretches& stretches, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet,
                                     const int64_t* y, const int64_t* co, const uint32_t* factors, const Windows& windows, int64_t begin,
                                     int64_t end, int64_t* sums) {
     for (int64_t i = begin; i < end; ++i) {
-        const uint16_t* context = stretches.at((y[i] << 9) + co[i] + 256, windows.first[i]);
+        const uint16_t* context = stretches.values() + stretches.offsets()[(y[i] << 9) + co[i] + 256] + windows.first[i];
         uint32_t base[CG_WINDOW + 1], factor[CG_WINDOW];
         HVPZIP_KEEP_LOOP
         for (int j = 0; j < CG_WINDOW; ++j) factor[j] = factors[context[j]];
@@ -151,11 +156,6 @@ HVPZIP_WIDE void reweight_cg_rows(const Stretches& stretches, const Mixtures& mi
         fill_reweighted<CG_WINDOW + 1>(base, factor, windows, alphabet, i);
         expect<CONTEXTS, CG_WINDOW>(windows.edges + i * (CG_WINDOW + 1), context, sums);
     }
-}
-
-// Cg's first symbol, of those that a symbol of Co is weighed with.
-HVPZIP_INLINE int32_t moved(int64_t first_cg, int64_t move, int a) {
-    return static_cast<int32_t>(first_cg + ((move * (a - CO_WINDOW / 2) + 32) >> 6));
 }
 
 HVPZIP_WIDE void ask_co(const int64_t* y, const int64_t* first_cg, const int64_t* slope, const int64_t* first, int64_t n, int16_t* low,
@@ -175,12 +175,11 @@ HVPZIP_WIDE void ask_co(const int64_t* y, const int64_t* first_cg, const int64_t
     }
 }
 
-constexpr int32_t MIDDLE = 1 << 14;  // factors of Cg are kept less this, in 16 bits with a sign
-
 HVPZIP_WIDE void reweight_co_rows(const Stretches& stretches, const Mixtures& mixtures, const Mixtures& given, const GaussianTables& tables,
-                                      const Alphabet& alphabet, const Alphabet& given_alphabet, const int64_t* y, const int64_t* first_cg,
-                                      const int64_t* slope, const uint32_t* factors, const double* least, const Windows& windows,
-                                      uint8_t* kinds, int64_t begin, int64_t end, int64_t* sums) {
+                                  const Alphabet& alphabet, const Alphabet& given_alphabet, const int64_t* y, const int64_t* first_cg,
+                                  const int64_t* slope, const uint32_t* factors, const Windows& windows, uint8_t* kinds, int64_t begin,
+                                  int64_t end, int64_t* sums) {
+    const ScoresKernel fill_ratios = scores_kernel();
     for (int64_t i = begin; i < end; ++i) {
         uint32_t base[CO_WINDOW + 1], last[CG_SPAN + 1], factor[CO_WINDOW];
         fill_window<CG_SPAN + 1>(given, tables, i, first_cg[i], given_alphabet, last);
@@ -191,38 +190,34 @@ HVPZIP_WIDE void reweight_co_rows(const Stretches& stretches, const Mixtures& mi
             low[j] = static_cast<int16_t>(freq & 0xFFF);
             high[j] = static_cast<int16_t>(freq >> 12);
         }
-        // Beyond the end of a short alphabet all frequencies are 0.
-        const double whole = std::max<int32_t>(static_cast<int32_t>(last[CG_SPAN] - last[0]), 1), middle = MIDDLE * static_cast<double>(last[CG_SPAN] - last[0]);
-        const int64_t line = (y[i] << 9) + windows.first[i] + 256;
-        uint8_t* HVPZIP_RESTRICT kind = kinds + i * CO_WINDOW;
-        double ratio[CO_WINDOW];  // the mean factor of Co, UNIT being 2**14
+        const int32_t* HVPZIP_RESTRICT offsets = stretches.offsets() + (y[i] << 9) + windows.first[i] + 256;
+        const int32_t centre = static_cast<int32_t>(first_cg[i]), move = static_cast<int32_t>(slope[i]);
+        int32_t places[CO_WINDOW];
         HVPZIP_KEEP_LOOP
         for (int a = 0; a < CO_WINDOW; ++a) {
-            const int32_t cg = std::min(std::max(moved(first_cg[i], slope[i], a), LOWEST - CG_SPAN), HIGHEST + 1);
-            const uint16_t* weights = stretches.at(line + a, cg);
-            // Sums of 16 products below 2**26: 2**30 at most.
-            int32_t low_sum = 0, high_sum = 0;
-            HVPZIP_KEEP_LOOP
-            for (int j = 0; j < CG_SPAN; ++j) {
-                const int16_t weight = static_cast<int16_t>(weights[j]);
-                low_sum += low[j] * weight;
-                high_sum += high[j] * weight;
-            }
-            // All of these are integers below 2**53. The quotient's distance to any integer above it is more than 2**-24, so it is not rounded up to one.
-            ratio[a] = 16 * (low_sum + 4096.0 * high_sum + middle) / whole;
+            const int32_t cg = centre + ((move * (a - CO_WINDOW / 2) + 32) >> 6);
+            places[a] = offsets[a] + std::min(std::max(cg, LOWEST - CG_SPAN), HIGHEST + 1);
         }
+        double ratio[CO_WINDOW];  // the mean factor of Co, UNIT being 2**14
+        fill_ratios(low, high, stretches.values(), places, static_cast<int32_t>(last[CG_SPAN] - last[0]), ratio);
+        // A kind is the bit length of the square of the ratio's whole part, at most 2**38: one more than the square's exponent as a double.
+        int32_t found[CO_WINDOW];
         HVPZIP_KEEP_LOOP
         for (int a = 0; a < CO_WINDOW; ++a) {
+            const double whole = static_cast<int32_t>(ratio[a]), square = whole * whole;
             uint64_t bits;
-            std::memcpy(&bits, &ratio[a], sizeof bits);
-            const int exponent = std::max(static_cast<int>(bits >> 52) - 1023, -1);  // of two, -1 below 1
-            const int found = 2 * exponent + 1 + (ratio[a] >= least[2 * exponent + 2]);  // half octaves; -1 + 1 below 1
-            kind[a] = static_cast<uint8_t>(found);
-            factor[a] = factors[found];
+            std::memcpy(&bits, &square, sizeof bits);
+            const int32_t exponent = static_cast<int32_t>(bits >> 52) - 1022;
+            found[a] = exponent < 0 ? 0 : exponent;  // 0 has none
+        }
+        uint8_t* HVPZIP_RESTRICT kind = kinds + i * CO_WINDOW;
+        for (int a = 0; a < CO_WINDOW; ++a) {
+            kind[a] = static_cast<uint8_t>(found[a]);
+            factor[a] = factors[found[a]];
         }
         fill_window<CO_WINDOW + 1>(mixtures, tables, i, windows.first[i], alphabet, base);
         fill_reweighted<CO_WINDOW + 1>(base, factor, windows, alphabet, i);
-        expect<KINDS, CO_WINDOW>(windows.edges + i * (CO_WINDOW + 1), kind, sums);
+        expect<KINDS, CO_WINDOW>(windows.edges + i * (CO_WINDOW + 1), found, sums);
     }
 }
 
@@ -298,16 +293,11 @@ void reweight_co(const Counts& counts, const Mixtures& mixtures, const Mixtures&
     });
     uint32_t wide_factors[KINDS];
     std::copy(factors, factors + KINDS, wide_factors);
-    double least[KINDS + 1] = {0};  // ratio from which on there is each kind, which is the bit length of the ratio's square
-    for (int64_t kind = 1, ratio = 1; kind <= KINDS; ++kind) {
-        while (ratio * ratio < int64_t{1} << (kind - 1)) ++ratio;
-        least[kind] = static_cast<double>(ratio);
-    }
     std::vector<std::vector<int64_t>> sums(MAX_THREADS);
     on_threads(threads, mixtures.n, LEAST_ROWS, [&](int64_t part, int64_t begin, int64_t end) {
         sums[part] = new_sums<KINDS>();
-        reweight_co_rows(stretches, mixtures, given, tables, alphabet, given_alphabet, y, first_cg, slope, wide_factors, least, windows,
-                             kinds, begin, end, sums[part].data());
+        reweight_co_rows(stretches, mixtures, given, tables, alphabet, given_alphabet, y, first_cg, slope, wide_factors, windows, kinds,
+                             begin, end, sums[part].data());
     });
     add_up<KINDS>(sums, expected);
 }
