@@ -21,7 +21,7 @@ from hvpzip.api.encoding import GroupProgress, encode
 from hvpzip.api.inspect import describe_container
 from hvpzip.api.jpegs import encode_jpeg, jpeg_notices, refuse_parts
 from hvpzip.api.naming import JPEG_SUFFIXES, compressed_name, decompressed_name
-from hvpzip.api.pictures import dropped_of, form_of, sections_of, unknown_sections
+from hvpzip.api.pictures import form_of, sections_of, unknown_sections
 from hvpzip.api.records import Damage, FileInfo, FileResult, result_of
 from hvpzip.api.runtime import give_back_memory
 from hvpzip.api.view import Crop
@@ -94,7 +94,7 @@ def compress_file(
             threads=threads,
             on_group=on_group,
         )
-        notices, dropped = picture.notices, dropped_of(picture)
+        notices, dropped = picture.notices, picture.dropped
 
     with _output(target, force, like=src) as out:
         report = coded.write_to(out)

@@ -16,9 +16,9 @@ from hvpzip.errors import CorruptError, FormatError, LimitError, UnsupportedVers
 
 if TYPE_CHECKING:
     from hvpzip.container import Container, Section
-    from hvpzip.image_io import Chunk, Form, Picture, SourceFile
+    from hvpzip.image_io import Chunk, Form, SourceFile
 
-__all__ = ["dropped_of", "form_of", "sections_of", "source_of", "source_section", "unknown_sections"]
+__all__ = ["form_of", "sections_of", "source_of", "source_section", "unknown_sections"]
 
 _PACKED = 0x80  # in the byte of the kind
 _DIGEST_BYTES = 32
@@ -79,12 +79,6 @@ def form_of(parsed: "Container") -> "Form":
         if section.type == METADATA_SECTION:
             form = form._replace(chunks=form.chunks + tuple(_records(section.data)))
     return form
-
-
-def dropped_of(picture: "Picture") -> tuple[str, ...]:
-    """Names of what the picture file holds and a ``.hvz`` of this picture does not: other pictures too where the metadata was left out."""
-    others = f"{picture.pictures - 1} other pictures"
-    return picture.dropped if picture.pictures == 1 or others in picture.dropped else (*picture.dropped, others)
 
 
 def unknown_sections(parsed: "Container") -> tuple[str, ...]:

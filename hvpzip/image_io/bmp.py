@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hvpzip.image_io.form import Chunk, Form, Kind
 from hvpzip.image_io.metadata import icc_chunk
-from hvpzip.image_io.refusals import Found, check_pixels, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
 from hvpzip.image_io.rows import unpacked_bits
 
 __all__ = ["read_bmp"]
@@ -51,7 +51,7 @@ def read_bmp(data: bytes, max_pixels: int, frame: int | None) -> Found:
         samples = samples[::-1]
     chunks, end = _metadata(data, header_size, end, dropped)
     if len(data) > end and data[end:].strip(b"\0"):
-        dropped.add(f"{len(data) - end:,} bytes after the end")
+        dropped.add(f"{counted(len(data) - end, 'byte')} after the end")
     return Found(np.ascontiguousarray(samples), form._replace(chunks=tuple(chunks)), tuple(sorted(dropped)))
 
 
@@ -86,7 +86,7 @@ def _numbered(
     table = np.frombuffer(data, np.uint8, count * entry, place).reshape(count, entry)
     palette = np.ascontiguousarray(table[:, 2::-1])
     if place + count * entry < start and data[place + count * entry : start].strip(b"\0"):
-        dropped.add(f"{start - place - count * entry:,} bytes before the samples")
+        dropped.add(f"{counted(start - place - count * entry, 'byte')} before the samples")
     if packing == _RGB:
         rows = _rows(data, start, width, height, bits)
         samples = (rows if bits == 8 else unpacked_bits(rows, bits))[:, :width].copy()
@@ -188,7 +188,7 @@ def _metadata(data: bytes, header_size: int, end: int, dropped: set[str]) -> tup
             else:
                 chunks.append(icc_chunk(profile))
                 if 14 + begin > end and data[end : 14 + begin].strip(b"\0"):
-                    dropped.add(f"{14 + begin - end:,} bytes before the colour profile")
+                    dropped.add(f"{counted(14 + begin - end, 'byte')} before the colour profile")
                 end = max(end, 14 + begin + size)
         elif space == 0 and any(data[74:122]):
             dropped.add("gamma and primaries of the header")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from hvpzip.errors import ImageError
+from hvpzip.image_io.refusals import counted
 from hvpzip.image_io.tiff_tags import Directory, Entry, Tags, directory_bytes, entry_of, reordered, tag_name
 
 __all__ = ["EXIF_FOLDERS", "Folders", "exif_block", "folders_of", "joined", "read_block"]
@@ -104,7 +105,7 @@ def read_block(block: bytes, order: str = "") -> tuple[str, Mapping[int, Entry],
     if main.following:
         lost.add("EXIF's thumbnail")
     elif unused := tags.unused():
-        lost.add(f"{unused} bytes that no tag of the EXIF refers to")
+        lost.add(f"{counted(unused, 'byte')} that no tag of the EXIF refers to")
     order = order or tags.order
 
     def turned(listed: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -13,7 +13,7 @@ from PIL import GifImagePlugin
 from hvpzip.image_io.form import Chunk, Form
 from hvpzip.image_io.metadata import icc_chunk, raw_text_chunk, xmp_chunk
 from hvpzip.image_io.pillow_forms import form_of_image, same_form
-from hvpzip.image_io.refusals import Found, check_pixels, damaged, take_frame
+from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame
 from hvpzip.image_io.rows import array_of
 
 __all__ = ["read_gif"]
@@ -40,7 +40,7 @@ def read_gif(data: bytes, max_pixels: int, frame: int | None) -> Found:
     number = take_frame("GIF", frame, blocks.pictures, f"{blocks.pictures} pictures in one file")
     dropped = blocks.dropped
     if blocks.pictures > 1:
-        dropped.add(f"{blocks.pictures - 1} other pictures")
+        dropped.add(counted(blocks.pictures - 1, "other picture"))
     with GifImagePlugin.GifImageFile(io.BytesIO(data)) as image:
         image.seek(number)
         form: Form = form_of_image(image, "GIF")
@@ -73,7 +73,9 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
             parts, place = _sub_blocks(data, begin)
             _extension(label, parts, data[begin:place], chunks, dropped)
         elif kind == _IMAGE and place + 10 < len(data):
-            width, height, flags = struct.unpack_from("<HHB", data, place + 5)
+            *corner, width, height, flags = struct.unpack_from("<HHHHB", data, place + 1)
+            if pictures == frame == 0 and (*corner, width, height) != (0, 0, *struct.unpack_from("<HH", data, 6)):
+                dropped.add("which part of its canvas the picture covers")
             place += 10 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
             bits = data[place] if place < len(data) else 0
             parts, place = _sub_blocks(data, place + 1)
@@ -86,7 +88,7 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
     if not pictures:
         raise damaged("GIF", "it holds no picture")
     if place < len(data):
-        dropped.add(f"{len(data) - place:,} bytes after the end")
+        dropped.add(f"{counted(len(data) - place, 'byte')} after the end")
     return _Blocks(pictures, tuple(chunks), dropped)
 
 

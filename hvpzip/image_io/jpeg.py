@@ -16,7 +16,7 @@ from PIL import JpegImagePlugin
 from hvpzip.image_io.form import Chunk, Form, Kind
 from hvpzip.image_io.jpeg_scans import check_scans
 from hvpzip.image_io.metadata import Resolution, exif_chunk, icc_chunk, raw_text_chunk, xmp_chunk
-from hvpzip.image_io.refusals import Found, check_pixels, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
 from hvpzip.image_io.rows import array_of
 
 __all__ = ["Segment", "jpeg_samples", "jpeg_segments", "jpeg_size", "read_jpeg"]
@@ -153,13 +153,13 @@ def read_jpeg(data: bytes, max_pixels: int, frame: int | None) -> Found:
     else:
         rest = len(data) - end
         if len(others) >= count:
-            dropped.add(f"{len(others) - count + 1} previews or gain maps (MPF)")
+            dropped.add(f"{counted(len(others) - count + 1, 'preview')} or gain map (MPF)")
     if count > 1:
-        dropped.add(f"{count - 1} other pictures")
+        dropped.add(counted(count - 1, "other picture"))
     if stray:
-        dropped.add(f"{stray:,} bytes between segments")
+        dropped.add(f"{counted(stray, 'byte')} between segments")
     if rest:
-        dropped.add(f"{rest:,} bytes after the end")
+        dropped.add(f"{counted(rest, 'byte')} after the end")
     width, height, components = jpeg_size(segments)
     check_pixels(width, height, max_pixels)
     chunks = tuple(_chunks(segments, dropped))

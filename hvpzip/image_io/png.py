@@ -19,7 +19,7 @@ from PIL import ImageFile, PngImagePlugin
 from hvpzip.errors import ImageError
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind
 from hvpzip.image_io.metadata import physical, resolution_of
-from hvpzip.image_io.refusals import check_pixels, damaged, unsupported
+from hvpzip.image_io.refusals import check_pixels, counted, damaged, unsupported
 from hvpzip.image_io.rows import array_of, strips_of
 
 __all__ = ["COLOURS", "EARLY", "MAGIC", "METADATA", "Png", "both_bytes", "is_metadata", "png_samples", "png_strips", "read_png"]
@@ -85,7 +85,7 @@ def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
     width, height, depth, colour = _header(chunks[0].data)
     kind = _KINDS[colour]
     names = [chunk.name for chunk in chunks]
-    dropped = {f"{rest:,} bytes after the end"} if rest else set()
+    dropped = {f"{counted(rest, 'byte')} after the end"} if rest else set()
     for name in (b"PLTE", b"tRNS", b"acTL"):
         if names.count(name) > 1:
             raise damaged("PNG", f"{names.count(name)} chunks {name.decode()!r} in place of one")

@@ -8,7 +8,7 @@ from PIL import PngImagePlugin
 from hvpzip.image_io.form import Form, Kind
 from hvpzip.image_io.pillow_forms import form_of_image, same_form
 from hvpzip.image_io.png import Png, png_samples, read_png
-from hvpzip.image_io.refusals import Found, take_frame, unsupported
+from hvpzip.image_io.refusals import Found, counted, take_frame, unsupported
 from hvpzip.image_io.rows import array_of
 
 __all__ = ["read_png_picture"]
@@ -18,7 +18,7 @@ def read_png_picture(data: bytes, max_pixels: int, frame: int | None) -> Found:
     """Raises: ImageError, LimitError; what Pillow raises on damage."""
     parts = read_png(io.BytesIO(data), max_pixels, frame or 0)
     number = take_frame("PNG", frame, parts.pictures, f"{parts.form.words}, animated")
-    dropped = {*parts.dropped, *([f"{parts.pictures - 1} other pictures"] if parts.pictures > 1 else [])}
+    dropped = {*parts.dropped, *([counted(parts.pictures - 1, "other picture")] if parts.pictures > 1 else [])}
     if number == 0:  # what readers show that know nothing of animations
         samples, form = png_samples(io.BytesIO(data), parts.form), parts.form
     else:

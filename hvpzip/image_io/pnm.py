@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hvpzip.image_io.form import Chunk, Form, Kind
 from hvpzip.image_io.metadata import raw_text_chunk
-from hvpzip.image_io.refusals import Found, check_pixels, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
 
 __all__ = ["read_pnm"]
 
@@ -45,9 +45,9 @@ def read_pnm(data: bytes, max_pixels: int, frame: int | None) -> Found:
     chosen = take_frame("PNM", frame, number, "more than one picture")
     assert found is not None, f"picture {chosen} was passed"
     if number > 1:
-        dropped.add(f"{number - 1} other pictures")
+        dropped.add(counted(number - 1, "other picture"))
     elif end < len(data):
-        dropped.add(f"{len(data) - end:,} bytes after the end")
+        dropped.add(f"{counted(len(data) - end, 'byte')} after the end")
     kind, header, begin, width, height, largest, channels = found
     samples = _samples(data, kind, begin, (height, width, 3) if channels == 3 else (height, width), largest)
     form = _form(kind, header, largest, dropped)

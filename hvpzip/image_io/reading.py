@@ -128,7 +128,7 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
     form, dropped = picture.form, picture.dropped
     if strip:
         form = form._replace(chunks=())
-        dropped = tuple(name for name in dropped if name.endswith("other pictures"))
+        dropped = tuple(name for name in dropped if "other picture" in name)
     elif sum(len(chunk.data) for chunk in form.chunks) > MAX_METADATA_BYTES:
         raise LimitError(f"the picture has more than {MAX_METADATA_BYTES} bytes of metadata; --strip leaves it out")
     notices = [f"not kept: {', '.join(dropped)}"] if dropped else []

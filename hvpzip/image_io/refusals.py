@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from hvpzip.errors import ImageError, LimitError
 from hvpzip.image_io.form import Form
 
-__all__ = ["Found", "check_pixels", "damaged", "no_frame", "several", "take_frame", "unsupported"]
+__all__ = ["Found", "check_pixels", "counted", "damaged", "no_frame", "several", "take_frame", "unsupported"]
 
 
 class Found(NamedTuple):
@@ -25,6 +25,11 @@ class Found(NamedTuple):
     form: Form
     dropped: tuple[str, ...] = ()
     pictures: int = 1
+
+
+def counted(number: int, what: str) -> str:
+    """Such as "1 byte" and "2,000 bytes"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def damaged(kind: str, what: str) -> ImageError:

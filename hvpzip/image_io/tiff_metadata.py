@@ -13,7 +13,7 @@ from hvpzip.image_io.form import Chunk
 from hvpzip.image_io.metadata import TEXT_TAGS, Resolution, exif_chunk, icc_chunk, raw_text_chunk, xmp_chunk
 from hvpzip.image_io.tiff_tags import ITEM_BYTES, Directory, Entry, Tags, tag_name
 
-__all__ = ["STORAGE", "metadata_of", "tag_chunk", "tag_of"]
+__all__ = ["STORAGE", "is_carried", "metadata_of", "tag_chunk", "tag_of"]
 
 _ICC, _XMP, _X, _Y, _UNIT = 34675, 700, 282, 283, 296
 # How the samples are stored, which is said anew in every file.
@@ -51,7 +51,7 @@ def metadata_of(tags: Tags, page: Directory, *, turned: bool, inverted: bool) ->
             found.append(text)
         elif tag == _XMP and b"\0" not in entry.data.rstrip(b"\0"):
             found.append(xmp_chunk(entry.data.rstrip(b"\0")))
-        elif tag in _PLACES or entry.type in _PLACE_TYPES or (inverted and tag in _OF_LEVELS):
+        elif not is_carried(entry) or (inverted and tag in _OF_LEVELS):
             lost.add(tag_name(tag))
         elif (size := size + len(entry.data)) > _MAX_BYTES:
             lost.add(f"{tag_name(tag)}, {len(entry.data):,} bytes")
@@ -76,6 +76,11 @@ def _resolution(entries: dict[int, Entry], order: str, turned: bool, lost: set[s
     return []
 
 
+def is_carried(entry: Entry) -> bool:
+    """Whether a tag means the same in another file."""
+    return entry.type in ITEM_BYTES and entry.type not in _PLACE_TYPES and entry.tag not in STORAGE | _PLACES | EXIF_FOLDERS
+
+
 def tag_chunk(order: str, entry: Entry) -> Chunk:
     """A tag as it is."""
     return Chunk(b"tiTg", (b"II" if order == "<" else b"MM") + struct.pack(order + "HHI", *entry[:3]) + entry.data)
@@ -87,6 +92,5 @@ def tag_of(chunk: Chunk) -> tuple[str, Entry] | None:
         return None
     order = "<" if chunk.data[:2] == b"II" else ">"
     tag, kind, count = struct.unpack_from(order + "HHI", chunk.data, 2)
-    if kind in _PLACE_TYPES or tag in STORAGE | _PLACES | EXIF_FOLDERS or ITEM_BYTES.get(kind, 0) * count != len(chunk.data) - 10:
-        return None
-    return order, Entry(tag, kind, count, chunk.data[10:])
+    entry = Entry(tag, kind, count, chunk.data[10:])
+    return (order, entry) if is_carried(entry) and ITEM_BYTES[kind] * count == len(entry.data) else None

@@ -18,7 +18,7 @@ from hvpzip.errors import LimitError
 from hvpzip.image_io.ccitt import fax_rows
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind
 from hvpzip.image_io.jpeg import Segment, jpeg_samples, jpeg_segments, jpeg_size
-from hvpzip.image_io.refusals import Found, check_pixels, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
 from hvpzip.image_io.rows import unpacked_bits
 from hvpzip.image_io.tiff_metadata import metadata_of
 from hvpzip.image_io.tiff_tags import Directory, Entry, Tags, directory_bytes, entry_of
@@ -100,9 +100,9 @@ def read_tiff(data: bytes, max_pixels: int, frame: int | None) -> Found:
     if len(pages) == 1:
         unused = tags.unused()
         if unused:
-            dropped.add(f"{unused:,} bytes that no tag refers to")
+            dropped.add(f"{counted(unused, 'byte')} that no tag refers to")
     else:
-        dropped.add(f"{len(pages) - 1} other pictures")
+        dropped.add(counted(len(pages) - 1, "other picture"))
     return Found(np.ascontiguousarray(samples), form._replace(chunks=(*extra, *found)), tuple(sorted(dropped)), len(pages))
 
 
@@ -213,7 +213,9 @@ def _samples(data: bytes, tags: Tags, page: Directory, layout: _Layout, max_pixe
     tiled = 322 in page.entries or 324 in page.entries
     if tiled:
         across, down = _number(page, order, 322, 0), _number(page, order, 323, 0)
-        offsets, sizes = _numbers(page, order, 324), _numbers(page, order, 325)
+        # Some writers use the tags of strips for tiles.
+        offsets = _numbers(page, order, 324) or _numbers(page, order, 273)
+        sizes = _numbers(page, order, 325) or _numbers(page, order, 279)
     else:
         across, down = layout.width, min(_number(page, order, 278, layout.height), layout.height)
         offsets, sizes = _numbers(page, order, 273), _numbers(page, order, 279)
@@ -257,7 +259,7 @@ def _samples(data: bytes, tags: Tags, page: Directory, layout: _Layout, max_pixe
         else:
             target[...] = piece
     if read.surplus:
-        dropped.add(f"{read.surplus:,} bytes behind the last rows of {name}s")
+        dropped.add(f"data behind the last rows of {name}s")
     return samples[:, :, 0] if channels == 1 else samples
 
 

@@ -12,8 +12,8 @@ from hvpzip.image_io.exif import Folders, joined, read_block
 from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind
 from hvpzip.image_io.metadata import TEXT_TAGS, icc_of, named, resolution_of, text_of
 from hvpzip.image_io.rows import packed_bits
-from hvpzip.image_io.tiff_metadata import STORAGE, tag_of
-from hvpzip.image_io.tiff_tags import Entry, entry_of
+from hvpzip.image_io.tiff_metadata import STORAGE, is_carried, tag_of
+from hvpzip.image_io.tiff_tags import Entry, entry_of, tag_name
 
 __all__ = ["tiff_file"]
 
@@ -55,8 +55,10 @@ def tiff_file(samples: Samples, form: Form) -> tuple[bytes, tuple[str, ...]]:
     if refused:
         raise ImageError(f"TIFF cannot hold this metadata: {', '.join(named(refused))}; choose PNG, or leave it out with --strip")
     for tag, entry in own.items():
-        if tag not in tags and tag not in STORAGE:
-            tags[tag] = entry
+        if is_carried(entry):
+            tags.setdefault(tag, entry)
+        elif tag not in STORAGE:
+            lost.add(f"EXIF's {tag_name(tag)}")
     return _file(samples, form, order, tags, folders), tuple(sorted(lost))
 
 

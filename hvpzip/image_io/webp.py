@@ -9,7 +9,7 @@ from PIL import WebPImagePlugin
 from hvpzip.image_io.form import Chunk
 from hvpzip.image_io.metadata import exif_chunk, icc_chunk, xmp_chunk
 from hvpzip.image_io.pillow_forms import form_of_image, same_form
-from hvpzip.image_io.refusals import Found, check_pixels, damaged, take_frame
+from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame
 from hvpzip.image_io.rows import array_of
 
 __all__ = ["read_webp"]
@@ -33,7 +33,7 @@ def read_webp(data: bytes, max_pixels: int, frame: int | None) -> Found:
     animated = chunks[0].name == b"VP8X" and bool(chunks[0].data[0] & 2)
     number = take_frame("WebP", frame, frames, "animated")
     if frames > 1:
-        dropped.add(f"{frames - 1} other pictures")
+        dropped.add(counted(frames - 1, "other picture"))
     elif animated:
         dropped.add("what says that it is animated")
     kept: dict[bytes, Chunk] = {}
@@ -46,7 +46,7 @@ def read_webp(data: bytes, max_pixels: int, frame: int | None) -> Found:
             make = {b"ICCP": icc_chunk, b"EXIF": exif_chunk, b"XMP ": xmp_chunk}[chunk.name]
             kept[chunk.name] = make(chunk.data)
     if end < len(data):
-        dropped.add(f"{len(data) - end:,} bytes after the end")
+        dropped.add(f"{counted(len(data) - end, 'byte')} after the end")
     with WebPImagePlugin.WebPImageFile(io.BytesIO(data[:end])) as image:
         image.seek(number)
         form = form_of_image(image, "WebP")

@@ -204,7 +204,7 @@ def test_a_gain_map_is_named():
 
     base = with_map(0).index(b"MPF\0") + 4
     picture = read(with_map(len(with_map(0)) - base) + gain)
-    assert picture.dropped == ("1 previews or gain maps (MPF)", f"{len(gain):,} bytes after the end", "MPF (APP2)")
+    assert picture.dropped == ("1 preview or gain map (MPF)", f"{len(gain):,} bytes after the end", "MPF (APP2)")
 
 
 def test_chunks_of_webp_that_are_not_known_are_named():
@@ -449,7 +449,7 @@ def test_public_chunks_and_those_that_may_be_copied_are_kept_and_others_named():
 def test_messages_do_not_contradict_themselves():
     assert refusal(bmp(2, 1, 16, bytes(4))) == "unsupported BMP: 16 bits a pixel; docs/images.md lists what is taken"
     assert "12-bit RGB" in refusal(tiff(photo(2, 2, 3), tags=[entry_of("<", 258, 3, 12, 12, 12)]))
-    assert read(b"P5 2 1 255\nab\n").dropped == ("1 bytes after the end",)
+    assert read(b"P5 2 1 255\nab\n").dropped == ("1 byte after the end",)
     assert "more than one picture; --frame N" in refusal(b"P5 2 1 255\nab\nP5 2 1 255\ncd")
     assert read(b"P5 2 1 255\nab\nP5 2 1 255\ncd", frame=1).samples.tolist() == [[99, 100]]
 

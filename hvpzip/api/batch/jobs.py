@@ -18,7 +18,7 @@ from hvpzip.api.encoding import NO_MODEL, GroupProgress, samples_crc
 from hvpzip.api.files import StrPath, compress_file, decompress_file, is_device, same_forms
 from hvpzip.api.inspect import describe_container
 from hvpzip.api.jpegs import refuse_parts
-from hvpzip.api.pictures import dropped_of, form_of
+from hvpzip.api.pictures import form_of
 from hvpzip.api.records import FileInfo, FileResult, result_of
 from hvpzip.api.view import Crop, checked_scale
 from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
@@ -230,7 +230,7 @@ class Job:
             if jpeg.is_jpeg(source) and not self.pixels:
                 return None, ()
             picture = image_io.picture_of(source, self.max_pixels, frame=self.frame, strip=self.strip)
-            return _traits([picture.samples], header) if picture.form == form else None, dropped_of(picture)
+            return _traits([picture.samples], header) if picture.form == form else None, picture.dropped
         kind = image_io.format_of(output)
         with open(output, "rb") as file:
             again, strips = image_io.read_again(file, kind, header.width * header.height)
