@@ -285,15 +285,24 @@ def _others(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(f"palette, {shape}", "BMP", _saved(image, format="BMP"), indices)
         for channels in (1, 3, 4):
             samples = _random(rng, (*shape, channels) if channels > 1 else shape, 8)
-            yield Case(f"{channels} channels, {shape}", "BMP", _saved(Image.fromarray(samples), format="BMP"), samples)
+            data = _bmp_with_alpha(samples) if channels == 4 else _saved(Image.fromarray(samples), format="BMP")
+            yield Case(f"{channels} channels, {shape}", "BMP", data, samples)
             if channels < 4:
                 yield Case(f"{channels} channels, {shape}", "PNM", _saved(Image.fromarray(samples), format="PPM"), samples)
                 wide = _random(rng, samples.shape, 16)
                 head = b"P%d %d %d 65535\n" % (5 if channels == 1 else 6, shape[1], shape[0])
                 yield Case(f"{channels} channels of 16, {shape}", "PNM", head + wide.astype(">u2").tobytes(), wide)
-                letters = " ".join(map(str, samples.ravel())).encode()
+                letters = " ".join(map(str, samples.ravel())).encode() + b"\n"
                 head = b"P%d\n# in letters\n%d %d 255\n" % (2 if channels == 1 else 3, shape[1], shape[0])
                 yield Case(f"{channels} channels in letters, {shape}", "PNM", head + letters, samples)
         bilevel = _random(rng, shape, 1)
         yield Case(f"bilevel, {shape}", "PNM", _saved(Image.fromarray(bilevel.astype(bool)), format="PPM"), bilevel)
         yield Case(f"bilevel, {shape}", "BMP", _saved(Image.fromarray(bilevel.astype(bool)), format="BMP"), bilevel)
+
+
+def _bmp_with_alpha(samples: Samples) -> bytes:
+    """Version 4 with masks, from top to bottom; Pillow writes alpha that its header does not call so."""
+    height, width, _ = samples.shape
+    fields = (108, width, -height, 1, 32, 3, samples.size, 0, 0, 0, 0, 0xFF, 0xFF00, 0xFF0000, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiIIIIII", *fields) + b" niW" + bytes(48)
+    return struct.pack("<2sIHHI", b"BM", 122 + samples.size, 0, 0, 122) + header + samples.tobytes()

@@ -153,7 +153,7 @@ def read_jpeg(data: bytes, max_pixels: int, frame: int | None) -> Found:
     else:
         rest = len(data) - end
         if len(others) >= count:
-            dropped.add(f"{counted(len(others) - count + 1, 'preview')} or gain map (MPF)")
+            dropped.add(f"{counted(len(others) - count + 1, 'picture')} for the main one (MPF: previews, gain maps)")
     if count > 1:
         dropped.add(counted(count - 1, "other picture"))
     if stray:

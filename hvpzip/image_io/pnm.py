@@ -90,6 +90,8 @@ def _samples(data: bytes, kind: bytes, begin: int, shape: tuple[int, ...], large
         return (np.frombuffer(digits, np.uint8) ^ np.uint8(ord("1"))).reshape(shape)
     if re.search(rb"[^\d\s]", text):
         raise damaged("PNM", "something that is no number")
+    if text and not text[-1:].isspace():
+        raise damaged("PNM", "nothing ends its last number, of which digits may be missing")
     values = np.fromstring(text, np.int64, sep=" ")
     if len(values) < count:
         raise damaged("PNM", f"{len(values)} of {count} numbers")

@@ -18,7 +18,7 @@ __all__ = ["STORAGE", "is_carried", "metadata_of", "tag_chunk", "tag_of"]
 _ICC, _XMP, _X, _Y, _UNIT = 34675, 700, 282, 283, 296
 # How the samples are stored, which is said anew in every file.
 STORAGE: Final = frozenset(
-    {256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 334, 338, 339, 347}
+    {256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 338, 339, 347}
     | {326, 327, 328}  # how clean a fax came in
     | {529, 530, 531, 532}  # how colours became YCbCr; they are RGB again
 )

@@ -204,7 +204,7 @@ def test_a_gain_map_is_named():
 
     base = with_map(0).index(b"MPF\0") + 4
     picture = read(with_map(len(with_map(0)) - base) + gain)
-    assert picture.dropped == ("1 preview or gain map (MPF)", f"{len(gain):,} bytes after the end", "MPF (APP2)")
+    assert picture.dropped == ("1 picture for the main one (MPF: previews, gain maps)", f"{len(gain):,} bytes after the end", "MPF (APP2)")
 
 
 def test_chunks_of_webp_that_are_not_known_are_named():
@@ -452,6 +452,11 @@ def test_messages_do_not_contradict_themselves():
     assert read(b"P5 2 1 255\nab\n").dropped == ("1 byte after the end",)
     assert "more than one picture; --frame N" in refusal(b"P5 2 1 255\nab\nP5 2 1 255\ncd")
     assert read(b"P5 2 1 255\nab\nP5 2 1 255\ncd", frame=1).samples.tolist() == [[99, 100]]
+
+
+def test_a_last_number_that_nothing_ends_is_refused():
+    assert read(b"P2 2 1 255 12 34\n").samples.tolist() == [[12, 34]]
+    assert "digits may be missing" in refusal(b"P2 2 1 255 12 3")
 
 
 def test_a_bmp_of_32_bits_without_alpha_is_rgb_and_its_fourth_bytes_are_named():

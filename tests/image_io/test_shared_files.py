@@ -1,4 +1,4 @@
-"""Every file of the shared folders comes back equal or is refused by name, as the tables of docs/images.md say; nothing in between.
+"""Every file of the shared folders comes back equal or is refused by name, as the tables of docs/images-log.md say; nothing in between.
 
 After a change, ``HVPZIP_REWRITE=1 pytest tests/image_io/test_shared_files.py`` writes the tables; look at the difference.
 """
@@ -19,7 +19,7 @@ from hvpzip.image_io import Kind, read_image, write_image
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
-DOC = ROOT / "docs" / "images.md"
+DOC = ROOT / "docs" / "images-log.md"
 FOLDERS = ("modes", "pngsuite")
 NO_PICTURES = {"manifest.csv", "LICENSE", "PngSuite.README"}
 ROW = re.compile(r"^\| `(\w+)/(.*?)` \| (.*?) \| (.*?) \|$", re.MULTILINE)

@@ -24,6 +24,13 @@ METADATA = (
     Chunk(b"tEXt", b"Title\0golden"),
     Chunk(b"reSo", bytes([72, 0, 0, 0, 1, 0, 0, 0] * 2 + [2])),
 )
+# A TIFF's palette of 16 bits, a tag of it, a chunk of PNG's extensions and one that may be copied.
+TAGS = (
+    Chunk(b"cmAP", bytes(value for entry in range(6) for value in (255 - entry, entry))),
+    Chunk(b"tiTg", b"MM" + bytes((0x83, 0x0E, 0, 12, 0, 0, 0, 1)) + bytes(8)),
+    Chunk(b"oFFs", bytes(9)),
+    Chunk(b"prVt", b"private"),
+)
 GOOD = {
     "gray1": Form(Kind.GRAY, 1),
     "gray2": Form(Kind.GRAY, 2),
@@ -40,6 +47,7 @@ GOOD = {
     "palette4-transparent": Form(Kind.PALETTE, 4, bytes(range(48)), b"\0\x80\xff"),
     "palette8": Form(Kind.PALETTE, 8, bytes(range(256)) * 3),
     "cmyk8": Form(Kind.CMYK, 8),
+    "palette1-tags": Form(Kind.PALETTE, 1, bytes(range(6)), chunks=TAGS),
 }
 
 
