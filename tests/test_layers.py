@@ -56,7 +56,7 @@ LAYERS = {
     "codec.choice": Layer(3, hidden=UNDER_CODEC),
     "codec.walk": Layer(4, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.colours": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy")),
-    "codec.adaptation": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy torch")),
+    "codec.adaptation": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.efforts": Layer(6, hidden=UNDER_CODEC),
     "codec.bitsback": Layer(7, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec": Layer(8, hidden=UNDER_CODEC, third_party=names("numpy")),

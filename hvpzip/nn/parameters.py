@@ -42,6 +42,10 @@ class StepPrediction:
         self.mean, self.log2_scale, self.coupling, self.corrections = mean, log2_scale, coupling, corrections
         self.innovation, self.components = innovation, components
 
+    def with_corrections(self, corrections: NDArray[np.int16]) -> StepPrediction:
+        """The same with what another head adds."""
+        return StepPrediction(self.mean, self.log2_scale, self.coupling, corrections, self.innovation, self.components)
+
     def mixture(self, colour: int, before: NDArray[np.integer]) -> Mixture:
         """The mixtures of one colour, given the values of those before it: integers ``(colour, n)`` in sample units."""
         n = self.mean.shape[1]

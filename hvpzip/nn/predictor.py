@@ -53,6 +53,10 @@ class Predictor(Protocol):
         """
         ...
 
+    def corrections(self, state: Any, size: tuple[int, int], head: HeadLayers) -> Int16Array:
+        """What a head says of ``size`` rows and columns: int16 ``(rows * columns, outputs)``."""
+        ...
+
     def activations(self, state: Any) -> UInt8Array:
         """What a head reads: uint8 ``(h, w, C)``."""
         ...
@@ -119,16 +123,19 @@ class IntegerPredictor:
     def predict(self, state: State, step: int, size: tuple[int, int], head: HeadLayers | None = None) -> StepPrediction:
         form = state.layers.closed_forms[step]
         log2_scale = self.operations.linear(state.energies, form.scale_weight, form.scale_bias, ENERGY_SHIFT)
-        corrections = self.operations.head(head or state.layers.heads[step], state.carried, size)
         reads_latent = state.layers.schedule.steps[step].given is not None
         return StepPrediction(
             _cropped(self._mean(state, step), size),
             _cropped(log2_scale, size),
             form.coupling.astype(np.int64),
-            corrections.reshape(-1, corrections.shape[2]),
+            self.corrections(state, size, head or state.layers.heads[step]),
             _cropped(state.innovation, size) if reads_latent and state.innovation is not None else None,
             state.layers.components,
         )
+
+    def corrections(self, state: State, size: tuple[int, int], head: HeadLayers) -> Int16Array:
+        found = self.operations.head(head, state.carried, size)
+        return found.reshape(-1, found.shape[2])
 
     def activations(self, state: State) -> UInt8Array:
         return reference.activate(state.carried)

@@ -95,12 +95,15 @@ class _Prepared(NamedTuple):
 
 def _prepared(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, co: bool = True) -> _Prepared:
     model, geometry, name = group.model, group.geometry, group.model.schedule.path_names[path]
-    adapted = fit_heads(model, name, geometry.levels, group.coarse, group.bands, fit) if fit else None
+    exact_pass, levels = ExactPass(LevelWalk(model, group.channels)), geometry.levels
+    exact_states = [exact_pass.level(*known) for known in zip(levels, [name] * len(levels), group.coarse, group.bands, strict=True)]
+    adapted = fit_heads(model, levels, exact_states, group.bands, fit) if fit else None
     heads = adapted_heads(model, adapted[1]) if adapted else {}
-    exact_pass = ExactPass(LevelWalk(model, group.channels, heads))
-    exact_states: list[ExactStates] = []
-    for level, units, image in zip(geometry.levels, group.bands, group.coarse, strict=True):
-        exact_states.append(exact_pass.level(level, name, image, units))
+    if heads:
+        exact_pass = ExactPass(LevelWalk(model, group.channels, heads))
+        exact_states = [exact_pass.adapted(level, found) for level, found in zip(levels, exact_states, strict=True)]
+    for found in exact_states:
+        found.forget()
     reweighting = None
     if learn_colours and can_reweight(group.channels, model) and group.bands:
         matrix = choose_matrix(group.coarse[0].reshape(3, -1))

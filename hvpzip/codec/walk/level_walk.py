@@ -44,6 +44,14 @@ class LevelWalk:
         head = self.heads.get((self.model.network_of(level.number), index))
         return self.model.predictor.predict(states.state(index), index, level.sizes[level.schedule.steps[index].unit], head)
 
+    def adapted(self, level: Level, states: States, index: int, prediction: StepPrediction) -> StepPrediction:
+        """A step's prediction by the head that is adapted to the group, if it has one, from that by the model's own."""
+        head = self.heads.get((self.model.network_of(level.number), index))
+        if head is None:
+            return prediction
+        size = level.sizes[level.schedule.steps[index].unit]
+        return prediction.with_corrections(self.model.predictor.corrections(states.state(index), size, head))
+
 
 class ExactStates(NamedTuple):
     """What the encoder knows of a level before it codes it: all that does not depend on latents.
@@ -55,6 +63,10 @@ class ExactStates(NamedTuple):
 
     states: States
     predictions: dict[int, StepPrediction]
+
+    def forget(self) -> None:
+        """Give back the memory of the states that nobody reads once the predictions are made."""
+        self.states.forget([self.states.schedule.steps[index].unit for index in self.predictions])
 
 
 class ExactPass:
@@ -70,5 +82,8 @@ class ExactPass:
         predictions = {index: self.walk.predict(level, states, index) for index in exact if steps[index].given is None}
         for index in exact:
             states.before(steps[index].unit)
-        states.forget([steps[index].unit for index in predictions])
         return ExactStates(states, predictions)
+
+    def adapted(self, level: Level, found: ExactStates) -> ExactStates:
+        """The same with the walk's heads instead of those that made the predictions."""
+        return found._replace(predictions={i: self.walk.adapted(level, found.states, i, p) for i, p in found.predictions.items()})

@@ -9,6 +9,7 @@ namespace nb = nanobind;
 #define HVPZIP_PARTS(PART) \
     PART(ans)        \
     PART(colours)    \
+    PART(head_fit)   \
     PART(network)    \
     PART(parameters)
 

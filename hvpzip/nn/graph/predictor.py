@@ -82,6 +82,12 @@ class GraphPredictor:
                 self.cascade.config.components,
             )
 
+    def corrections(self, state: _GraphState, size: tuple[int, int], head: HeadLayers) -> NDArray[np.int16]:
+        with exact_arithmetic():
+            found = self._head(head)(self.ops, state.state.carried)[0, :, : size[0], : size[1]].permute(1, 2, 0)
+            array = found.reshape(-1, found.shape[2]).to("cpu", torch.int16).numpy()
+            return np.ascontiguousarray(array)
+
     def activations(self, state: _GraphState) -> NDArray[np.uint8]:
         with exact_arithmetic():
             a = self.ops.activate(state.state.carried)[0].permute(1, 2, 0)
