@@ -212,6 +212,11 @@ class DiffusionCascade(nn.Module):
         """Samples of a picture."""
         return 3 * self.config.side**2
 
+    def multiply_adds(self) -> int:
+        """Of all networks for one picture at one noise level."""
+        like = self.hierarchy.split(np.zeros((1, 3, self.config.side, self.config.side), np.int32))
+        return sum(self.scale(i).denoiser.multiply_adds() * s.values.shape[2] * s.values.shape[3] for i, s in enumerate(like))
+
     def scale(self, number: int) -> ScaleModel:
         """Scale ``number``, 0 for the base."""
         found = self.scales[number]

@@ -49,6 +49,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     code.add_argument("--steps", type=int, default=4, help="steps of each scale, the best ones (default: %(default)s)")
     code.add_argument("--plot", type=Path, help="PNG of the debt: what the chain has cost after each picture")
 
+    local = _measuring(ways, "local-bits-back", "code and decode crops with the ODE as a flow, beside the ODE's likelihood", 2)
+    local.add_argument("--crop", type=int, default=8, help="side of the crops from the pictures' corners (default: %(default)s)")
+
+    maps = ways.add_parser("maps", help="train the same network budget on each map, and print a table")
+    maps.add_argument("--config", type=Path, required=True, help="JSON settings; map and widths are replaced")
+    maps.add_argument("names", nargs="+", metavar="MAP", help="maps; widths are chosen so that all have the multiply-adds of the first")
+    maps.add_argument("--into", type=Path, default=Path("runs/maps"), help="folder of the runs (default: %(default)s)")
+    maps.add_argument("--steps", type=int, default=200, help="all of them with a falling rate (default: %(default)s)")
+
     samples = ways.add_parser("samples", help="draw pictures from nothing, as a grid")
     samples.add_argument("checkpoint", type=Path)
     samples.add_argument("image", type=Path, help="PNG")
@@ -95,6 +104,8 @@ def run(options: argparse.Namespace) -> int:
         "ode": figures.ode,
         "steps": figures.steps,
         "code": figures.code,
+        "local-bits-back": figures.local_bits_back,
+        "maps": figures.maps,
         "samples": figures.samples,
         "progressive": figures.progressive,
         "superres": figures.superres,

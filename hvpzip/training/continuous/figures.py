@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from hvpzip.training.continuous.path import coded_cascade, path_terms
 from hvpzip.training.continuous.sampling import FILLS, complete, enlarge
 from hvpzip.training.continuous.sampling import samples as drawn
 
-__all__ = ["bound", "code", "ode", "ood", "progressive", "samples", "steps", "superres"]
+__all__ = ["bound", "code", "local_bits_back", "maps", "ode", "ood", "progressive", "samples", "steps", "superres"]
 
 STEPS = (4, 8, 16, 32, 64, 128, 256)
 COLUMNS = 8  # of a grid of pictures
@@ -147,11 +148,68 @@ def path_bits(cascade: DiffusionCascade, planes: NDArray[np.int32], path: NoiseP
     return float(np.mean(found)), float(np.std(found, ddof=1) / math.sqrt(draws))
 
 
-def _random_message(seed: int) -> Message:
-    message = base_message(LANES)
-    for row in np.random.default_rng(seed).integers(0, 1 << 16, (2 * SEED_WORDS, LANES)):
+def _random_message(seed: int, lanes: int = LANES) -> Message:
+    message = base_message(lanes)
+    for row in np.random.default_rng(seed).integers(0, 1 << 16, (2 * SEED_WORDS, lanes)):
         message = push(message, row, np.ones_like(row), 16)
     return message
+
+
+def local_bits_back(options: argparse.Namespace) -> None:
+    """Crops coded and decoded one by one in a chain; net rate beside the ODE's on the same crops."""
+    from hvpzip.training.continuous.local_bits_back import LocalCoder
+    from hvpzip.training.continuous.ode import ode_bits
+
+    whole = load_cascade(options.checkpoint)
+    crops = lifted(read_pictures(options.pictures, whole.config.side)[: options.limit, : options.crop, : options.crop])
+    cascade = cropped(whole, options.crop)
+    likelihood = ode_bits(cascade, crops, draws=8, seed=options.seed)
+    coder = LocalCoder(cascade)
+    start = message = _random_message(options.seed, lanes=1)
+    for number in range(len(crops)):
+        message = coder.encode(message, crops[number : number + 1])
+    bits = (message_bits(message) - message_bits(start)) / crops.size
+    for number in reversed(range(len(crops))):
+        message, back = coder.decode(message)
+        if not np.array_equal(back, crops[number : number + 1]):
+            raise AssertionError(f"crop {number} did not come back")
+    if not message_equal(message, start):
+        raise AssertionError("the borrowed bits did not come back")
+    print(f"{len(crops)} crops of {options.crop}x{options.crop}, all decoded and compared, the stack back at its start")
+    print(f"local bits-back    {bits:.4f} bits/dim net")
+    print(f"ODE's likelihood   {likelihood.total:.4f} bits/dim, error of the draws {likelihood.draw_error:.4f}")
+
+
+def cropped(cascade: DiffusionCascade, side: int) -> DiffusionCascade:
+    """The cascade for smaller pictures: the finest scales as they are, the base of the whole picture for the crop's own base."""
+    small = DiffusionCascade(dataclasses.replace(cascade.config, side=side))
+    for number in range(len(small.scales)):
+        other = cascade.scale(len(cascade.scales) - len(small.scales) + number) if number else cascade.scale(0)
+        small.scale(number).load_state_dict(other.state_dict())
+    return small.eval().requires_grad_(False)
+
+
+def maps(options: argparse.Namespace) -> None:
+    """The same multiply-adds a picture and the same steps on each map: continuous bound on the pictures held out."""
+    from hvpzip.training.continuous.cascade import CascadeConfig
+    from hvpzip.training.continuous.loop import DiffusionRun, DiffusionTrainConfig
+
+    base = DiffusionTrainConfig.read(options.config)
+    print("| map | width | M multiply-adds a picture | bits/dim | Monte-Carlo error | processor s |\n|" + " --- |" * 6)
+    wanted: float | None = None
+    for name in options.names:
+        found: list[tuple[float, CascadeConfig]] = []
+        for width in range(16, 100, 4) if wanted else base.cascade.widths[:1]:
+            config = dataclasses.replace(base.cascade, map_name=name, widths=(width,))
+            found.append((DiffusionCascade(config).multiply_adds(), config))
+        cost, config = min(found, key=lambda pair: abs(pair[0] - (wanted or 0.0)))
+        wanted = wanted or cost
+        folder = options.into / name.replace("/", "")
+        run = DiffusionRun(dataclasses.replace(base, cascade=config), folder, cooldown=options.steps)
+        run.train(report=lambda line: None)
+        bound = continuous_bound(load_cascade(folder / "last.safetensors"), run.validation, draws=6)
+        cells = f"{config.widths[0]} | {cost / 1e6:.1f} | {bound.total:.4f} | {bound.noise_error:.4f} | {run.seconds:.0f}"
+        print(f"| {name} | {cells} |", flush=True)
 
 
 def samples(options: argparse.Namespace) -> None:
