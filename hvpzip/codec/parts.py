@@ -20,6 +20,7 @@ import numpy as np
 from hvpzip import varint
 from hvpzip.codec import plain, rewrites
 from hvpzip.codec.choice import Choice, Trial
+from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import OnReport, Part, Samples, Wanted
 from hvpzip.codec.part import decode_part, encode_part
 from hvpzip.codec.registry import MODEL, by_model
@@ -68,7 +69,8 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report.cost(),), 0)
     suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
-    if suits and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
+    left_to_it = suits and not EFFORTS[group.effort].mixing
+    if left_to_it and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone, None
     found = _smallest(replace(group, modelled=coded))
     return alone, None if found.payload == as_part(alone).payload else found

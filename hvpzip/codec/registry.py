@@ -11,17 +11,18 @@ from typing import Final
 
 import numpy as np
 
-from hvpzip.codec import plain, raster
+from hvpzip.codec import mixing, plain, raster
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, Method, Part, Samples, Tried, Wanted
 from hvpzip.codec.plain import PlainMethod
 from hvpzip.errors import CorruptError
 
-__all__ = ["BY_NUMBER", "METHODS", "MODEL", "RASTER", "by_model"]
+__all__ = ["BY_NUMBER", "METHODS", "MIXING", "MODEL", "RASTER", "by_model"]
 
 MODEL: Final = 0
 RASTER: Final = 6
+MIXING: Final = 7
 # Where a plain method needs less than this share of the samples' bytes, no model is tried, and the raster coder in small parts only: both
 # are slow, and gain little.
 PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
@@ -121,9 +122,34 @@ class ByRaster:
         return raster.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
 
 
+class ByMixing:
+    """The coder that mixes what many experts learn from the part as it goes (``codec.mixing``)."""
+
+    number, name = MIXING, "mixing"
+
+    def skip(self, part: Part, tried: Tried) -> str | None:
+        if part.picture.is_constant:
+            return "a plain method is small enough"
+        if not part.is_last_try:
+            return "it is tried on the samples without gaps"
+        if tried.modelled and not EFFORTS[part.effort].mixing:
+            return "at this effort what the model codes is left to it"
+        if not EFFORTS[part.effort].mixing and _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
+            return "a plain method is small enough"
+        return None
+
+    def encode(self, part: Part) -> Coded | None:
+        profile = EFFORTS[part.effort].mixing or mixing.PROFILES[0]
+        return Coded(bytes((MIXING,)) + mixing.encode(part.samples, profile))
+
+    def decode(self, data: bytes, wanted: Wanted) -> Samples:
+        return mixing.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
+
+
 METHODS: Final[tuple[Method, ...]] = (
     *(ByPlain(method) for method in plain.PLAIN_METHODS),
     ByModel(),
+    ByMixing(),
     ByRaster(),
 )
 BY_NUMBER: Final = {method.number: method for method in METHODS}

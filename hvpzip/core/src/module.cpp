@@ -7,6 +7,7 @@
 namespace nb = nanobind;
 
 #define HVPZIP_PARTS(PART) \
+    PART(mixing) \
     PART(ans)        \
     PART(colours)    \
     PART(head_fit)   \

@@ -1,0 +1,74 @@
+"""Samples to bytes and back by the mixing coder. docs/format.md, section 14, says the same in formulas.
+
+    data = profile (1 byte)  order (1 byte)  (low (2 bytes)  high (2 bytes)) for each plane  message
+
+Integer arithmetic only here: this file reaches the bit stream. The engine itself is in the core (``core/src/mixing``).
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip.core import _core
+from hvpzip.errors import CorruptError
+
+__all__ = ["PROFILES", "decode", "encode"]
+
+Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
+PlaneArray = NDArray[np.uint16]  # (planes, h, w), in the order of coding
+
+PROFILES: Final = (1, 2)  # the quick one and the strong one; more may come, and these stay
+MOST_PLANES: Final = 4
+# Green before red and blue, for it is most like both.
+_USUAL: Final = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
+
+
+def encode(samples: Samples, profile: int) -> bytes:
+    """(h, w, C), C 1 to 4, uint8 or uint16, as bytes. profile: one of ``PROFILES``."""
+    channels = samples.shape[2]
+    order = _USUAL[channels]
+    planes = np.ascontiguousarray(samples.transpose(2, 0, 1)[list(order)], np.uint16)
+    low, high = planes.min((1, 2)), planes.max((1, 2))
+    limits = np.stack((low, high), 1).astype("<u2").tobytes()
+    message: bytes = _core.mixing_encode(planes, low, high, profile)
+    return bytes((profile, _orders(channels).index(order))) + limits + message
+
+
+def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
+    """Inverse of ``encode`` for samples of that shape (h, w, C) and depth.
+
+    Raises:
+        CorruptError: ``encode`` does not write such data.
+    """
+    height, width, channels = shape
+    head = 2 + 4 * channels
+    if len(data) < head:
+        raise CorruptError(f"{len(data)} bytes are too few for the bounds of {channels} planes")
+    profile, number = data[0], data[1]
+    orders = _orders(channels)
+    if profile not in PROFILES:
+        raise CorruptError(f"a profile {profile} of the mixing coder is unknown")
+    if number >= len(orders):
+        raise CorruptError(f"an order {number} of {channels} planes is unknown")
+    limits = np.frombuffer(data, "<u2", 2 * channels, 2).reshape(channels, 2)
+    low, high = np.ascontiguousarray(limits[:, 0], np.uint16), np.ascontiguousarray(limits[:, 1], np.uint16)
+    if bool((low > high).any()) or int(high.max()) >> bit_depth:
+        raise CorruptError(f"the bounds {limits.tolist()} are not those of samples of {bit_depth} bits")
+    planes = np.zeros((channels, height, width), np.uint16)
+    try:
+        _core.mixing_decode(np.frombuffer(data, np.uint8, offset=head), low, high, profile, planes)
+    except _core.CorruptMessage as error:
+        raise CorruptError(f"the mixing coder's message: {error}") from error
+    samples = np.empty(shape, np.uint8 if bit_depth <= 8 else np.uint16)
+    for plane, channel in enumerate(orders[number]):
+        samples[:, :, channel] = planes[plane]
+    return samples
+
+
+def _orders(channels: int) -> list[tuple[int, ...]]:
+    """All orders of the channels, as the order's byte numbers them."""
+    return list(permutations(range(channels)))

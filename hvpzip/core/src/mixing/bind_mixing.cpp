@@ -1,0 +1,80 @@
+// Bindings of the mixing coder.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/vector.h>
+
+#include <vector>
+
+#include "arrays.h"
+#include "mixing/mixing.h"
+
+namespace hvpzip {
+
+namespace {
+
+constexpr std::int64_t kMostSide = 1 << 15;
+
+// Looks for Ctrl-C now and then, from a thread without the interpreter's lock.
+class Signals final : public mixing::Ticker {
+public:
+    explicit Signals(int width) : every_(width > 8192 ? 1 : 8192 / width) {}
+    void tick() override {
+        if (++rows_ % every_) return;
+        nb::gil_scoped_acquire lock;
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    }
+
+private:
+    int every_, rows_ = 0;
+};
+
+class Bytes final : public mixing::Output {
+public:
+    void write(const std::uint8_t* bytes, std::size_t size) override { data.insert(data.end(), bytes, bytes + size); }
+    std::vector<std::uint8_t> data;
+};
+
+mixing::Picture picture_of(std::int64_t planes, std::int64_t height, std::int64_t width, In<uint16_t, 1> low, In<uint16_t, 1> high, int profile) {
+    require(0 < planes && planes <= mixing::kMostPlanes && 0 < height && height <= kMostSide && 0 < width && width <= kMostSide, "1 to 4 planes are wanted, of sides up to 32768");
+    require(static_cast<std::int64_t>(low.shape(0)) == planes && static_cast<std::int64_t>(high.shape(0)) == planes, "low and high must be (planes,)");
+    for (std::int64_t p = 0; p < planes; ++p) require(low.data()[p] <= high.data()[p], "low must not be above high");
+    require(0 < profile && profile <= mixing::kProfiles, "an unknown profile");
+    return {static_cast<int>(height), static_cast<int>(width), static_cast<int>(planes), low.data(), high.data()};
+}
+
+const mixing::Coder& coder_of(bool portable) { return portable ? mixing::portable_coder() : mixing::fastest_coder(); }
+
+nb::bytes encode(In<uint16_t, 3> samples, In<uint16_t, 1> low, In<uint16_t, 1> high, int profile, bool portable) {
+    const std::int64_t planes = samples.shape(0), height = samples.shape(1), width = samples.shape(2);
+    const mixing::Picture picture = picture_of(planes, height, width, low, high, profile);
+    for (std::int64_t p = 0; p < planes; ++p)
+        for (std::int64_t i = 0; i < height * width; ++i) {
+            const std::uint16_t value = samples.data()[p * height * width + i];
+            require(low.data()[p] <= value && value <= high.data()[p], "a sample is outside its plane's range");
+        }
+    Bytes output;
+    {
+        nb::gil_scoped_release unlocked;
+        Signals signals(static_cast<int>(width));
+        coder_of(portable).encode(picture, samples.data(), profile, signals, output);
+    }
+    return nb::bytes(output.data.data(), output.data.size());
+}
+
+void decode(In<uint8_t, 1> data, In<uint16_t, 1> low, In<uint16_t, 1> high, int profile, Out<uint16_t, 3> samples, bool portable) {
+    const mixing::Picture picture = picture_of(samples.shape(0), samples.shape(1), samples.shape(2), low, high, profile);
+    nb::gil_scoped_release unlocked;
+    Signals signals(picture.width);
+    coder_of(portable).decode(picture, data.data(), data.shape(0), profile, signals, samples.data());
+}
+
+}  // namespace
+
+void bind_mixing(nb::module_& module) {
+    nb::exception<mixing::Corrupt>(module, "CorruptMessage", PyExc_ValueError);
+    module.def("mixing_encode", &encode, nb::arg("samples").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("profile"), nb::arg("portable") = false);
+    module.def("mixing_decode", &decode, nb::arg("data").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("profile"), nb::arg("samples").noconvert(), nb::arg("portable") = false);
+    module.attr("MIXING_PROFILES") = mixing::kProfiles;
+}
+
+}  // namespace hvpzip

@@ -1,0 +1,46 @@
+// The mixing coder as the rest of the core sees it: planes to the bytes of a message and back. Plain pointers and sizes, no Python.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+
+namespace hvpzip::mixing {
+
+constexpr int kMostPlanes = 4;
+constexpr int kProfiles = 2;  // numbered from 1
+
+// The bytes are none that the encoder writes.
+struct Corrupt : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+// Called after every row; what it throws ends the work.
+struct Ticker {
+    virtual ~Ticker() = default;
+    virtual void tick() = 0;
+};
+struct Output {
+    virtual ~Output() = default;
+    virtual void write(const std::uint8_t* bytes, std::size_t size) = 0;
+};
+
+// Planes in the order of coding: sample (y, x) of plane p at [(p * height + y) * width + x], within [low[p], high[p]], 0 <= low <= high < 65536.
+struct Picture {
+    int height, width, planes;
+    const std::uint16_t* low;
+    const std::uint16_t* high;
+};
+
+struct Coder {
+    void (*encode)(const Picture&, const std::uint16_t* samples, int profile, Ticker&, Output&);
+    // Throws Corrupt.
+    void (*decode)(const Picture&, const std::uint8_t* bytes, std::size_t size, int profile, Ticker&, std::uint16_t* samples);
+};
+
+// The same coder compiled for every processor, and for AVX2 where the compiler can: the same bytes.
+const Coder& portable_coder();
+const Coder* avx2_coder();  // null where it was not compiled
+const Coder& fastest_coder();
+
+}  // namespace hvpzip::mixing
