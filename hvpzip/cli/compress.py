@@ -14,7 +14,15 @@ __all__ = ["command"]
 @input_argument
 @transfer_options
 @click.option("--no-verify", is_flag=True, help="Do not decode what was written before it gets its name.")
-@click.option("--effort", type=click.IntRange(0, 15), metavar="N", help="How much to spend: 1 is quickest, 2 the default, 3 smallest.")
+@click.option(
+    "--effort",
+    type=click.IntRange(0, 15),
+    metavar="N",
+    help=(
+        "How much to spend. 1: the model alone, quickest. 2, the default: also latents, colours and what adapts to the photo. "
+        "3: also the mixing coder, about 8 microseconds a sample either way. 4: its strongest form, about 20, smallest."
+    ),
+)
 @click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")
 @click.option("--strip", is_flag=True, help="Leave out the metadata (EXIF, XMP, ICC profile, texts and the like).")
 @click.option("--pixels", is_flag=True, help="Of JPEG files keep the pixels, not the file itself, which takes more room.")

@@ -16,23 +16,25 @@ class Effort(NamedTuple):
     """Attributes:
     latents: Whether paths with noise levels are tried.
     co: Whether Co is reweighted too where that pays.
-    raster: Whether the raster coder is tried on what the model codes too.
-    mixing: The profile of the mixing coder that is tried on what the model codes too, 0 for none.
+    mixes: Whether the mixing coder is tried where the model could code but does not suit.
+    always_mixes: Whether it is always tried.
+    profile: The profile of the mixing coder.
     fit: How heads are adapted to the group, None for not at all.
     """
 
     latents: bool
     co: bool
-    raster: bool
-    mixing: int
+    mixes: bool
+    always_mixes: bool
+    profile: int
     fit: FitSettings | None
 
 
 _FIT = FitSettings(steps=96, batch=4096)
 EFFORTS = {
-    1: Effort(False, False, False, 0, None),
-    2: Effort(True, True, True, 0, _FIT),
-    3: Effort(True, True, True, 1, _FIT),
-    4: Effort(True, True, True, 2, _FIT),
+    1: Effort(latents=False, co=False, mixes=False, always_mixes=False, profile=1, fit=None),
+    2: Effort(latents=True, co=True, mixes=True, always_mixes=False, profile=1, fit=_FIT),
+    3: Effort(latents=True, co=True, mixes=True, always_mixes=True, profile=1, fit=_FIT),
+    4: Effort(latents=True, co=True, mixes=True, always_mixes=True, profile=2, fit=_FIT),
 }
 DEFAULT_EFFORT = 2

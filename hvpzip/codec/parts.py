@@ -69,7 +69,7 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     assert coded.report is not None
     alone = Parts(coded.data[1:], (coded.report.cost(),), 0)
     suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
-    left_to_it = suits and not EFFORTS[group.effort].mixing
+    left_to_it = suits and not EFFORTS[group.effort].always_mixes
     if left_to_it and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone, None
     found = _smallest(replace(group, modelled=coded))

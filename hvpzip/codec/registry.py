@@ -23,11 +23,11 @@ __all__ = ["BY_NUMBER", "METHODS", "MIXING", "MODEL", "RASTER", "by_model"]
 MODEL: Final = 0
 RASTER: Final = 6
 MIXING: Final = 7
-# Where a plain method needs less than this share of the samples' bytes, no model is tried, and the raster coder in small parts only: both
+# Where a plain method needs less than this share of the samples' bytes, no model is tried, and coders that learn in small parts only: all
 # are slow, and gain little.
 PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 SMALL_SAMPLES: Final = 1 << 18
-# Where the model needs less than this share of the best plain method, it suits the picture, and the raster coder is not tried.
+# Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried.
 MODEL_SUITS: Final = Fraction(7, 8)
 
 
@@ -40,6 +40,17 @@ def by_model(part: Part) -> Coded:
 
 def _plain_is_enough(part: Part, tried: Tried) -> bool:
     return tried.plain_bytes is not None and tried.plain_bytes <= PLAIN_IS_ENOUGH * part.samples.nbytes
+
+
+def _not_worth_learning(part: Part, tried: Tried) -> str | None:
+    """Why a coder that learns from the part itself is not worth its time, after what is quicker."""
+        if tried.modelled and not EFFORTS[part.effort].mixes:
+            return "at this effort what the model codes is left to it"
+        if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
+            return "a plain method is small enough"
+        assert tried.best_bytes is not None
+        assert tried.plain_bytes is not None
+        return "the model suits the picture" if tried.best_bytes < MODEL_SUITS * tried.plain_bytes else None
 
 
 @dataclass(frozen=True)
@@ -97,53 +108,49 @@ class ByModel:
         return planes.transpose(1, 2, 0)
 
 
-class ByRaster:
-    """The coder that learns from the part itself as it goes (``codec.raster``)."""
-
-    number, name = RASTER, "raster"
-
-    def skip(self, part: Part, tried: Tried) -> str | None:
-        if part.picture.is_constant:
-            return "a plain method is small enough"
-        if not part.is_last_try:
-            return "it is tried on the samples without gaps"
-        if tried.modelled and not EFFORTS[part.effort].raster:
-            return "at this effort what the model codes is left to it"
-        if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
-            return "a plain method is small enough"
-        assert tried.best_bytes is not None
-        assert tried.plain_bytes is not None
-        return "the model suits the picture" if tried.best_bytes < MODEL_SUITS * tried.plain_bytes else None
-
-    def encode(self, part: Part) -> Coded | None:
-        return Coded(bytes((RASTER,)) + raster.encode(part.samples))
-
-    def decode(self, data: bytes, wanted: Wanted) -> Samples:
-        return raster.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
-
-
 class ByMixing:
     """The coder that mixes what many experts learn from the part as it goes (``codec.mixing``)."""
 
     number, name = MIXING, "mixing"
 
     def skip(self, part: Part, tried: Tried) -> str | None:
+        effort = EFFORTS[part.effort]
         if part.picture.is_constant:
             return "a plain method is small enough"
         if not part.is_last_try:
             return "it is tried on the samples without gaps"
-        if tried.modelled and not EFFORTS[part.effort].mixing:
-            return "at this effort what the model codes is left to it"
-        if not EFFORTS[part.effort].mixing and _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
-            return "a plain method is small enough"
-        return None
+        if not mixing.is_compiled():
+            return "the compiled core is missing, and without it this coder takes hours"
+        if effort.always_mixes:
+            return None
+        return _not_worth_learning(part, tried)
 
     def encode(self, part: Part) -> Coded | None:
-        profile = EFFORTS[part.effort].mixing or mixing.PROFILES[0]
-        return Coded(bytes((MIXING,)) + mixing.encode(part.samples, profile))
+        return Coded(bytes((MIXING,)) + mixing.encode(part.samples, EFFORTS[part.effort].profile))
 
     def decode(self, data: bytes, wanted: Wanted) -> Samples:
         return mixing.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
+
+
+class ByRaster:
+    """The coder before the mixing one, for files that have it (``codec.raster``). Written only where that one is not to be had."""
+
+    number, name = RASTER, "raster"
+
+    def skip(self, part: Part, tried: Tried) -> str | None:
+        if mixing.is_compiled():
+            return "the mixing coder does better"
+        if part.picture.is_constant:
+            return "a plain method is small enough"
+        if not part.is_last_try:
+            return "it is tried on the samples without gaps"
+        return _not_worth_learning(part, tried)
+
+    def encode(self, part: Part) -> Coded | None:
+        return Coded(bytes((RASTER,)) + raster.encode(part.samples))
+
+    def decode(self, data: bytes, wanted: Wanted) -> Samples:
+        return raster.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
 
 
 METHODS: Final[tuple[Method, ...]] = (

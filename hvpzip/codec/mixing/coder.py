@@ -13,10 +13,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.core import _core
 from hvpzip.errors import CorruptError
 
-__all__ = ["PROFILES", "decode", "encode"]
+try:
+    from hvpzip.core import _core  # type: ignore[attr-defined]
+except ImportError:
+    _core = None
+
+__all__ = ["PROFILES", "decode", "encode", "is_compiled"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 PlaneArray = NDArray[np.uint16]  # (planes, h, w), in the order of coding
@@ -25,6 +29,11 @@ PROFILES: Final = (1, 2)  # the quick one and the strong one; more may come, and
 MOST_PLANES: Final = 4
 # Green before red and blue, for it is most like both.
 _USUAL: Final = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
+
+
+def is_compiled() -> bool:
+    """Whether the compiled core is there."""
+    return _core is not None
 
 
 def encode(samples: Samples, profile: int) -> bytes:

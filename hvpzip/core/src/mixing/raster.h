@@ -231,7 +231,7 @@ public:
         scale_l_ = scale_p_ + kLevels * 4;
         shape.scales = scale_l_ + kLevels * 4;
         shape.contexts = kContexts;
-        shape.log2_slots = 16;
+        shape.log2_slots = 10;
         while (shape.log2_slots < 17 && (static_cast<std::int64_t>(plane.width) * plane.height >> shape.log2_slots) > 1) ++shape.log2_slots;
         const int sets[kStaticSets] = {64, 64, 512, 16, 48 * 48, 256, 4};
         const bool by_depth[kStaticSets] = {true, true, false, true, false, false, true};

@@ -1,0 +1,104 @@
+"""Samples of every shape and depth come back equal, by each profile and instruction set with the same bytes; damage gives one kind of error."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hvpzip.codec import mixing
+from hvpzip.codec.mixing import coder
+from hvpzip.errors import CorruptError
+
+
+def picture(seed: int, shape: tuple[int, int, int], depth: int, kind: str) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    if kind == "noise":
+        found = generator.integers(0, 1 << depth, shape)
+    elif kind == "slope":
+        found = np.indices(shape).sum(axis=0) * (1 << depth) // (4 * sum(shape)) + generator.integers(0, 2, shape)
+    else:
+        found = generator.integers(0, 1 << depth, shape) * (generator.random(shape) < 0.1)
+    return np.clip(found, 0, (1 << depth) - 1).astype(np.uint8 if depth <= 8 else np.uint16)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.integers(0, 1 << 30),
+    st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4)),
+    st.sampled_from((1, 3, 8, 12, 16)),
+    st.sampled_from(("noise", "slope", "sparse")),
+    st.sampled_from(mixing.PROFILES),
+)
+def test_samples_come_back_equal(seed, shape, depth, kind, profile):
+    samples = picture(seed, shape, depth, kind)
+    again = mixing.decode(mixing.encode(samples, profile), shape, depth)
+    np.testing.assert_array_equal(again, samples, strict=True)
+
+
+@pytest.mark.parametrize("profile", mixing.PROFILES)
+@pytest.mark.parametrize(("depth", "channels"), [(8, 1), (8, 3), (8, 4), (16, 3), (12, 2)])
+def test_every_instruction_set_writes_the_same_bytes(profile, depth, channels):
+    core = pytest.importorskip("hvpzip.core._core")
+    samples = picture(3, (40, 50, channels), depth, "slope")
+    planes = np.ascontiguousarray(samples.transpose(2, 0, 1), np.uint16)
+    low, high = planes.min((1, 2)), planes.max((1, 2))
+    portable = core.mixing_encode(planes, low, high, profile, portable=True)
+    assert core.mixing_encode(planes, low, high, profile) == portable
+    again = np.zeros_like(planes)
+    core.mixing_decode(np.frombuffer(portable, np.uint8), low, high, profile, again, portable=True)
+    np.testing.assert_array_equal(again, planes)
+
+
+def test_flat_pictures_cost_next_to_nothing():
+    samples = np.zeros((64, 64, 3), np.uint8)
+    samples[40:, 10:] = 200
+    assert len(mixing.encode(samples, 1)) < 120
+
+
+def test_truncated_and_longer_data_are_refused():
+    samples = picture(5, (9, 7, 2), 8, "slope")
+    data = mixing.encode(samples, 1)
+    for size in range(0, len(data), 3):
+        with pytest.raises(CorruptError):
+            mixing.decode(data[:size], samples.shape, 8)
+    with pytest.raises(CorruptError):
+        mixing.decode(data + b"\x01", samples.shape, 8)
+
+
+def test_flipped_bits_are_refused_or_give_samples_in_range():
+    samples = picture(6, (8, 8, 3), 5, "noise")
+    data = mixing.encode(samples, 2)
+    refused, bits = 0, range(0, 8 * len(data), 23)
+    for bit in bits:
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            assert mixing.decode(bytes(damaged), samples.shape, 5).max() < 32
+        except CorruptError:
+            refused += 1
+    # Only what makes all samples different ends in another state nearly always.
+    assert 4 * refused > 3 * len(bits)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"\x03\x00\x00\x00\x05\x00", "profile 3"),
+        (b"\x00\x00\x00\x00\x05\x00", "profile 0"),
+        (b"\x01\x01\x00\x00\x05\x00", "order 1"),
+        (b"\x01\x00\x06\x00\x05\x00", "bounds"),
+        (b"\x01\x00\x00\x00\x00\x01", "bounds"),
+        (b"\x01\x00\x00\x00", "too few"),
+    ],
+)
+def test_a_head_that_no_encoder_writes_is_refused(head, message):
+    with pytest.raises(CorruptError, match=message):
+        mixing.decode(head + b"\x00\x00\x00\x80" * (len(head) == 6), (2, 2, 1), 8)
+
+
+def test_any_order_of_planes_can_be_read():
+    samples = picture(8, (6, 5, 3), 8, "noise")
+    data = mixing.encode(samples[:, :, [1, 0, 2]], 1)  # green, red, blue take the places of red, green, blue
+    again = mixing.decode(data[:1] + bytes((0,)) + data[2:], samples.shape, 8)
+    np.testing.assert_array_equal(again, samples)
+    assert coder._orders(3)[0] == (0, 1, 2)
