@@ -44,13 +44,13 @@ def _plain_is_enough(part: Part, tried: Tried) -> bool:
 
 def _not_worth_learning(part: Part, tried: Tried) -> str | None:
     """Why a coder that learns from the part itself is not worth its time, after what is quicker."""
-        if tried.modelled and not EFFORTS[part.effort].mixes:
-            return "at this effort what the model codes is left to it"
-        if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
-            return "a plain method is small enough"
-        assert tried.best_bytes is not None
-        assert tried.plain_bytes is not None
-        return "the model suits the picture" if tried.best_bytes < MODEL_SUITS * tried.plain_bytes else None
+    if tried.modelled and not EFFORTS[part.effort].mixes:
+        return "at this effort what the model codes is left to it"
+    if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
+        return "a plain method is small enough"
+    assert tried.best_bytes is not None
+    assert tried.plain_bytes is not None
+    return "the model suits the picture" if tried.best_bytes < MODEL_SUITS * tried.plain_bytes else None
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.core import kernels
 from hvpzip.errors import CorruptError
-
-try:
-    from hvpzip.core import _core  # type: ignore[attr-defined]
-except ImportError:
-    _core = None
 
 __all__ = ["PROFILES", "decode", "encode", "is_compiled"]
 
@@ -33,7 +29,7 @@ _USUAL: Final = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
 
 def is_compiled() -> bool:
     """Whether the compiled core is there."""
-    return _core is not None
+    return hasattr(kernels(), "mixing_encode")
 
 
 def encode(samples: Samples, profile: int) -> bytes:
@@ -43,7 +39,7 @@ def encode(samples: Samples, profile: int) -> bytes:
     planes = np.ascontiguousarray(samples.transpose(2, 0, 1)[list(order)], np.uint16)
     low, high = planes.min((1, 2)), planes.max((1, 2))
     limits = np.stack((low, high), 1).astype("<u2").tobytes()
-    message: bytes = _core.mixing_encode(planes, low, high, profile)
+    message: bytes = kernels().mixing_encode(planes, low, high, profile)
     return bytes((profile, _orders(channels).index(order))) + limits + message
 
 
@@ -68,10 +64,9 @@ def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
     if bool((low > high).any()) or int(high.max()) >> bit_depth:
         raise CorruptError(f"the bounds {limits.tolist()} are not those of samples of {bit_depth} bits")
     planes = np.zeros((channels, height, width), np.uint16)
-    try:
-        _core.mixing_decode(np.frombuffer(data, np.uint8, offset=head), low, high, profile, planes)
-    except _core.CorruptMessage as error:
-        raise CorruptError(f"the mixing coder's message: {error}") from error
+    fault = kernels().mixing_decode(np.frombuffer(data, np.uint8, offset=head), low, high, profile, planes)
+    if fault:
+        raise CorruptError(f"the mixing coder's message: {fault}")
     samples = np.empty(shape, np.uint8 if bit_depth <= 8 else np.uint16)
     for plane, channel in enumerate(orders[number]):
         samples[:, :, channel] = planes[plane]

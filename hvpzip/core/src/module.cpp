@@ -7,10 +7,10 @@
 namespace nb = nanobind;
 
 #define HVPZIP_PARTS(PART) \
-    PART(mixing) \
     PART(ans)        \
     PART(colours)    \
     PART(head_fit)   \
+    PART(mixing)     \
     PART(network)    \
     PART(parameters)
 

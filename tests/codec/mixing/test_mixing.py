@@ -1,4 +1,4 @@
-"""Samples of every shape and depth come back equal, by each profile and instruction set with the same bytes; damage gives one kind of error."""
+"""Samples come back equal, by each profile, and with the same bytes on each instruction set; damage gives one kind of error."""
 
 import numpy as np
 import pytest

@@ -1,8 +1,9 @@
 // Bindings of the mixing coder.
 
 #include <nanobind/nanobind.h>
-#include <nanobind/stl/vector.h>
+#include <nanobind/stl/string.h>
 
+#include <string>
 #include <vector>
 
 #include "arrays.h"
@@ -61,17 +62,22 @@ nb::bytes encode(In<uint16_t, 3> samples, In<uint16_t, 1> low, In<uint16_t, 1> h
     return nb::bytes(output.data.data(), output.data.size());
 }
 
-void decode(In<uint8_t, 1> data, In<uint16_t, 1> low, In<uint16_t, 1> high, int profile, Out<uint16_t, 3> samples, bool portable) {
+// What is wrong with the data, nothing where they are sound.
+std::string decode(In<uint8_t, 1> data, In<uint16_t, 1> low, In<uint16_t, 1> high, int profile, Out<uint16_t, 3> samples, bool portable) {
     const mixing::Picture picture = picture_of(samples.shape(0), samples.shape(1), samples.shape(2), low, high, profile);
     nb::gil_scoped_release unlocked;
     Signals signals(picture.width);
-    coder_of(portable).decode(picture, data.data(), data.shape(0), profile, signals, samples.data());
+    try {
+        coder_of(portable).decode(picture, data.data(), data.shape(0), profile, signals, samples.data());
+    } catch (const mixing::Corrupt& fault) {
+        return fault.what();
+    }
+    return {};
 }
 
 }  // namespace
 
 void bind_mixing(nb::module_& module) {
-    nb::exception<mixing::Corrupt>(module, "CorruptMessage", PyExc_ValueError);
     module.def("mixing_encode", &encode, nb::arg("samples").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("profile"), nb::arg("portable") = false);
     module.def("mixing_decode", &decode, nb::arg("data").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("profile"), nb::arg("samples").noconvert(), nb::arg("portable") = false);
     module.attr("MIXING_PROFILES") = mixing::kProfiles;
