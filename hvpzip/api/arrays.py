@@ -23,7 +23,7 @@ def compress(array: "Samples", *, effort: int | None = None, model: str | None =
 
     array: uint8 or uint16, (H, W) for gray, (H, W, 3) for RGB, (H, W, 2) or (H, W, 4) for the same with alpha, both sides at least 1; any
     strides; it is not changed. uint16 is coded by plain methods for the most part, as models so far are for 8 bits.
-    effort: how much to spend: 1 (quickest), 2 (None means this), 3 or 4 (smallest). model: the name of a bundled model, None for the default.
+    effort: 1 (quickest), 2 (None means this), 3 or 4 (smallest). model: the name of a bundled model, None for the default.
     threads: cores for the network, 0 for all, None to leave torch's setting; the bytes do not depend on it.
     Raises: TypeError or ValueError if the array is of another kind or ``threads`` is negative, ModelError if model or effort is unknown.
     """
