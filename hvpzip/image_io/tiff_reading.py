@@ -1,18 +1,14 @@
 """TIFF in: tags, strips and tiles are read here, so that what is missing is noticed and nothing is changed on the way.
 
-Deflate is unpacked by zlib, fax codes by ``ccitt``, JPEG and WebP as in files of their own, and LZW, PackBits, LZMA and Zstandard by
-Pillow's libtiff, which gets each strip alone, as rows of bytes: all that it knows is how many bytes must come.
+Fax codes are decoded by ``ccitt``, JPEG and WebP as in files of their own, the rest is unpacked by ``tiff_packing``.
 """
 
 import io
-import struct
-import zlib
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import TiffImagePlugin, WebPImagePlugin
+from PIL import WebPImagePlugin
 
 from hvpzip.errors import LimitError
 from hvpzip.image_io.ccitt import fax_rows
@@ -21,7 +17,8 @@ from hvpzip.image_io.jpeg import Segment, jpeg_samples, jpeg_segments, jpeg_size
 from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
 from hvpzip.image_io.rows import unpacked_bits
 from hvpzip.image_io.tiff_metadata import metadata_of
-from hvpzip.image_io.tiff_tags import Directory, Entry, Tags, directory_bytes, entry_of
+from hvpzip.image_io.tiff_packing import PACKBITS, PACKINGS, unpacked
+from hvpzip.image_io.tiff_tags import Directory, Tags
 
 __all__ = ["read_tiff"]
 
@@ -29,8 +26,6 @@ Samples = NDArray[np.unsignedinteger[Any]]
 Bytes = NDArray[np.uint8]
 
 _NONE, _FAX, _JPEG, _WEBP = 1, frozenset({2, 3, 4}), 7, 50001
-_DEFLATE: Final = frozenset({8, 32946})
-_BY_LIBTIFF: Final = frozenset({5, 32773, 34925, 50000})
 _COMPRESSIONS: Final = {
     6: "old JPEG",
     32771: "fax codes by words",
@@ -150,11 +145,11 @@ def _layout(page: Directory, order: str) -> _Layout:
         kind = None
     if kind is None or sample_format or len(depths) > 1 or count != CHANNELS[kind] or bits not in DEPTHS[kind]:
         raise unsupported("TIFF", words)
-    if compression != _NONE and compression not in {*_FAX, *_DEFLATE, *_BY_LIBTIFF, _JPEG, _WEBP}:
+    if compression not in {*PACKINGS, *_FAX, _JPEG, _WEBP}:
         name = _COMPRESSIONS.get(compression, f"number {compression}")
         raise unsupported("TIFF", f"{words}, compressed by {name}")
     predictor = _number(page, order, 317, 1)
-    packed = compression in _DEFLATE or compression in _BY_LIBTIFF - {32773}
+    packed = compression in PACKINGS - {_NONE, PACKBITS}
     if predictor != 1 and packed and (predictor != 2 or bits < 8):
         raise unsupported("TIFF", f"{words}, predictor {predictor}")
     if compression in _FAX and (bits, CHANNELS[kind]) != (1, 1):
@@ -250,7 +245,7 @@ def _samples(data: bytes, tags: Tags, page: Directory, layout: _Layout, max_pixe
         part = data[offsets[number] : offsets[number] + sizes[number]]
         try:
             piece = read(part, across, height)
-        except (ValueError, zlib.error) as error:
+        except ValueError as error:
             raise damaged("TIFF", f"{name} {number} of {count}: {error}") from None
         target = samples[y : y + height, x : x + across]
         piece = piece[: target.shape[0], : target.shape[1]]
@@ -267,7 +262,7 @@ class _Segments:
     """Reads strips or tiles: called with their bytes, width and height, gives (h, w, depth) samples."""
 
     def __init__(self, data: bytes, tags: Tags, page: Directory, layout: _Layout, depth: int) -> None:
-        self._layout, self._depth, self.surplus = layout, depth, 0
+        self._layout, self._depth, self.surplus = layout, depth, False
         self._tables: list[Segment] = []
         if layout.compression == _JPEG and 347 in page.entries:
             self._tables, _, _ = jpeg_segments(page.entries[347].data)
@@ -294,23 +289,10 @@ class _Segments:
         return samples
 
     def _unpacked(self, part: bytes, size: int, height: int) -> bytes:
-        """Raises: ValueError if it is not as long."""
-        expected = size * height
-        if self._layout.compression == _NONE:
-            found = part
-        elif self._layout.compression in _DEFLATE:
-            unpack = zlib.decompressobj()
-            found = unpack.decompress(part, expected + 1)
-            if len(found) == expected and not unpack.eof:
-                found += unpack.decompress(unpack.unconsumed_tail, 1)
-            if not unpack.eof and len(found) <= expected:
-                raise ValueError(f"{min(len(found), expected)} of {expected} bytes, and the end of the packed data is missing")
-        else:
-            found = _by_libtiff(part, self._layout.compression, size, height)
-        if len(found) < expected:
-            raise ValueError(f"{len(found)} of {expected} bytes")
-        self.surplus += len(found) - expected
-        return found[:expected]
+        """Raises: ValueError if there are fewer bytes."""
+        found = unpacked(part, self._layout.compression, size, height)
+        self.surplus |= len(found) > size * height
+        return found[: size * height]
 
     def _jpeg(self, part: bytes, width: int, height: int) -> Samples:
         segments, _, _ = jpeg_segments(part)
@@ -332,30 +314,3 @@ class _Segments:
         if samples.shape[0] < height or samples.shape[1:] != (width, self._depth):
             raise ValueError(f"a WebP of {samples.shape[1]} x {samples.shape[0]} for {width} x {height}, or of other channels")
         return samples
-
-
-def _by_libtiff(part: bytes, compression: int, size: int, height: int) -> bytes:
-    """Rows of bytes, unpacked by libtiff, which gets them as a gray picture. Raises: ValueError if they are damaged."""
-    order = "<"
-    entries: Iterator[Entry] = (
-        entry_of(order, tag, kind, value)
-        for tag, kind, value in (
-            (256, 4, size),
-            (257, 4, height),
-            (258, 3, 8),
-            (259, 3, compression),
-            (262, 3, 1),
-            (273, 4, 8),
-            (277, 3, 1),
-            (278, 4, height),
-            (279, 4, len(part)),
-        )
-    )
-    place = 8 + len(part) + len(part) % 2
-    file = struct.pack("<2sHI", b"II", 42, place) + part + bytes(len(part) % 2) + directory_bytes(order, entries, place)
-    try:
-        with TiffImagePlugin.TiffImageFile(io.BytesIO(file)) as image:
-            image.load()
-            return image.tobytes()
-    except OSError as error:
-        raise ValueError(f"its {size * height} bytes cannot be unpacked ({error})") from None
