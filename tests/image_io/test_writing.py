@@ -1,6 +1,7 @@
 """What is written reads back equal, in every format offered; the rest is refused."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from hvpzip.errors import ImageError
-from hvpzip.image_io import SUFFIXES, Chunk, Form, Kind, format_of, read_image, write_image
+from hvpzip.image_io import CHANNELS, SUFFIXES, Chunk, Form, Kind, format_of, read_image, row_writer, write_image
 
 FORMATS = sorted(set(SUFFIXES.values()))
 
@@ -120,3 +121,89 @@ def test_exact_resolution_and_the_nearest_one_both_stand_in_a_png():
     assert read_image(io.BytesIO(buffer.getvalue())).form.chunks == (chunk,)
     with Image.open(buffer) as image:
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.013)
+
+
+FORMS = [
+    Form(Kind.GRAY, 1),
+    Form(Kind.GRAY, 2),
+    Form(Kind.GRAY, 4),
+    Form(Kind.GRAY, 8),
+    Form(Kind.GRAY, 16),
+    Form(Kind.GRAY_ALPHA, 8),
+    Form(Kind.GRAY_ALPHA, 16),
+    Form(Kind.RGB, 8),
+    Form(Kind.RGB, 16),
+    Form(Kind.RGB_ALPHA, 8),
+    Form(Kind.RGB_ALPHA, 16),
+    Form(Kind.PALETTE, 1, bytes(range(6))),
+    Form(Kind.PALETTE, 2, bytes(range(12))),
+    Form(Kind.PALETTE, 4, bytes(range(48))),
+    Form(Kind.PALETTE, 8, bytes(range(256)) * 3),
+    Form(Kind.CMYK, 8),
+]
+
+
+RGB = ("8-bit RGB", "8-bit gray", "1-bit gray")
+HELD = {
+    "BMP": (*RGB, "8-bit RGB with alpha", "4-bit gray", "1-bit palette", "4-bit palette", "8-bit palette"),
+    "PPM": (*RGB, "16-bit gray", "16-bit RGB"),
+}
+
+
+def written(form, kind, height=13, width=11):
+    """(samples, file), or None where the format does not hold the form."""
+    channels = CHANNELS[form.kind]
+    samples = np.random.default_rng(5).integers(0, 1 << form.bit_depth, (height, width, channels))
+    samples = samples.astype(np.uint16 if form.bit_depth == 16 else np.uint8)
+    samples = samples[:, :, 0] if channels == 1 else samples
+    buffer = io.BytesIO()
+    if kind != "TIFF" and form.words not in HELD[kind]:
+        with pytest.raises(ImageError, match="cannot hold"):
+            write_image(samples, buffer, kind, form)
+        return None
+    write_image(samples, buffer, kind, form)
+    return samples, buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "BMP", "PPM"])
+def test_pillow_reads_what_is_written(kind):
+    for form in FORMS:
+        if (found := written(form, kind)) is None:
+            continue
+        samples, data = found
+        if form.bit_depth == 16 and (form.kind is not Kind.GRAY or kind == "PPM"):
+            continue  # it gives 8 bits of them, or 32, or none; tifffile is asked below, and netpbm's layout is tested by hand
+        with Image.open(io.BytesIO(data)) as image:
+            seen = np.asarray(image)
+            stretch = 255 // ((1 << form.bit_depth) - 1) if image.mode == "L" else 1
+            np.testing.assert_array_equal(seen, samples * np.uint8(stretch) if stretch > 1 else samples, str(form))
+            if form.kind is Kind.PALETTE:
+                assert bytes(image.getpalette("RGB"))[: len(form.palette)] == form.palette
+
+
+def test_16_bits_of_a_ppm_have_their_high_byte_first():
+    buffer = io.BytesIO()
+    write_image(np.array([[1, 258]], np.uint16), buffer, "PPM")
+    assert buffer.getvalue() == b"P5\n2 1\n65535\n\0\1\1\2"
+
+
+def test_tifffile_reads_what_is_written():
+    tifffile = pytest.importorskip("tifffile")
+    for form in FORMS:
+        samples, data = written(form, "TIFF")
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            np.testing.assert_array_equal(file.asarray().astype(samples.dtype), samples, str(form))
+            if form.kind is Kind.PALETTE:
+                palette = np.frombuffer(form.palette, np.uint8).reshape(-1, 3)
+                np.testing.assert_array_equal(file.pages[0].colormap.T, palette * np.uint16(257))
+
+
+def test_what_a_tiff_cannot_hold_of_exif_is_told():
+    """The thumbnail: a second picture in the file would make it one of two pages."""
+    directory = struct.pack("<HHHI4sI", 1, 0x8827, 3, 1, b"d\0\0\0", 26) + struct.pack("<HHHIII", 1, 513, 4, 1, 44, 0)
+    block = b"II*\0\x08\0\0\0" + directory
+    buffer = io.BytesIO()
+    writer = row_writer(buffer, "TIFF", 2, 2, Form(Kind.GRAY, 8, chunks=(Chunk(b"eXIf", block),)))
+    writer.write(np.zeros((2, 2), np.uint8))
+    assert writer.close() == ("EXIF's thumbnail",)
+    assert read_image(io.BytesIO(buffer.getvalue())).pictures == 1
