@@ -119,7 +119,8 @@ def encode(
     planes = array.reshape(height, width, channels)
     weights = model_by_name(model)
     level = _checked_effort(effort, weights)
-    tiles = tiling.group_grid(height, width, group_codec.GROUP_SIZE)
+    side = tiling.group_side(height, width, group_codec.GROUP_SIZE, group_codec.LONGEST_GROUP)
+    tiles = tiling.group_grid(height, width, side)
     coded: list[tuple[Parts, Parts | None]] = []
     checksums: list[int] = []
     with using_threads(threads):
@@ -156,10 +157,10 @@ def encode(
         bit_depth=bit_depth,
         model_id=weights.id if by_model else NO_MODEL,
         effort=level,
-        group_size_log2=group_codec.GROUP_SIZE.bit_length() - 1,
+        group_size_log2=side.bit_length() - 1,
         parts=in_parts,
         jpeg=False,
-        **map_fields(by_model, channels, height, width, group_codec.GROUP_SIZE),
+        **map_fields(by_model, channels, height, width, side),
     )
     return Coded(header=header, sections=tuple(sections), groups=tuple(groups), costs=tuple(costs), other_bits=other_bits)
 

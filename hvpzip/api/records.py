@@ -190,7 +190,7 @@ class FileResult:
     skipped: bool = False
     notices: tuple[str, ...] = ()
     damaged: tuple[Damage, ...] = ()
-    dropped: tuple[str, ...] = ()
+    dropped: tuple[str, ...] | None = None
     holds: str | None = None
     source_format: str | None = None
     source_bytes: int | None = None

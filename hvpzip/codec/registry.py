@@ -5,6 +5,7 @@ A new method is one class with the interface of ``method.Method`` and one line i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -29,6 +30,8 @@ PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 SMALL_SAMPLES: Final = 1 << 18
 # Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried.
 MODEL_SUITS: Final = Fraction(7, 8)
+# The raster coder takes its time by front, of which a narrow part has more than a square of as many pixels: at most so many times as many.
+MORE_FRONTS: Final = 4
 
 
 def by_model(part: Part) -> Coded:
@@ -144,6 +147,9 @@ class ByRaster:
             return "a plain method is small enough"
         if not part.is_last_try:
             return "it is tried on the samples without gaps"
+        height, width, _ = part.samples.shape
+        if raster.num_fronts(height, width) > MORE_FRONTS * raster.num_fronts(*[math.isqrt(height * width)] * 2):
+            return "the part is too narrow: it would take long"
         return _not_worth_learning(part, tried)
 
     def encode(self, part: Part) -> Coded | None:

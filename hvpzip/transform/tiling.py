@@ -17,6 +17,19 @@ class Tile(NamedTuple):
     width: int
 
 
+def group_side(height: int, width: int, size: int, longest: int) -> int:
+    """The side of an image's groups: ``size``, doubled up to ``longest`` as long as no group gets more than ``size**2`` pixels by it, so
+    that long and narrow images have no more groups than square ones need.
+
+    ``size`` and ``longest`` are powers of two. Raises: ValueError as ``group_grid`` does.
+    """
+    _check(height, width, size)
+    side = size
+    while side < min(longest, max(height, width)) and min(height, 2 * side) * min(width, 2 * side) <= size * size:
+        side *= 2
+    return side
+
+
 def group_grid(height: int, width: int, size: int) -> list[Tile]:
     """Tiles of side ``size`` that cover the image without overlap, row by row; those at the right and lower edge may be smaller.
 

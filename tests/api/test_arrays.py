@@ -1,18 +1,23 @@
 """Arrays to bytes and back with the shipped model."""
 
+import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
 
 import hvpzip
 from hvpzip import api, container, errors
 from hvpzip.codec.bitsback import group_codec
 
 Samples = npt.NDArray[np.uint8]
+
+PHOTO = Path(__file__).parents[2] / "examples" / "kodim23-crop.png"
 
 
 @pytest.mark.parametrize("name", ["rgb", "gray", "dot"])
@@ -185,3 +190,14 @@ def test_any_damaged_payload_is_a_format_error(packed: Mapping[str, bytes]) -> N
     for bad in damaged:
         with pytest.raises(errors.FormatError):
             hvpzip.decompress(container.write(parsed.header, (container.Group(bad, group.samples_crc),)))
+
+
+def test_a_row_of_pixels_has_few_groups_and_is_smaller_than_its_png() -> None:
+    with Image.open(PHOTO) as photo:
+        row = np.asarray(photo.convert("L")).reshape(1, -1)[:, :12_000]
+    data = hvpzip.compress(row, effort=1)
+    assert hvpzip.info(data).groups == 2
+    assert np.array_equal(hvpzip.decompress(data), row)
+    png = io.BytesIO()
+    Image.fromarray(row).save(png, "PNG", optimize=True)
+    assert len(data) < len(png.getvalue())

@@ -36,9 +36,11 @@ from hvpzip.errors import CorruptError
 from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["GROUP_SIZE", "GroupReport", "decode_group", "encode_along", "encode_group", "inspect_group", "map_group"]
+__all__ = ["GROUP_SIZE", "LONGEST_GROUP", "GroupReport", "decode_group", "encode_along", "encode_group", "inspect_group", "map_group"]
 
 GROUP_SIZE = 1024
+# Groups of narrow pictures are as long as this. WebP, which codes them best, takes up to 16383.
+LONGEST_GROUP = 8192
 # Groups of at most so many pixels are small enough to encode along every path and keep the smallest payload.
 TRY_ALL_PIXELS = 1 << 14
 

@@ -53,6 +53,9 @@ _WEBP_SIDE: Final = 16383
 _SMALL_PIXELS: Final = 1 << 14
 _GRAPHICS: Final = 8
 _MOST, _LESS = 6, 4
+# Of fewer rows or columns the search takes up to twenty times as long as of a square of as many pixels (a row of 8,190 pixels 4.6 s, the
+# quicker search 0.2 s, for 0.2 % more bytes), so it is not made.
+_NARROW: Final = 8
 _LESS_GREEN: Final = 4  # a bit of the filter byte
 
 
@@ -246,8 +249,9 @@ def quick_bytes(samples: Samples) -> int:
 
 def _smallest_webp(picture: Picture) -> Iterator[bytes]:
     samples, pixels = picture.samples, picture.samples[:, :, 0].size
-    found = _webp(samples, _MOST if pixels <= _SMALL_PIXELS else _LESS)
-    if pixels > _SMALL_PIXELS and found is not None and (picture.bit_depth < 8 or _GRAPHICS * len(found) < samples.size):
+    narrow = min(samples.shape[:2]) < _NARROW
+    found = _webp(samples, _MOST if pixels <= _SMALL_PIXELS and not narrow else _LESS)
+    if pixels > _SMALL_PIXELS and not narrow and found is not None and (picture.bit_depth < 8 or _GRAPHICS * len(found) < samples.size):
         found = _webp(samples, _MOST)
     if found is not None:
         yield found

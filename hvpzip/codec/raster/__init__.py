@@ -10,5 +10,6 @@ Encoder and decoder go through the samples in the same order and learn the same;
 """
 
 from hvpzip.codec.raster.coder import decode, encode
+from hvpzip.codec.raster.wavefront import num_fronts
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "num_fronts"]

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Front", "Neighbours", "Trace", "fronts"]
+__all__ = ["Front", "Neighbours", "Trace", "fronts", "num_fronts"]
 
 Int64Array = NDArray[np.int64]
 
@@ -50,6 +50,11 @@ class Neighbours(NamedTuple):
     ww: Int64Array
     nn: Int64Array
     nne: Int64Array
+
+
+def num_fronts(height: int, width: int) -> int:
+    """How many fronts have pixels."""
+    return width + 2 * (height - 1) if width > 1 else height
 
 
 def fronts(height: int, width: int) -> Iterator[Front]:
