@@ -141,10 +141,8 @@ def crafted_pictures() -> dict[str, tuple[bytes, str, str]]:
         at = tiff.index(struct.pack("<H", tag), int.from_bytes(tiff[4:8], "little"))
         tiff[at : at + 12] = struct.pack("<HHII", tag, 4, 1, 1 << 20)
     ppm = b"P6 99999 99999 255\n" + bytes(9)
-    found = {"png": png, "bmp": bmp, "gif": gif, "jpg": jpeg, "tif": tiff}
-    return {f"wide.{suffix}": (bytes(data), "LimitError", "pixels, over the limit") for suffix, data in found.items()} | {
-        "wide.ppm": (ppm, "ImageError", "damaged PNM: the file ends")
-    }
+    found = {"png": png, "bmp": bmp, "gif": gif, "jpg": jpeg, "tif": tiff, "ppm": ppm}
+    return {f"wide.{suffix}": (bytes(data), "LimitError", "pixels, over the limit") for suffix, data in found.items()}
 
 
 CHILD = """

@@ -14,7 +14,7 @@ from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind
 from hvpzip.image_io.png import COLOURS, EARLY, MAGIC, png_samples
 from hvpzip.image_io.rows import filtered, packed_bits
 
-__all__ = ["PngWriter", "image_data", "samples_of_data"]
+__all__ = ["PngWriter", "chunk_bytes", "image_data", "samples_of_data"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 
@@ -50,7 +50,7 @@ class PngWriter:
         self._pending = bytearray()
         out.write(MAGIC)
         for chunk in _head(width, height, form):
-            out.write(_chunk_bytes(chunk))
+            out.write(chunk_bytes(chunk))
 
     def write(self, samples: Samples) -> None:
         """The next rows, (h, W) or (h, W, C), uint16 for 16 bits, otherwise uint8. Raises: ValueError if they do not go with the rest."""
@@ -75,7 +75,7 @@ class PngWriter:
             raise ValueError(f"{self._left} rows are missing")
         self._pending += self._deflate.flush()
         self._send(1)
-        self._out.write(_chunk_bytes(Chunk(b"IEND", b"")))
+        self._out.write(chunk_bytes(Chunk(b"IEND", b"")))
         return ()
 
     def _pack(self, lines: bytes) -> None:
@@ -84,7 +84,7 @@ class PngWriter:
 
     def _send(self, least: int) -> None:
         if len(self._pending) >= least:
-            self._out.write(_chunk_bytes(Chunk(b"IDAT", bytes(self._pending))))
+            self._out.write(chunk_bytes(Chunk(b"IDAT", bytes(self._pending))))
             self._pending.clear()
 
 
@@ -101,7 +101,8 @@ def _head(width: int, height: int, form: Form) -> Iterator[Chunk]:
     yield from (chunk for chunk in form.chunks if chunk.name not in EARLY and chunk.name != b"PLTE")
 
 
-def _chunk_bytes(chunk: Chunk) -> bytes:
+def chunk_bytes(chunk: Chunk) -> bytes:
+    """A chunk as it stands in a file, with its length and its checksum."""
     body = chunk.name + chunk.data
     return len(chunk.data).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
 
@@ -139,7 +140,7 @@ def samples_of_data(stream: bytes, shape: tuple[int, int, int], bit_depth: int) 
     kind = (Kind.GRAY if bit_depth in (8, 16) else Kind.PALETTE, Kind.GRAY_ALPHA, Kind.RGB, Kind.RGB_ALPHA)[channels - 1]
     form = Form(kind, bit_depth, bytes(768) if kind is Kind.PALETTE else b"")
     chunks = (*_head(width, height, form), Chunk(b"IDAT", stream), Chunk(b"IEND", b""))
-    return png_samples(io.BytesIO(MAGIC + b"".join(map(_chunk_bytes, chunks))), form).reshape(shape)
+    return png_samples(io.BytesIO(MAGIC + b"".join(map(chunk_bytes, chunks))), form).reshape(shape)
 
 
 def _filtered_16(samples: Samples) -> bytes:

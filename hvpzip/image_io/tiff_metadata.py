@@ -3,17 +3,23 @@
 What PNG has a chunk for becomes that chunk. Every other tag is carried as it is in a private chunk ``tiTg``, so that a TIFF made from it
 has the same bytes: the byte order ("II" or "MM"), number, type and count (2, 2 and 4 bytes in that order), and the value. Not carried are
 tags that say how the samples were stored, and those that say where something lies.
+
+The other way round, chunks for which TIFF has no tag stand in one private tag, as in a PNG, each with its length and checksum; a reader of
+ours takes them out again.
 """
 
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 from hvpzip.image_io.exif import EXIF_FOLDERS, exif_block, folders_of
 from hvpzip.image_io.form import Chunk
 from hvpzip.image_io.metadata import TEXT_TAGS, Resolution, exif_chunk, icc_chunk, raw_text_chunk, xmp_chunk
+from hvpzip.image_io.png import is_metadata
+from hvpzip.image_io.png_writing import chunk_bytes
 from hvpzip.image_io.tiff_tags import ITEM_BYTES, Directory, Entry, Tags, tag_name
 
-__all__ = ["STORAGE", "is_carried", "metadata_of", "tag_chunk", "tag_of"]
+__all__ = ["STORAGE", "chunks_entry", "is_carried", "metadata_of", "tag_chunk", "tag_of"]
 
 _ICC, _XMP, _X, _Y, _UNIT = 34675, 700, 282, 283, 296
 # How the samples are stored, which is said anew in every file.
@@ -27,6 +33,9 @@ _PLACES: Final = frozenset({288, 289, 330, 400, 512, 513, 514, 515, 519, 520, 52
 _OF_LEVELS: Final = frozenset({280, 281, 290, 291, 301})  # would be wrong for levels that are turned round
 _RATIONAL, _ASCII, _SHORT = 5, 2, 3
 _PLACE_TYPES: Final = frozenset({13, 16, 17, 18})
+_CHUNKS: Final = 65077  # of the numbers that anybody may use
+_CHUNKS_START: Final = b"hvpzip chunks\0"
+_UNDEFINED: Final = 7
 _MAX_BYTES: Final = 1 << 23  # of tags as they are: Photoshop puts a second copy of the picture into one
 
 
@@ -47,7 +56,9 @@ def metadata_of(tags: Tags, page: Directory, *, turned: bool, inverted: bool) ->
     for tag, entry in sorted(entries.items()):
         if tag in STORAGE or tag in EXIF_FOLDERS or (tag == 254 and not any(entry.data)):
             continue
-        if tag in TEXT_TAGS and entry.type == _ASCII and (text := raw_text_chunk(TEXT_TAGS[tag], entry.data)) is not None:
+        if tag == _CHUNKS and (own := _chunks_in(entry.data)):
+            found += own
+        elif tag in TEXT_TAGS and entry.type == _ASCII and (text := raw_text_chunk(TEXT_TAGS[tag], entry.data)) is not None:
             found.append(text)
         elif tag == _XMP and b"\0" not in entry.data.rstrip(b"\0"):
             found.append(xmp_chunk(entry.data.rstrip(b"\0")))
@@ -74,6 +85,28 @@ def _resolution(entries: dict[int, Entry], order: str, turned: bool, lost: set[s
     if turned:
         lost.update(tag_name(tag) for tag in (_X, _Y) if entries.pop(tag, None))
     return []
+
+
+def chunks_entry(chunks: Iterable[Chunk]) -> Entry:
+    """The private tag with chunks for which TIFF has none."""
+    data = _CHUNKS_START + b"".join(map(chunk_bytes, chunks))
+    return Entry(_CHUNKS, _UNDEFINED, len(data), data)
+
+
+def _chunks_in(data: bytes) -> list[Chunk]:
+    """Inverse of ``chunks_entry``; nothing if it is another's tag, or damaged."""
+    found = []
+    place = len(_CHUNKS_START)
+    if not data.startswith(_CHUNKS_START):
+        return []
+    while place < len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        chunk = Chunk(data[place + 4 : place + 8], data[place + 8 : place + 8 + size])
+        if chunk_bytes(chunk) != data[place : place + 12 + size] or not is_metadata(chunk.name):
+            return []
+        found.append(chunk)
+        place += 12 + size
+    return found
 
 
 def is_carried(entry: Entry) -> bool:

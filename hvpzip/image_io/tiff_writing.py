@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from hvpzip.errors import ImageError
 from hvpzip.image_io.exif import Folders, joined, read_block
 from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind
-from hvpzip.image_io.metadata import TEXT_TAGS, icc_of, named, resolution_of, text_of
+from hvpzip.image_io.metadata import TEXT_TAGS, icc_of, resolution_of, text_of
 from hvpzip.image_io.rows import packed_bits
-from hvpzip.image_io.tiff_metadata import STORAGE, is_carried, tag_of
+from hvpzip.image_io.tiff_metadata import STORAGE, chunks_entry, is_carried, tag_of
 from hvpzip.image_io.tiff_tags import Entry, entry_of, tag_name
 
 __all__ = ["tiff_file"]
@@ -31,7 +31,7 @@ def tiff_file(samples: Samples, form: Form) -> tuple[bytes, tuple[str, ...]]:
     """(the TIFF of a picture, names of what of its EXIF does not come along).
 
     Raises:
-        ImageError: TIFF cannot hold the form or its metadata; the message names it.
+        ImageError: TIFF cannot hold the form, which the message names, or its EXIF is damaged.
     """
     if form.transparency:
         raise ImageError(f"TIFF cannot hold {form.words}: choose PNG")
@@ -41,19 +41,24 @@ def tiff_file(samples: Samples, form: Form) -> tuple[bytes, tuple[str, ...]]:
     order, own, folders, lost = read_block(blocks[0], "".join(orders) if len(orders) == 1 else "") if blocks else ("", {}, Folders(), set())
     if not order:
         order = "".join(orders) if len(orders) == 1 else "<"
-    if _ORIENTATION in own and (*own[_ORIENTATION].numbers(order), 1)[0] != 1:
-        raise ImageError("TIFF would turn the picture as its EXIF says: choose PNG, or leave the metadata out with --strip")
+    # Other programs would turn the picture, so they do not get to see such EXIF.
+    hidden = _ORIENTATION in own and (*own[_ORIENTATION].numbers(order), 1)[0] != 1
+    if hidden:
+        own, folders, lost = {}, Folders(), {"EXIF for other programs (its orientation would turn the picture)"}
     tags: dict[int, Entry] = {}
-    refused: list[Chunk] = []
+    rest: list[Chunk] = []
     for chunk in form.chunks:
         found = tag_of(chunk)
         taken = [found[1]] if found is not None and found[0] == order else _tags_of(chunk, order)
         if taken and not any(entry.tag in tags for entry in taken):
             tags.update({entry.tag: entry for entry in taken})
-        elif chunk.name not in (b"eXIf", b"cmAP") or (chunk.name == b"eXIf" and chunk.data != blocks[0]):
-            refused.append(chunk)
-    if refused:
-        raise ImageError(f"TIFF cannot hold this metadata: {', '.join(named(refused))}; choose PNG, or leave it out with --strip")
+        elif chunk.name == b"iCCP" and not taken:
+            raise ImageError("TIFF cannot hold this metadata: icc_profile (damaged or too large); leave it out with --strip")
+        elif chunk.name != b"cmAP" and (chunk.name != b"eXIf" or hidden or chunk.data != blocks[0]):
+            rest.append(chunk)
+    if rest:
+        entry = chunks_entry(rest)
+        tags[entry.tag] = entry
     for tag, entry in own.items():
         if is_carried(entry):
             tags.setdefault(tag, entry)

@@ -207,3 +207,30 @@ def test_what_a_tiff_cannot_hold_of_exif_is_told():
     writer.write(np.zeros((2, 2), np.uint8))
     assert writer.close() == ("EXIF's thumbnail",)
     assert read_image(io.BytesIO(buffer.getvalue())).pictures == 1
+
+
+def test_chunks_for_which_tiff_has_no_tag_come_back_from_a_tag_of_ours():
+    chunks = (
+        Chunk(b"gAMA", (45455).to_bytes(4, "big")),
+        Chunk(b"tEXt", b"Comment\0one"),
+        Chunk(b"tEXt", b"Comment\0two"),
+        Chunk(b"zTXt", b"Title\0\0packed"),
+        Chunk(b"tEXt", b"Software\0ours"),
+    )
+    buffer = io.BytesIO()
+    write_image(np.zeros((2, 2, 4), np.uint8), buffer, "TIFF", Form(Kind.CMYK, 8, chunks=chunks))
+    picture = read_image(io.BytesIO(buffer.getvalue()))
+    assert sorted(picture.form.chunks) == sorted(chunks)
+    assert picture.dropped == ()
+
+
+def test_exif_that_would_turn_the_picture_is_kept_from_others():
+    block = b"II*\0\x08\0\0\0" + struct.pack("<HHHII", 1, 274, 3, 1, 6) + bytes(4)
+    chunk = Chunk(b"eXIf", block)
+    buffer = io.BytesIO()
+    writer = row_writer(buffer, "TIFF", 3, 2, Form(Kind.GRAY, 8, chunks=(chunk,)))
+    writer.write(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    assert "would turn the picture" in writer.close()[0]
+    picture = read_image(io.BytesIO(buffer.getvalue()))
+    assert picture.samples.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert picture.form.chunks == (chunk,)
