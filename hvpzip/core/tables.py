@@ -4,15 +4,20 @@ Integer arithmetic only: this file reaches the bit stream.
 
 Every entry is a real number rounded to the nearest integer. The real number is worked out as a fixed-point integer of 256 fractional bits,
 so its error (some 2**-200) is far below what separates any entry from a tie, and the tables are the same on every machine.
-tests/core/test_tables.py holds their digests and checks them against ``math.erf`` and float powers. Each table is built on first use and
-kept; the arrays are read-only.
+tests/core/test_tables.py holds their digests and checks them against ``math.erf`` and float powers.
+
+Building them takes a tenth of a second, so they are kept in ``tables.bin`` (``python -m hvpzip.core.tables`` writes it), which is read on
+first use and believed only if its digest is right. The arrays are read-only.
 
 """
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
+from itertools import pairwise
 from math import isqrt
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,6 +41,7 @@ __all__ = [
     "Z_OFFSET",
     "Z_SHIFT",
     "GaussianTables",
+    "build_tables",
     "exp2_table",
     "gaussian_tables",
     "scale_index",
@@ -65,6 +71,9 @@ MIX_BITS = WEIGHT_BITS + CDF_BITS
 POSITION_LIMIT = 1 << 40  # |64 * delta * symbol| and |mean| stay below it, so differences are far from overflowing
 
 _FRACTION = 256  # fractional bits while building
+_FILE = Path(__file__).with_name("tables.bin")
+_DIGEST = "46107d1c59b528b293823cd99f4e5606b7719f4d7627d4263cf9abb938040f9d"
+_LENGTHS = (2049, 2049, NUM_SCALES, NUM_SCALES, 1345)
 
 
 class GaussianTables(NamedTuple):
@@ -83,27 +92,50 @@ class GaussianTables(NamedTuple):
 @cache
 def gaussian_tables() -> GaussianTables:
     """The tables of the Gaussian CDF and its scales, see ``GaussianTables``."""
-    half = _half_cdf()
-    total = 1 << CDF_BITS
-    phi = _frozen([total - value for value in reversed(half[1:])] + half)
-    slope = _frozen([*np.diff(phi).tolist(), 0])
-    # 64 * scale = 2**(3 + i/16), so its reciprocal is 2**(-3 - i/16) = 2**((16 - i % 16) / 16) / 2**(4 + i // 16).
-    roots = [_root_of_two(j, 4) for j in range(SCALE_STEPS + 1)]
-    octaves = [divmod(i, SCALE_STEPS) for i in range(NUM_SCALES)]
-    reciprocal = _frozen([_rounded(roots[SCALE_STEPS - j] << RECIPROCAL_BITS, _FRACTION + 4 + octave) for octave, j in octaves])
-    scale64 = _frozen([_rounded(roots[j] << 3 + octave, _FRACTION) for octave, j in octaves])
-    return GaussianTables(phi, slope, reciprocal, scale64)
+    return GaussianTables(*_stored()[:4])
 
 
 @cache
 def exp2_table() -> Int64Array:
     """round(2**20 * 2**(-d/64)) for d = 0, 1, ... up to and including the first zero: int64 (1345,)."""
+    return _stored()[4]
+
+
+@cache
+def _stored() -> list[Int64Array]:
+    """phi, slope, reciprocal, scale64 and powers of two, from the file; built where the file is not what it should be."""
+    try:
+        data = _FILE.read_bytes()
+    except OSError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != _DIGEST:
+        data = build_tables()
+    values = np.frombuffer(data, "<i8").astype(np.int64)
+    values.setflags(write=False)
+    return np.split(values, np.cumsum(_LENGTHS[:-1]))
+
+
+def build_tables() -> bytes:
+    """All tables one after the other, as 64-bit integers, low byte first: what ``tables.bin`` holds."""
+    half = _half_cdf()
+    total = 1 << CDF_BITS
+    phi = [total - value for value in reversed(half[1:])] + half
+    slope = [*(after - before for before, after in pairwise(phi)), 0]
+    # 64 * scale = 2**(3 + i/16), so its reciprocal is 2**(-3 - i/16) = 2**((16 - i % 16) / 16) / 2**(4 + i // 16).
+    roots = [_root_of_two(j, 4) for j in range(SCALE_STEPS + 1)]
+    octaves = [divmod(i, SCALE_STEPS) for i in range(NUM_SCALES)]
+    reciprocal = [_rounded(roots[SCALE_STEPS - j] << RECIPROCAL_BITS, _FRACTION + 4 + octave) for octave, j in octaves]
+    scale64 = [_rounded(roots[j] << 3 + octave, _FRACTION) for octave, j in octaves]
+    return np.array([*phi, *slope, *reciprocal, *scale64, *_powers()], "<i8").tobytes()
+
+
+def _powers() -> list[int]:
     roots = [_root_of_two(j, 6) for j in range(65)]
     values: list[int] = []
     while not values or values[-1]:
         octave, j = divmod(len(values), 64)
         values.append(_rounded(roots[64 - j] << EXP2_BITS, _FRACTION + 1 + octave))
-    return _frozen(values)
+    return values
 
 
 def scale_index(numerator: int, denominator: int = 1) -> int:
@@ -171,7 +203,5 @@ def _rounded(value: int, bits: int) -> int:
     return (value + (1 << bits - 1)) >> bits
 
 
-def _frozen(values: list[int]) -> Int64Array:
-    array = np.array(values, np.int64)
-    array.setflags(write=False)
-    return array
+if __name__ == "__main__":
+    _FILE.write_bytes(build_tables())

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from hvpzip.core import tables
 from hvpzip.core.tables import NUM_SCALES, exp2_table, gaussian_tables, scale_index
 
 DIGESTS = {
@@ -81,3 +82,16 @@ def test_scale_index_is_the_nearest_scale() -> None:
     for arguments in [(0, 1), (1, 0), (-1, 1)]:
         with pytest.raises(ValueError, match="positive"):
             scale_index(*arguments)
+
+
+def test_the_stored_tables_are_the_built_ones() -> None:
+    assert tables._FILE.read_bytes() == tables.build_tables()
+
+
+def test_damaged_tables_are_built_anew(monkeypatch, tmp_path) -> None:
+    damaged = tmp_path / "tables.bin"
+    damaged.write_bytes(tables._FILE.read_bytes()[:-1] + b"\x01")
+    for path in (damaged, tmp_path / "missing"):
+        monkeypatch.setattr(tables, "_FILE", path)
+        found = tables._stored.__wrapped__()
+        assert all(np.array_equal(a, b) for a, b in zip(found, (*gaussian_tables(), exp2_table()), strict=True))
