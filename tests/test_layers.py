@@ -53,7 +53,7 @@ LAYERS = {
     # Coding along the model's schedule, from what the grammar says to the group.
     "codec.payload": Layer(3, hidden=UNDER_CODEC),
     "codec.lanes": Layer(3, siblings=names("codec.payload"), hidden=UNDER_CODEC),
-    "codec.report": Layer(3, hidden=UNDER_CODEC),
+    "codec.report": Layer(3, siblings=names("codec.choice"), hidden=UNDER_CODEC),
     "codec.choice": Layer(3, hidden=UNDER_CODEC),
     "codec.walk": Layer(4, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.colours": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy")),
@@ -186,6 +186,85 @@ def test_imports_point_to_a_lower_layer_only(folder: str) -> None:
     assert files
     found = [line for file in files for line in faults_in((ROOT / file).read_text(encoding="utf-8"), file)]
     assert not found, "\n".join(found)
+
+
+def modules() -> dict[str, Path]:
+    """All modules of hvpzip by their dotted names, packages by their own."""
+    return {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in python_files("hvpzip")}
+
+
+class AtOnce(ast.NodeTransformer):
+    """Leaves of a module what its import runs: neither the bodies of functions nor what only a type checker sees."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Nothing of it."""
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        """Nothing of it."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        checking = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if checking else self.generic_visit(node)
+
+
+def loaded_by(module: str, files: dict[str, Path]) -> dict[str, str]:
+    """Everything that an import of the module loads, each with who imports it, through however many modules."""
+    found, waiting = {}, [module]
+    while waiting:
+        importer = waiting.pop()
+        tree = AtOnce().visit(ast.parse((ROOT / files[importer]).read_text(encoding="utf-8")))
+        package = importer if files[importer].name == "__init__.py" else importer.rpartition(".")[0]
+        for name, _ in imports(tree, package):
+            parts = name.split(".")
+            for size in range(1, len(parts) + 1):
+                part = ".".join(parts[:size])
+                if part in found or (part in files and part == module):
+                    continue
+                if part in files or size == 1:
+                    found[part] = importer
+                    if part in files:
+                        waiting.append(part)
+    return found
+
+
+# What an import of a layer never loads, however indirectly: the run-time package works without what training and devices need, and what is
+# asked for its version or its help answers at once.
+NEVER_LOADED = {
+    "": names("numpy torch PIL safetensors"),
+    "cli": names("numpy torch PIL safetensors"),
+    "api": names("numpy torch PIL safetensors"),
+    "container": names("numpy torch PIL safetensors"),
+    "ans": names("torch PIL safetensors hvpzip.nn"),
+    "codec": names("torch matplotlib hvpzip.training hvpzip.container hvpzip.nn.graph"),
+    "codec.plain": names("torch safetensors hvpzip.nn hvpzip.diffusion hvpzip.ans"),
+    "codec.raster": names("torch PIL safetensors hvpzip.nn hvpzip.transform"),
+    "diffusion.walk": names("numpy torch"),
+    "diffusion.schedule": names("numpy torch"),
+    "diffusion.bound": names("numpy torch"),
+    "image_io": names("torch safetensors hvpzip.nn hvpzip.codec"),
+}
+
+
+@pytest.mark.parametrize("layer", NEVER_LOADED)
+def test_no_layer_loads_indirectly_what_it_may_not_have(layer: str) -> None:
+    files = modules()
+    prefix = f"hvpzip.{layer}" if layer else "hvpzip"
+    roots = [name for name in files if name == prefix or (layer and name.startswith(f"{prefix}."))]
+    assert roots
+    for root in roots:
+        loaded = loaded_by(root, files)
+        for name in NEVER_LOADED[layer]:
+            assert name not in loaded, f"{root} loads {name}, which {loaded.get(name)} imports"
+
+
+def test_an_import_through_another_module_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.py").write_text("import hvpzip.b\n")
+    (tmp_path / "b.py").write_text(
+        "if TYPE_CHECKING:\n    import PIL\ndef f():\n    import click\nclass C:\n    import torch.nn\n    def g(self):\n        import numpy\n"
+    )
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    files = {"hvpzip.a": Path("a.py"), "hvpzip.b": Path("b.py")}
+    assert loaded_by("hvpzip.a", files) == {"hvpzip": "hvpzip.a", "hvpzip.b": "hvpzip.a", "torch": "hvpzip.b"}
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from hvpzip.codec.choice import Trial
     from hvpzip.codec.parts import Parts
     from hvpzip.codec.report import GroupCost
     from hvpzip.container import Container, Group, Header, Section
@@ -67,6 +68,7 @@ class Coded:
     groups: "tuple[Group, ...]" = field(repr=False)
     costs: "tuple[GroupCost, ...]" = field(repr=False)
     other_bits: int  # of what the model did not code
+    trials: "tuple[tuple[Trial, ...], ...]" = field(default=(), repr=False)  # what was weighed, by group
 
     def container(self, header_bytes: int) -> "Container":
         """The file as it will be read; ``header_bytes`` is what the report says."""
@@ -141,6 +143,7 @@ def encode(
     groups: list[Group] = []
     costs: list[GroupCost] = []
     other_bits = 0
+    trials: list[tuple[Trial, ...]] = []
     checksums.reverse()
     coded.reverse()
     while coded:  # of each group only what is written is kept
@@ -149,6 +152,7 @@ def encode(
         groups.append(container.Group(found.payload, checksums.pop()))
         costs += found.costs
         other_bits += found.other_bits
+        trials.append(found.trials)
     by_model = weights if costs else None
     header = container.Header(
         width=width,
@@ -162,7 +166,14 @@ def encode(
         jpeg=False,
         **map_fields(by_model, channels, height, width, side),
     )
-    return Coded(header=header, sections=tuple(sections), groups=tuple(groups), costs=tuple(costs), other_bits=other_bits)
+    return Coded(
+        header=header,
+        sections=tuple(sections),
+        groups=tuple(groups),
+        costs=tuple(costs),
+        other_bits=other_bits,
+        trials=tuple(trials),
+    )
 
 
 def checked_shape(array: "Samples") -> tuple[int, int, int]:

@@ -99,6 +99,7 @@ def compress_file(
     with _output(target, force, like=src) as out:
         report = coded.write_to(out)
         facts = describe_container(coded.container(report.header_bytes), _name(src))
+        trials = coded.trials
         del coded  # the payloads are read back
         if verify:
             give_back_memory()
@@ -117,6 +118,7 @@ def compress_file(
         seconds=time.perf_counter() - started,
         notices=(*notices, *_jpeg_notice(facts, input_bytes)),
         dropped=dropped,
+        trials=trials,
     )
 
 

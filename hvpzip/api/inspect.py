@@ -110,6 +110,26 @@ def account(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
     return tuple(found)
 
 
+def choices(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[str, ...]:
+    """What the encoder chose for each group of a ``.hvz`` file, in words, as far as the file itself says; nothing is decoded. Raises as
+    ``info``.
+    """
+    from hvpzip import container
+    from hvpzip.codec import parts
+    from hvpzip.transform import tiling
+
+    parsed = container.read(_bytes_of(source, max_pixels), container.Limits(max_pixels=max_pixels))
+    header = parsed.header
+    if header.jpeg:
+        return ()
+    tiles = tiling.group_grid(header.height, header.width, 1 << header.group_size_log2)
+
+    def words(payload: bytes, shape: tuple[int, int, int]) -> str:
+        return parts.told(payload, shape, header.bit_depth) if header.parts else f"model, {parts.group_told(payload)}"
+
+    return tuple(words(group.payload, (h, w, header.channels)) for group, (_, _, h, w) in zip(parsed.groups, tiles, strict=True))
+
+
 def bit_map(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None) -> "NDArray[np.float32]":
     """Where the bits of a ``.hvz`` file went, by position and scale: float32 (H, W), bits of a position with all channels.
 

@@ -4,7 +4,10 @@ The invariant: ``8 * output_bytes == 8 * header_bytes + coded_bits`` for every `
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from hvpzip.codec.choice import Trial
 
 __all__ = [
     "JSON_KEYS",
@@ -168,6 +171,7 @@ class FileResult:
     was written. ``notices`` are one-line remarks, such as metadata that was not kept. ``damaged`` are the groups that could not be
     salvaged: then there is an output, with 0 in their places, and yet an ``error``. ``dropped`` names what the picture file holds and the
     ``.hvz`` does not. ``holds`` and ``source_...`` are those of ``FileInfo``.
+    ``trials`` says by group what the encoder weighed, and what it took.
     """
 
     path: str
@@ -195,6 +199,7 @@ class FileResult:
     source_format: str | None = None
     source_bytes: int | None = None
     source_sha256: str | None = None
+    trials: "tuple[tuple[Trial, ...], ...]" = field(default=(), repr=False, compare=False)
     trace: str | None = field(default=None, repr=False, compare=False)
 
 
@@ -215,6 +220,7 @@ def result_of(
     notices: tuple[str, ...] = (),
     damaged: tuple[Damage, ...] = (),
     dropped: tuple[str, ...] = (),
+    trials: "tuple[tuple[Trial, ...], ...]" = (),
     error: str | None = None,
 ) -> FileResult:
     """The result of an operation on the ``.hvz`` file of which ``facts`` tells, ``facts.path`` being the name of its source."""
@@ -240,6 +246,7 @@ def result_of(
         notices=notices,
         damaged=damaged,
         dropped=dropped,
+        trials=trials,
         holds=facts.holds,
         source_format=facts.source_format,
         source_bytes=facts.source_bytes,

@@ -1,5 +1,7 @@
 """``hvpzip compress``."""
 
+from collections.abc import Iterator
+
 import click
 
 from hvpzip import api
@@ -85,7 +87,7 @@ def command(
     )
 
     def summary(result: api.FileResult) -> str:
-        return _summary(result) + (f"\n{_figures(result)}" if verbose else "")
+        return "\n".join([_summary(result), *([_figures(result)] if verbose else []), *(_trial_lines(result) if verbose > 1 else [])])
 
     return run_transfer(console, job, inputs, summary, output=output, jobs=jobs, recursive=recursive, as_json=as_json)
 
@@ -95,6 +97,17 @@ def _summary(result: api.FileResult) -> str:
         f"{shown(result.path)} -> {shown(result.output or STREAM)}: {result.input_bytes:,} to {result.output_bytes:,} bytes, "
         f"{result.bits_per_dim:.3f} bits per dimension, {result.seconds:.1f} s"
     )
+
+
+def _trial_lines(result: api.FileResult) -> Iterator[str]:
+    """What was weighed for each group, what it took or would have taken, and what was taken."""
+    for number, trials in enumerate(result.trials, start=1):
+        yield f"  group {number}"
+        for trial in trials:
+            size = "" if trial.size_bytes is None else f"{trial.size_bytes:,} bytes"
+            taken = "taken" if trial.taken else ""
+            told = "; ".join(filter(None, (taken, trial.reason)))
+            yield f"    {'  ' * trial.depth + trial.what:<44} {size:>16}  {told}".rstrip()
 
 
 def _figures(result: api.FileResult) -> str:

@@ -102,7 +102,7 @@ def output_options(function: Decorated) -> Decorated:
     """The options of every command about what is said: ``-q``, ``-v``, ``--no-progress``."""
     for option in (
         click.option("--no-progress", is_flag=True, help="Show no progress, even on a terminal."),
-        click.option("-v", "--verbose", count=True, help="Say more; -vv adds tracebacks."),
+        click.option("-v", "--verbose", count=True, help="Say more; -vv adds what was tried, and tracebacks."),
         click.option("-q", "--quiet", count=True, help="Drop notices; -qq drops errors too."),
     ):
         function = option(function)

@@ -32,9 +32,10 @@ def command(
 ) -> int:
     """Show what each .hvz file IN says about itself: sizes, model, bits per dimension.
 
-    The checksums of the coded bytes are verified, nothing is decoded. -v also shows where its bytes go, and decodes the file to show what
-    the coder borrowed and returned. --map decodes the file too, and draws the bits of each position and scale: coarse scales in the upper
-    left corner of each tile of 1024 pixels, ten gray levels for a bit. With no IN, or with -, standard input is read.
+    The checksums of the coded bytes are verified, nothing is decoded. -v also shows what was chosen for each group and where its bytes
+    go, and decodes the file to show what the coder borrowed and returned. --map decodes the file too, and draws the bits of each position
+    and scale: coarse scales in the upper left corner of each tile of 1024 pixels, ten gray levels for a bit. With no IN, or with -,
+    standard input is read.
 
     \b
     Examples:
@@ -67,6 +68,9 @@ def command(
                 continue
         if verbose:
             try:
+                console.result(
+                    "\n".join(f"  group {n}: {words}" for n, words in enumerate(api.choices(data, max_pixels=max_pixels), start=1))
+                )
                 groups = api.account(data, max_pixels=max_pixels, threads=threads)
             except Exception as error:  # the model is missing, say: what the file itself says has been shown
                 console.failure(path, error)

@@ -5,6 +5,7 @@ Nothing here reaches the bit stream: what was not taken is forgotten, but for it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Generic, NamedTuple, TypeVar
 
 __all__ = ["Choice", "Trial"]
@@ -16,34 +17,36 @@ class Trial(NamedTuple):
     """One candidate.
 
     Attributes:
-        what: Its name, and after a slash what it was a candidate within: ``raster``, ``rewritten: gray / webp``.
+        what: Its name.
         size_bytes: What it took, or would have taken; None where it was not tried, or could not be done.
         reason: Why it was not tried or could not be done; empty otherwise.
         taken: Whether it is what was written.
+        depth: Of a choice within a choice: how many it is within.
     """
 
     what: str
     size_bytes: int | None
     reason: str = ""
     taken: bool = False
+    depth: int = 0
 
 
 class Choice(Generic[T]):
     """The candidates of one choice in the order in which they are tried. The smallest is taken, of equals the first."""
 
     def __init__(self) -> None:
-        self._trials: list[Trial] = []
+        self._trials: list[tuple[Trial, tuple[Trial, ...]]] = []
         self._best: tuple[int, int, T] | None = None  # size, place among the trials, what it is
 
-    def tried(self, what: str, size_bytes: int, found: T) -> None:
-        """Enter a candidate of that size."""
+    def tried(self, what: str, size_bytes: int, found: T, within: Iterable[Trial] = ()) -> None:
+        """Enter a candidate of that size, and the trials that it was itself chosen by."""
         if self._best is None or size_bytes < self._best[0]:
             self._best = size_bytes, len(self._trials), found
-        self._trials.append(Trial(what, size_bytes))
+        self._trials.append((Trial(what, size_bytes), tuple(within)))
 
     def skipped(self, what: str, reason: str) -> None:
         """Enter one that is not tried, or cannot be done."""
-        self._trials.append(Trial(what, None, reason))
+        self._trials.append((Trial(what, None, reason), ()))
 
     @property
     def best(self) -> T:
@@ -59,6 +62,9 @@ class Choice(Generic[T]):
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """All candidates, the one that is taken marked."""
-        taken = -1 if self._best is None else self._best[1]
-        return tuple(trial._replace(taken=place == taken) for place, trial in enumerate(self._trials))
+        """All candidates, the one that is taken marked, each before those within it."""
+        found: list[Trial] = []
+        for place, (trial, within) in enumerate(self._trials):
+            found.append(trial._replace(taken=self._best is not None and place == self._best[1]))
+            found += [inner._replace(depth=inner.depth + 1) for inner in within]
+        return tuple(found)

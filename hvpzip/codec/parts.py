@@ -23,12 +23,13 @@ from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import OnReport, Part, Samples, Wanted
 from hvpzip.codec.part import decode_part, encode_part
-from hvpzip.codec.registry import MODEL, by_model
+from hvpzip.codec.payload import CO_FLAG, MAX_NETWORKS, Header
+from hvpzip.codec.registry import BY_NUMBER, MODEL, by_model
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.model import Model
 
-__all__ = ["AS_PART_BYTES", "Parts", "as_part", "decode_parts", "encode_either", "encode_parts"]
+__all__ = ["AS_PART_BYTES", "Parts", "as_part", "decode_parts", "encode_either", "encode_parts", "group_told", "told"]
 
 AS_PART_BYTES: Final = 2  # what ``as_part`` adds to the payload
 
@@ -63,17 +64,21 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     samples = group.samples
     quick_bytes = plain.quick_bytes(samples) if group.bit_depth == 8 and samples.shape[2] in (1, 3) else 0
     if quick_bytes < FLAT_BYTES_PER_PIXEL * samples[:, :, 0].size:
+        reason = "the picture is flat" if quick_bytes else "the model codes 1 or 3 channels of 8 bits alone"
         found = encode_parts(group)
+        found = found._replace(trials=(Trial("model alone", None, reason), *found.trials))
         return found, found
     coded = by_model(group)
     assert coded.report is not None
-    alone = Parts(coded.data[1:], (coded.report.cost(),), 0)
+    within = tuple(trial._replace(depth=trial.depth + 1) for trial in coded.report.trials)
+    alone = Parts(coded.data[1:], (coded.report.cost(),), 0, (Trial("model alone", len(coded.data) - 1, "", True), *within))
     suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
     left_to_it = suits and not EFFORTS[group.effort].always_mixes
     if left_to_it and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
-        return alone, None
+        return alone._replace(trials=(*alone.trials, Trial("other methods", None, "the model suits it, and nothing repeats"))), None
     found = _smallest(replace(group, modelled=coded))
-    return alone, None if found.payload == as_part(alone).payload else found
+    kept = found.payload != as_part(alone).payload
+    return alone._replace(trials=(*alone.trials, *(trial._replace(taken=False) for trial in found.trials))), found if kept else None
 
 
 def as_part(alone: Parts) -> Parts:
@@ -86,26 +91,21 @@ def _smallest(group: Part) -> Parts:
     has_gaps = group.bit_depth == 8 and rewrites.has_gaps(group.samples)
     choice: Choice[Parts] = Choice()
     found = _smallest_split(replace(group, is_last_try=not has_gaps))
-    choice.tried("as it is", len(found.payload), found)
+    choice.tried("as it is", len(found.payload), found, found.trials)
     for rewritten in rewrites.rewritings(group.samples, group.bit_depth):
         search = _smallest_split if rewritten.head[0] == rewrites.DENSE else _smallest
         inner = search(replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, is_last_try=True))
         found = Parts(rewritten.head + inner.payload, inner.costs, 8 * len(rewritten.head) + inner.other_bits, inner.trials)
-        choice.tried(f"rewritten: {rewrites.NAMES[rewritten.head[0]]}", len(found.payload), found)
-    return _with_trials(choice)
+        choice.tried(f"rewritten: {rewrites.NAMES[rewritten.head[0]]}", len(found.payload), found, inner.trials)
+    return choice.best._replace(trials=choice.trials)
 
 
 def _smallest_split(group: Part) -> Parts:
     choice: Choice[Parts] = Choice()
     for split in _splits(group.samples):
         found = _encode_split(group, split)
-        choice.tried("alpha apart" if split & _LAST_APART else "one part", len(found.payload), found)
-    return _with_trials(choice) if len(choice.trials) > 1 else choice.best
-
-
-def _with_trials(choice: Choice[Parts]) -> Parts:
-    """The best, with the trials of the choice before those within it."""
-    return choice.best._replace(trials=(*choice.trials, *choice.best.trials))
+        choice.tried("the last channel apart" if split & _LAST_APART else "in one part", len(found.payload), found, found.trials)
+    return choice.best._replace(trials=choice.trials)
 
 
 def decode_parts(
@@ -194,3 +194,33 @@ def _length(payload: bytes, offset: int) -> tuple[int, int]:
         return varint.read(memoryview(payload), offset, len(payload), "the length of a part")
     except TruncatedError as error:
         raise CorruptError("the payload ends inside the length of a part") from error
+
+
+def told(payload: bytes, shape: tuple[int, int, int], bit_depth: int) -> str:
+    """What an encoder chose for a group of parts, in words: rewritings, split, and the method of each part. Raises CorruptError."""
+    if payload[:1] and payload[0] in rewrites.MARKS:
+        table = rewrites.read_table(payload, shape, bit_depth)
+        return f"rewritten: {rewrites.NAMES[payload[0]]}; {told(payload[table.offset :], table.shape, table.bit_depth)}"
+    found, offset, places = [], 1, list(_places(shape[2], bit_depth, payload[0] if payload else 0))
+    for number in range(len(places)):
+        size = len(payload) - offset
+        if number + 1 < len(places):
+            size, offset = _length(payload, offset)
+        part = payload[offset : offset + size]
+        method = BY_NUMBER.get(part[0]) if part else None
+        found.append("an unknown method" if method is None else f"{method.name}{f', {group_told(part[1:])}' if part[0] == MODEL else ''}")
+        offset += size
+    return "; ".join(f"part {number}: {one}" for number, one in enumerate(found, start=1)) if len(found) > 1 else "".join(found)
+
+
+def group_told(payload: bytes) -> str:
+    """What an encoder chose for what the model coded, as far as the payload itself says. Raises CorruptError."""
+    header, _ = Header.read(payload, networks=MAX_NETWORKS, paths=4, matrices=CO_FLAG)
+    words = [f"path {header.coding.path}"]
+    if header.colours is not None:
+        words.append(f"learnt colours, matrix {header.colours.matrix}, {'Co and Cg' if header.colours.co else 'Cg alone'}")
+    if header.heads is not None:
+        words.append(
+            f"{' and '.join(header.heads.layers)} layers of heads adapted in networks {', '.join(map(str, header.heads.networks))}"
+        )
+    return ", ".join(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hvpzip.ans import Message, message_bits, resize
+from hvpzip.codec.choice import Trial
 from hvpzip.diffusion.bound import Term
 
 __all__ = ["GroupCost", "GroupReport", "stack_bits"]
@@ -34,6 +35,7 @@ class GroupReport(NamedTuple):
         path: Name of the schedule's path taken.
         lanes: Lanes at the most.
         matrix: Number of the matrix in ``matrices.MATRICES`` (0: none of them) where Cg is reweighted, else None.
+        trials: What the encoder weighed; the decoder does not know it.
     """
 
     coded_bits: int
@@ -43,6 +45,7 @@ class GroupReport(NamedTuple):
     path: str
     lanes: int
     matrix: int | None = None
+    trials: tuple[Trial, ...] = ()
 
     @property
     def stack_curve(self) -> list[tuple[str, float]]:

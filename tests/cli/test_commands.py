@@ -444,3 +444,16 @@ def test_info_draws_where_the_bits_went(run: Run, pictures: Mapping[str, Samples
     assert Path("bits.png").read_bytes() == before
     assert run("info", "--map", "more.png", "packed/rgb.hvz", "packed/gray.hvz")[0] == 2
     assert not Path("more.png").exists()
+
+
+def test_very_verbose_says_what_was_tried_and_info_what_was_taken(run: Run) -> None:
+    _, _, err = run("compress", "-vv", "rgb.png", "--effort", "1")
+    lines = [line.split() for line in err.splitlines()]
+    assert ["group", "1"] in lines
+    taken = [line for line in lines if "taken" in line or "taken;" in line]
+    skipped = [line for line in err.splitlines() if "this effort takes no latents" in line]
+    assert taken
+    assert skipped
+    _, out, _ = run("info", "-v", "rgb.hvz")
+    assert "  group 1: " in out.decode()
+    assert "group 1" not in run("compress", "-v", "-f", "rgb.png", "--effort", "1")[2]

@@ -10,7 +10,6 @@ All arithmetic that reaches the payload is in ``payload``, ``lanes``, ``walk``, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from hvpzip.codec.adaptation.fitting import FitSettings, fit_heads
 from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads, adapted_heads
 from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.bitsback.encoder import Encoder
+from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.colours.reweighting import Reweighting, can_reweight, plan_reweighting
@@ -59,16 +59,23 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
     """
     if samples.dtype != np.uint8 or samples.ndim != 3 or samples.shape[0] not in (1, 3) or 0 in samples.shape:
         raise ValueError(f"a group is uint8 (1 or 3, h, w), not {samples.dtype} {samples.shape}")
-    best: tuple[bytes, GroupReport] | None = None
     group, spent = _Group(samples, model), EFFORTS[effort]
-    for prepared in _promising(group, spent):
-        found = _encoded(group, prepared)
-        if found is not None and (best is None or len(found[0]) < len(best[0])):
-            best = found
-        if best is not None and samples[0].size > TRY_ALL_PIXELS:
-            break
-    assert best is not None, "a path without latents and without a ramp never runs dry"
-    return best
+    names, plain, choice = model.schedule.path_names, model.schedule.plain_path, Choice[tuple[bytes, GroupReport]]()
+    order, prepared_plain = _order(group, spent)
+    for path in order:
+        if not spent.latents and path != plain:
+            choice.skipped(f"path {names[path]}", "this effort takes no latents")
+        elif choice.best_bytes is not None and samples[0].size > TRY_ALL_PIXELS:
+            choice.skipped(f"path {names[path]}", f"of more than {TRY_ALL_PIXELS} pixels the first path is taken that the stack carries")
+        else:
+            prepared = prepared_plain if path == plain and prepared_plain is not None else _prepared(group, path, spent.fit, co=spent.co)
+            found = _encoded(group, prepared)
+            if found is None:
+                choice.skipped(f"path {names[path]}", "the stack runs dry on any number of lanes")
+            else:
+                choice.tried(f"path {names[path]}", len(found[0]), found, prepared.trials)
+    payload, report = choice.best  # a path without latents and without a ramp never runs dry
+    return payload, report._replace(trials=choice.trials)
 
 
 class _Group:
@@ -93,6 +100,7 @@ class _Prepared(NamedTuple):
     reweighting: Reweighting | None
     adapted: tuple[Adaptation, HeadChanges] | None
     heads: Heads
+    trials: tuple[Trial, ...]
 
 
 def _prepared(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, co: bool = True) -> _Prepared:
@@ -106,11 +114,24 @@ def _prepared(group: _Group, path: int, fit: FitSettings | None, learn_colours: 
         exact_states = [exact_pass.adapted(level, found) for level, found in zip(levels, exact_states, strict=True)]
     for found in exact_states:
         found.forget()
+    trials = [_heads_trial(fit, adapted)]
     reweighting = None
-    if learn_colours and can_reweight(group.channels, model) and group.bands:
+    if not learn_colours or not can_reweight(group.channels, model) or not group.bands:
+        trials.append(Trial("learnt colours", None, "units are not pixels of three colours here"))
+    else:
         matrix = choose_matrix(group.coarse[0].reshape(3, -1))
-        reweighting = plan_reweighting(geometry, name, group.base, group.bands, exact_states, matrix, co)
-    return _Prepared(path, exact_states, reweighting, adapted, heads)
+        reweighting, weighed = plan_reweighting(geometry, name, group.base, group.bands, exact_states, matrix, co)
+        trials.append(weighed)
+    return _Prepared(path, exact_states, reweighting, adapted, heads, tuple(trials))
+
+
+def _heads_trial(fit: FitSettings | None, adapted: tuple[Adaptation, HeadChanges] | None) -> Trial:
+    if fit is None:
+        return Trial("heads adapted", None, "this effort fits none")
+    if adapted is None:
+        return Trial("heads adapted", None, "no fit pays for its numbers")
+    networks = ", ".join(map(str, adapted[0].networks))
+    return Trial(f"heads adapted, networks {networks}", None, "their gain pays for their numbers", taken=True)
 
 
 def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | None:
@@ -137,26 +158,20 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
     return None
 
 
-def _promising(group: _Group, effort: Effort) -> Iterator[_Prepared]:
-    """Paths to try, the most promising first; the one without latents is among them.
+def _order(group: _Group, effort: Effort) -> tuple[list[int], _Prepared | None]:
+    """Paths in the order in which they are tried, the most promising first, and what is known of the one without latents.
 
     Learnt colours reweight samples, not latents, so a noise level loses by them more than it gains (docs/experiments.md, 73): where they
     pay, the path without latents is smaller, and quicker.
     """
     schedule = group.model.schedule
-    plain = schedule.plain_path
-    quick = None
-    if not effort.latents or can_reweight(group.channels, group.model):
-        quick = _prepared(group, plain, effort.fit, co=effort.co)
-    first = quick is not None and (not effort.latents or quick.reweighting is not None)
-    if quick is not None and first:
-        yield quick
-    if effort.latents:
-        for path in range(len(schedule.path_names)):
-            if path != plain:
-                yield _prepared(group, path, effort.fit, co=effort.co)
-            elif not first:
-                yield quick or _prepared(group, plain, effort.fit, co=effort.co)
+    paths, plain = list(range(len(schedule.path_names))), schedule.plain_path
+    if effort.latents and not can_reweight(group.channels, group.model):
+        return paths, None
+    prepared = _prepared(group, plain, effort.fit, co=effort.co)
+    if not effort.latents or prepared.reweighting is not None:
+        paths.sort(key=lambda path: path != plain)
+    return paths, prepared
 
 
 def encode_along(

@@ -13,6 +13,7 @@ import numpy as np
 from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import Reweighted
+from hvpzip.codec.choice import Trial
 from hvpzip.codec.colours.colour_model import ColourModel, Factors, cost
 from hvpzip.codec.walk.geometry import Geometry, Int32Array, Int64Array, Range, exact_steps
 from hvpzip.codec.walk.level_walk import ExactStates
@@ -61,9 +62,11 @@ def plan_reweighting(
     exact_states: list[ExactStates],
     matrix: int,
     co: bool = True,
-) -> Reweighting | None:
-    """Learn the colours in the decoder's order, of both colours if ``co``; None where it does not pay. ``bands`` and ``exact_states``:
-    finest first, as the levels.
+) -> tuple[Reweighting | None, Trial]:
+    """Learn the colours in the decoder's order, of both colours if ``co``. ``bands`` and ``exact_states``: finest first, as the levels.
+
+    Returns:
+        What was learnt, None where it does not pay; and what was weighed.
     """
     known = ColourModel(matrix, co)
     known.add(base.reshape(3, -1))
@@ -96,7 +99,10 @@ def plan_reweighting(
     if not known.co:
         intervals = {key: {2: channels[2]} for key, channels in intervals.items()}
     found = Reweighting(matrix, known.co, intervals, factors)
-    return found if saved + (co_saved if known.co else 0) > COLOURS_WORTH else None
+    saved += co_saved if known.co else 0
+    pays = saved > COLOURS_WORTH
+    what = f"learnt colours, matrix {matrix}, {'Co and Cg' if known.co else 'Cg alone'}"
+    return found if pays else None, Trial(what, None, f"{'saves' if pays else 'would save'} {saved / (8 * 256):,.0f} bytes", pays)
 
 
 def _plain_cost(mixture: Mixture, values: Int64Array, span: Range) -> int:
