@@ -259,9 +259,8 @@ def test_no_layer_loads_indirectly_what_it_may_not_have(layer: str) -> None:
 
 def test_an_import_through_another_module_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.py").write_text("import hvpzip.b\n")
-    (tmp_path / "b.py").write_text(
-        "if TYPE_CHECKING:\n    import PIL\ndef f():\n    import click\nclass C:\n    import torch.nn\n    def g(self):\n        import numpy\n"
-    )
+    inside = "class C:\n    import torch.nn\n    def g(self):\n        import numpy\n"
+    (tmp_path / "b.py").write_text(f"if TYPE_CHECKING:\n    import PIL\ndef f():\n    import click\n{inside}")
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     files = {"hvpzip.a": Path("a.py"), "hvpzip.b": Path("b.py")}
     assert loaded_by("hvpzip.a", files) == {"hvpzip": "hvpzip.a", "hvpzip.b": "hvpzip.a", "torch": "hvpzip.b"}
