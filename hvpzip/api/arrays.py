@@ -37,6 +37,7 @@ def decompress(
     threads: int | None = None,
     crop: Crop | None = None,
     scale: float = 1,
+    fill: str | None = None,
     on_damage: Damages | None = None,
 ) -> "Samples":
     """The samples in a ``.hvz`` file: a new array, (H, W) or (H, W, C), of uint8 for up to 8 bits a sample, else of uint16.
@@ -48,13 +49,15 @@ def decompress(
     scale: 1/n for n = 1, 2, 4, 8 and so on, at most the side of a group: the result is ``picture[::n, ::n]``, in a fraction of the time.
     The checksums of the samples cannot be compared then, those of the coded bytes are. Of a crop it has the pixels that lie in it, which
     for a corner at multiples of n is ``picture[y : y + height : n, x : x + width : n]``.
+    fill: "mean" or "sample", with a scale: a picture of the whole size, of which the smaller one is exact and the rest is what the model
+    expects of it, or one draw from that. For gray and RGB of 8 bits that a model coded whole.
     on_damage: called with a record (group, x, y, width, height, reason) of each group that is damaged or missing; its samples are 0 then,
     and the others are decoded all the same. None refuses a damaged file.
     Raises: FormatError if the bytes are not a whole and sound ``.hvz`` file (with ``on_damage``: if its header is not), LimitError if the
     picture is over the limit, ModelError if the model that the file names is not installed, ImageError if the picture has no such crop or
-    scale, ValueError if the scale is none of those.
+    scale, or cannot be filled in, ValueError if the scale or the fill is none of those.
     """
-    opened = open_bytes(data, max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, salvage=on_damage is not None)
+    opened = open_bytes(data, max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, fill=fill, salvage=on_damage is not None)
     return opened.samples(on_damage=on_damage)
 
 

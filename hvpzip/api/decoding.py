@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from hvpzip.api.encoding import NO_MODEL, GroupProgress, map_fields, samples_crc
 from hvpzip.api.records import Damage
 from hvpzip.api.runtime import give_back_memory, model_by_id
-from hvpzip.api.view import Crop, View, view_of
+from hvpzip.api.view import Crop, View, checked_fill, view_of
 from hvpzip.errors import CorruptError, ImageError, UnsupportedVersionError
 from hvpzip.source import read_source
 from hvpzip.threads import checked_threads, using_threads
@@ -44,7 +44,8 @@ class Opened:
     """A file whose bytes were checked, and what of it is to be decoded.
 
     ``container`` has its whole groups, ``groups`` all of the grid, None for those that are damaged; ``lost_sections`` were damaged too.
-    ``jpeg_rest`` is what is left of a JPEG file whose group is damaged, as ``hvpzip.container.Salvaged`` has it.
+    ``fill`` says what stands in for the scales of a smaller picture than that of the view, every ``known_step``-th row and column of which
+    is decoded. ``jpeg_rest`` is what is left of a JPEG file whose group is damaged, as ``hvpzip.container.Salvaged`` has it.
     """
 
     container: "Container"
@@ -55,6 +56,8 @@ class Opened:
     model: "Model | None"
     threads: int | None
     jpeg_rest: bytes | None = None
+    fill: str | None = None
+    known_step: int = 1
     _pictures: "list[Picture]" = field(default_factory=list, repr=False)
 
     @property
@@ -66,7 +69,7 @@ class Opened:
     def is_whole(self) -> bool:
         """Whether all of the picture is wanted, at its own scale."""
         header = self.container.header
-        return self.view == View(1, 0, 0, header.height, header.width)
+        return self.view == View(1, 0, 0, header.height, header.width) and self.fill is None
 
     def jpeg_file(self) -> bytes:
         """The JPEG file that is kept. Raises: CorruptError if it is damaged, LimitError, LibraryError."""
@@ -163,7 +166,7 @@ class Opened:
         from hvpzip.codec import parts
         from hvpzip.codec.bitsback import group_codec
 
-        group, tile, header, step = self.groups[number], self.tiles[number], self.container.header, self.view.step
+        group, tile, header, step = self.groups[number], self.tiles[number], self.container.header, self.view.step * self.known_step
         if group is None:
             raise CorruptError("its coded bytes are damaged or missing")
         planes_shape = (header.channels, tile.height, tile.width)
@@ -181,7 +184,18 @@ class Opened:
                 report(found)
         if step == 1 and samples_crc(samples) != group.samples_crc:
             raise CorruptError("the checksum of the decoded samples does not hold")
-        return samples
+        return samples if self.fill is None else self._filled(number, samples, planes_shape)
+
+    def _filled(self, number: int, samples: "Samples", shape: tuple[int, int, int]) -> "Samples":
+        """The whole group of which ``samples`` are every ``known_step``-th row and column. Draws follow from the group's number."""
+        import numpy as np
+
+        from hvpzip.codec.fill import fill_in
+
+        assert self.fill is not None
+        assert self.model is not None
+        with using_threads(self.threads):
+            return fill_in(samples.astype(np.uint8, copy=False), shape, self.model, self.fill, np.random.default_rng(number))
 
 
 def _form_of_jpeg(header: "Header") -> "Form":
@@ -216,6 +230,7 @@ def open_bytes(
     threads: int | None = None,
     crop: Crop | None = None,
     scale: float = 1,
+    fill: str | None = None,
     salvage: bool = False,
 ) -> Opened:
     """A file, checked as far as that goes without decoding; with ``salvage``, a damaged one too if its header is whole.
@@ -225,6 +240,7 @@ def open_bytes(
     from hvpzip import container
 
     checked_threads(threads)
+    checked_fill(fill, scale)
     limits = container.Limits(max_pixels=max_pixels)
     groups: tuple[Group | None, ...]
     rest = None
@@ -238,6 +254,8 @@ def open_bytes(
         parsed = container.read(data, limits)
         groups, lost = parsed.groups, 0
     header = parsed.header
+    if fill is not None and (header.jpeg or header.parts or header.model_id == NO_MODEL or header.channels not in (1, 3)):
+        raise ImageError("only gray and RGB of 8 bits that a model coded whole can be filled in, without transparency")
     if header.jpeg:
         return _opened_jpeg(parsed, groups, lost, rest, view_of(header.width, header.height, _ANY_SCALE, crop, scale))
     if (header.channels not in (1, 3) or header.bit_depth != 8) and not header.parts:
@@ -247,6 +265,9 @@ def open_bytes(
         )
     side = 1 << header.group_size_log2
     view = view_of(header.width, header.height, side, crop, scale)
+    known_step = 1
+    if fill is not None:
+        known_step, view = view.step, view_of(header.width, header.height, side, crop, 1)
     # Only now, so that what is no sound file is refused without the seconds that torch takes to load.
     from hvpzip.transform import tiling
 
@@ -257,7 +278,17 @@ def open_bytes(
     tiles = tuple(tiling.group_grid(header.height, header.width, side))
     if len(tiles) != len(groups):
         raise CorruptError(f"{len(groups)} groups, but the header's grid has {len(tiles)}")
-    return Opened(container=parsed, groups=groups, lost_sections=lost, view=view, tiles=tiles, model=model, threads=threads)
+    return Opened(
+        container=parsed,
+        groups=groups,
+        lost_sections=lost,
+        view=view,
+        tiles=tiles,
+        model=model,
+        threads=threads,
+        fill=fill,
+        known_step=known_step,
+    )
 
 
 def _opened_jpeg(parsed: "Container", groups: "tuple[Group | None, ...]", lost: int, rest: bytes | None, view: View) -> Opened:

@@ -133,6 +133,7 @@ def decompress_file(
     strip: bool = False,
     crop: Crop | None = None,
     scale: float = 1,
+    fill: str | None = None,
     salvage: bool = False,
 ) -> FileResult:
     """Decompresses a ``.hvz`` file into a lossless picture file and returns the figures.
@@ -142,7 +143,7 @@ def decompress_file(
     a JPEG file that was kept, a stream and a path that ends in .jpg, .jpeg, .jpe or .jfif get the identical file, and None ends in one of
     these; other suffixes, ``crop`` and ``scale`` get its pixels.
     strip: leave the metadata out, so that formats that cannot hold it will do. crop, scale: a part of the picture, or a smaller one, as for
-    ``decompress``; the figures but ``output_bytes`` stay those of the whole.
+    ``decompress``, and fill; the figures but ``output_bytes`` stay those of the whole.
     salvage: take a damaged file if its header is whole. Groups that are damaged or missing are 0 in the output (black, and transparent
     where there is alpha), and are listed in ``damaged``; a section that is damaged is left out. Then ``error`` says so, beside an output.
     The picture is read back and compared with the decoded samples before it gets its name.
@@ -159,7 +160,9 @@ def decompress_file(
     by_suffix = isinstance(target, str) and not is_device(target)
     wants_jpeg = not by_suffix or os.path.splitext(_name(target))[1].lower() in JPEG_SUFFIXES
     kind = image_io.format_of(_name(target)) if by_suffix and not wants_jpeg else "PNG"
-    opened = open_bytes(packed_bytes(src, max_pixels), max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, salvage=salvage)
+    opened = open_bytes(
+        packed_bytes(src, max_pixels), max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, fill=fill, salvage=salvage
+    )
     facts = describe_container(opened.container, _name(src))
     if wants_jpeg and opened.container.header.jpeg and (by_suffix or (opened.is_whole and not strip)):
         return _jpeg_back(opened, target, facts, strip=strip, force=force, src=src, started=started)

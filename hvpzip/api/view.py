@@ -12,7 +12,7 @@ from hvpzip.errors import ImageError
 if TYPE_CHECKING:
     from hvpzip.transform.tiling import Tile
 
-__all__ = ["Crop", "View", "checked_scale", "view_of"]
+__all__ = ["Crop", "View", "checked_fill", "checked_scale", "view_of"]
 
 Crop = tuple[int, int, int, int]  # x and y of the upper left corner, width, height, in pixels of the whole picture
 
@@ -54,6 +54,18 @@ def checked_scale(scale: float) -> int:
     if step.denominator != 1 or step.numerator not in {1 << log2 for log2 in range(16)}:
         raise ValueError(f"the scale must be 1, 1/2, 1/4, 1/8 and so on, not {scale}")
     return step.numerator
+
+
+def checked_fill(fill: str | None, scale: float) -> None:
+    """Raises: ValueError if the fill is unknown, or one is wanted of a picture of which all scales are."""
+    if fill is None:
+        return
+    from hvpzip.codec.fill import FILLS
+
+    if fill not in FILLS:
+        raise ValueError(f"the fill must be one of {', '.join(FILLS)}, not {fill!r}")
+    if scale == 1:
+        raise ValueError("a fill stands in for scales that are not decoded: it needs a scale of 1/2, 1/4, 1/8 and so on")
 
 
 def view_of(width: int, height: int, group_side: int, crop: Crop | None, scale: float) -> View:

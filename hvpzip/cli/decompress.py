@@ -37,6 +37,9 @@ def _scale(ctx: click.Context, param: click.Parameter, value: str) -> float:
     "--crop", callback=_crop, metavar="X,Y,W,H", help="Decode a rectangle only: its upper left corner, width and height in pixels."
 )
 @click.option("--scale", callback=_scale, default="1", metavar="1/N", help="Decode the scales of a smaller picture only: 1/2, 1/4, 1/8 ...")
+@click.option(
+    "--fill", type=click.Choice(["mean", "sample"]), help="With --scale, fill in what is not decoded: what the model expects, or one draw."
+)
 @click.option("--salvage", is_flag=True, help="Take damaged files: write what is whole, fill the rest with 0, and count as failed.")
 @coding_options
 @output_options
@@ -51,6 +54,7 @@ def command(
     strip: bool,
     crop: api.Crop | None,
     scale: float,
+    fill: str | None,
     salvage: bool,
     threads: int | None,
     max_pixels: int,
@@ -71,7 +75,8 @@ def command(
 
     --scale 1/8 gives every eighth row and column, exactly as they are in the picture, in a fraction of the time. Of a --crop it gives
     those that lie in it. What is left out of a picture's groups is not decoded, so the checksum of the samples in a smaller picture cannot
-    be compared; that of the coded bytes is.
+    be compared; that of the coded bytes is. With --fill the picture has its whole size: those rows and columns as they are, and the rest
+    as the model expects it, on average or in one draw. Gray and RGB of 8 bits without transparency can be filled in.
 
     --salvage brings back what is whole of a file whose header is. Where groups are damaged or missing, the picture is black, transparent
     where it has alpha; each is named. The picture is written, and the exit status is 1 all the same.
@@ -80,6 +85,7 @@ def command(
     Examples:
       hvpzip decompress photo.hvz
       hvpzip decompress --scale 1/8 photo.hvz -o small.png
+      hvpzip decompress --scale 1/4 --fill mean photo.hvz -o preview.png
       hvpzip decompress --crop 0,0,640,480 photo.hvz -o corner.png
       hvpzip decompress photo.hvz -o photo.tif
       hvpzip decompress -o photos/ packed/*.hvz
@@ -89,6 +95,8 @@ def command(
     console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
     if remove and (crop or scale != 1 or salvage):
         raise click.UsageError("--rm needs the whole picture: not with --crop, --scale or --salvage.")
+    if fill and scale == 1:
+        raise click.UsageError("--fill needs --scale 1/2, 1/4, 1/8 and so on.")
     job = api.Job(
         compressing=False,
         force=force,
@@ -97,6 +105,7 @@ def command(
         strip=strip,
         crop=crop,
         scale=scale,
+        fill=fill,
         salvage=salvage,
         mirror=recursive,
         remove=remove,

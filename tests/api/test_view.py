@@ -144,3 +144,32 @@ def test_a_file_is_written_of_a_crop_at_a_scale(tmp_path: Path, files: Mapping[s
     assert (found.form.palette, result.error) == (bytes(range(48)), None)
     with Image.open(tmp_path / "x.png") as image:
         assert image.size == (5, 8)
+
+
+@pytest.mark.parametrize("name", ["rgb", "gray"])
+@pytest.mark.parametrize("fill", ["mean", "sample"])
+def test_a_filled_picture_has_its_size_and_keeps_what_is_known(files: Mapping[str, tuple[bytes, Samples]], name: str, fill: str) -> None:
+    data, samples = files[name]
+    whole = hvpzip.decompress(data, scale=1 / 4, fill=fill)
+    assert whole.shape == samples.shape
+    assert whole.dtype == np.uint8
+    assert np.array_equal(whole[::4, ::4], samples[::4, ::4])
+    assert not np.array_equal(whole, samples)
+    assert np.array_equal(hvpzip.decompress(data, crop=(3, 5, 30, 20), scale=1 / 4, fill=fill), whole[5:25, 3:33])
+    assert np.array_equal(hvpzip.decompress(data, scale=1 / 4, fill=fill), whole)
+
+
+def test_what_cannot_be_filled_in_is_one_line(files: Mapping[str, tuple[bytes, Samples]], tmp_path: Path) -> None:
+    for name in ("palette", "alpha", "gray16"):
+        with pytest.raises(errors.ImageError, match="can be filled in"):
+            hvpzip.decompress(files[name][0], scale=1 / 2, fill="mean")
+    data, _ = files["rgb"]
+    with pytest.raises(ValueError, match="needs a scale"):
+        hvpzip.decompress(data, fill="mean")
+    with pytest.raises(ValueError, match="the fill must be one of mean, sample, not 'median'"):
+        hvpzip.decompress(data, scale=1 / 2, fill="median")
+    (tmp_path / "a.hvz").write_bytes(data)
+    result = hvpzip.decompress_file(tmp_path / "a.hvz", tmp_path / "a.png", scale=1 / 2, fill="mean")
+    assert result.error is None
+    with Image.open(tmp_path / "a.png") as image:
+        assert np.array_equal(np.asarray(image), hvpzip.decompress(data, scale=1 / 2, fill="mean"))

@@ -376,6 +376,12 @@ def test_info_shows_what_the_file_says_even_if_its_model_is_gone(run: Run, folde
     assert err.startswith("hvpzip: other.hvz: the file was made by model 7768617465766572, which is not installed")
 
 
+def test_fill_writes_the_whole_size(run: Run, folder: Path, pictures: Mapping[str, Samples]) -> None:
+    assert run("decompress", "packed/rgb.hvz", "-o", "y.png", "--scale", "1/4", "--fill", "sample")[0] == 0
+    assert samples(folder / "y.png").shape == pictures["rgb"].shape
+    np.testing.assert_array_equal(samples(folder / "y.png")[::4, ::4], pictures["rgb"][::4, ::4])
+
+
 def test_crop_and_scale_write_a_part(run: Run, folder: Path, pictures: Mapping[str, Samples]) -> None:
     assert run("decompress", "packed/rgb.hvz", "-o", "x.png", "--crop", "3,5,20,10")[0] == 0
     np.testing.assert_array_equal(samples(folder / "x.png"), pictures["rgb"][5:15, 3:23])
@@ -395,6 +401,8 @@ def test_crop_and_scale_write_a_part(run: Run, folder: Path, pictures: Mapping[s
         (("--scale", "2"), "is not 1/2, 1/4, 1/8"),
         (("--scale", "0.5"), "is not 1/2, 1/4, 1/8"),
         (("--rm", "--scale", "1/2"), "--rm needs the whole picture"),
+        (("--fill", "mean"), "--fill needs --scale"),
+        (("--fill", "median", "--scale", "1/2"), "'median' is not one of 'mean', 'sample'"),
         (("--rm", "--salvage"), "--rm needs the whole picture"),
     ],
 )

@@ -20,7 +20,7 @@ from hvpzip.api.inspect import describe_container
 from hvpzip.api.jpegs import refuse_parts
 from hvpzip.api.pictures import form_of
 from hvpzip.api.records import FileInfo, FileResult, result_of
-from hvpzip.api.view import Crop, checked_scale
+from hvpzip.api.view import Crop, checked_fill, checked_scale
 from hvpzip.errors import CorruptError, HvpzipError, ImageError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
 from hvpzip.threads import checked_threads
 
@@ -39,7 +39,7 @@ class Job:
     ``mirror``: outputs are in folders that may have to be made, and one that cannot hold its picture gets ``.png`` added to its name.
     ``remove``: the source will be deleted, so an output that is there already is decoded before it is called done.
     The rest: as for ``compress_file`` and ``decompress_file``; each heeds its own options alone.
-    Raises: ValueError if ``threads`` is negative, the scale none, or if a source would be deleted unverified or in part.
+    Raises: ValueError if ``threads`` is negative, the scale or the fill none, or if a source would be deleted unverified or in part.
     """
 
     compressing: bool
@@ -54,6 +54,7 @@ class Job:
     pixels: bool = False
     crop: Crop | None = None
     scale: float = 1
+    fill: str | None = None
     salvage: bool = False
     mirror: bool = False
     remove: bool = False
@@ -61,6 +62,7 @@ class Job:
     def __post_init__(self) -> None:
         checked_threads(self.threads)
         checked_scale(self.scale)
+        checked_fill(self.fill, self.scale)
         if self.remove and not self._whole:
             raise ValueError("remove needs the whole picture: not with crop, scale or salvage")
         if self.remove and not self.verify:
@@ -139,6 +141,7 @@ class Job:
             strip=self.strip,
             crop=self.crop,
             scale=self.scale,
+            fill=self.fill,
             salvage=self.salvage,
         )
 

@@ -91,10 +91,11 @@ def decompress_files(
     strip: bool = False,
     crop: Crop | None = None,
     scale: float = 1,
+    fill: str | None = None,
     salvage: bool = False,
 ) -> list[FileResult]:
     """Decompresses each ``.hvz`` file to its own picture, several at a time; the arguments and results are those of ``compress_files``,
-    and crop, scale and salvage those of ``decompress_file``."""
+    and crop, scale, fill and salvage those of ``decompress_file``."""
 
     job = Job(
         compressing=False,
@@ -104,6 +105,7 @@ def decompress_files(
         strip=strip,
         crop=crop,
         scale=scale,
+        fill=fill,
         salvage=salvage,
         mirror=recursive,
         remove=remove,

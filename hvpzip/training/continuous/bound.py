@@ -33,6 +33,7 @@ __all__ = [
     "mixture_step_loss",
     "prior_loss",
     "reconstruction_loss",
+    "second_order_residual",
     "step_loss",
 ]
 
@@ -125,6 +126,22 @@ def mixture_step_loss(
     z = diffuse(model, values, gamma_t, eps)
     y = z * torch.sqrt(1 + torch.exp(gamma_t))[:, None, None, None]
     return carried_loss(model, values, model.estimate(z, gamma_t, known).belief, y, gamma_s, gamma_t, more)
+
+
+def second_order_residual(model: ScaleModel, values: Tensor, known: Tensor, gamma: Tensor, eps: Tensor, probe: Tensor) -> Tensor:
+    """v^T (dx_hat / dy) v - (v . (eps - eps_hat))^2 for Rademacher probes v, ``(N,)``: of mean zero where the network's derivative is the
+    covariance that Tweedie's formula asks of it.
+
+    Its mean square is the error of second order (Lu et al. 2022; i-DODE, Zheng et al. 2023, section 3.2): what the ODE's divergence reads.
+    """
+    x = values / model.unit[:, None, None]
+    ratio = torch.exp(0.5 * gamma)[:, None, None, None]
+    with torch.enable_grad():
+        y = (x + ratio * eps).requires_grad_()
+        x_hat = model.estimate(y / torch.sqrt(1 + ratio**2), gamma, known).belief.expectation()
+        (product,) = torch.autograd.grad(x_hat, y, probe, create_graph=True)
+    error = eps - (y - x_hat) / ratio
+    return (product * probe).sum((1, 2, 3)) - (probe * error).sum((1, 2, 3)) ** 2
 
 
 def reconstruction_loss(model: ScaleModel, values: Tensor, known: Tensor, gamma_0: Tensor, eps: Tensor) -> Tensor:

@@ -6,11 +6,12 @@ import torch
 from numpy.typing import NDArray
 
 from hvpzip.training.continuous import parameterisation
-from hvpzip.training.continuous.bound import step_moments
+from hvpzip.training.continuous.bound import second_order_residual, step_moments
 from hvpzip.training.continuous.cascade import DiffusionCascade
 from hvpzip.training.continuous.evaluate import continuous_bound, discrete_bound
 from hvpzip.training.continuous.log_snr import LogSnrSchedule
 from hvpzip.training.continuous.parameterisation import Belief
+from hvpzip.training.continuous.sampling import _draw
 
 
 def one_shot_bits(cascade: DiffusionCascade, planes: NDArray[np.int32]) -> float:
@@ -68,3 +69,19 @@ def test_a_known_scale_costs_what_its_table_says(cascade: DiffusionCascade, plan
     assert [row[0].strip() for row in rows] == ["0", "1", "all"]
     assert sum(float(row[-1]) for row in rows[:-1]) == pytest.approx(found.total, abs=2e-4)
     assert float(found.each.mean()) == pytest.approx(found.total)
+
+
+def test_second_order_residual_of_an_exact_model_has_mean_zero(cascade: DiffusionCascade, planes: NDArray[np.int32]) -> None:
+    """Values drawn from the untrained mixture itself: the derivative of x_hat is then the covariance."""
+    known, values = cascade.split(planes)[1]
+    known, values = known.repeat(60, 1, 1, 1), values.repeat(60, 1, 1, 1)
+    model, generator = cascade.scale(1), torch.Generator().manual_seed(0)
+    prior = model.estimate(torch.zeros_like(values), torch.zeros(len(values)), known).prior
+    assert prior is not None
+    drawn = _draw(prior, generator) * model.unit[:, None, None]
+    eps = torch.randn(values.shape, generator=generator)
+    probe = 2.0 * torch.randint(0, 2, values.shape, generator=generator) - 1
+    for gamma in (-4.0, 0.0):
+        found = second_order_residual(model, drawn, known, torch.full((len(values),), gamma), eps, probe).detach()
+        assert abs(float(found.mean())) < 4 * float(found.std()) / np.sqrt(len(found))
+        assert float(found.std()) > 1

@@ -1,5 +1,6 @@
 """Training: the bound falls, a resumed run goes on, gradients of the schedule are those of finite differences."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -120,6 +121,16 @@ def test_commands_that_draw_and_code(config: DiffusionTrainConfig, tmp_path: Pat
     assert capsys.readouterr().out.splitlines()[2].startswith("| 0 | 0.000 |")
     assert main(["diffusion", "steps", checkpoint, pictures, "--limit", "4", "--levels", "5", "--budget", "2"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_fine_tuning_of_second_order_changes_the_weights(config: DiffusionTrainConfig, tmp_path: Path) -> None:
+    found = []
+    for weight in (0.0, 0.1):
+        run = DiffusionRun(dataclasses.replace(config, second_order=weight), tmp_path / str(weight))
+        run.train(max_steps=3, report=lambda line: None)
+        found.append(run.cascade.scale(1).denoiser.leave.weight)
+    assert torch.isfinite(found[1]).all()
+    assert not torch.equal(*found)
 
 
 def test_settings_that_make_no_sense_are_errors(config: DiffusionTrainConfig) -> None:
