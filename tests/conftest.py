@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,3 +137,23 @@ def tiny_model_on() -> Callable[[Schedule], Model]:
 def crop() -> Callable[..., np.ndarray]:
     """``crop(left, top, width, height, gray=False)`` of the example photo: uint8 ``(C, height, width)``."""
     return photo_crop
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--shuffled SEED``: no test may depend on those before it."""
+    parser.addoption("--shuffled", type=int, metavar="SEED", help="run files, and the tests in each file, in the random order of this seed")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffle files and the tests in each. Tests of a file stay together, so that what they share is made once."""
+    seed = config.getoption("--shuffled")
+    if seed is not None:
+        numbers = random.Random(seed)
+        files: dict[Path, list[pytest.Item]] = {}
+        for item in items:
+            files.setdefault(item.path, []).append(item)
+        groups = list(files.values())
+        numbers.shuffle(groups)
+        for group in groups:
+            numbers.shuffle(group)
+        items[:] = [item for group in groups for item in group]

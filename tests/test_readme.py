@@ -82,7 +82,7 @@ def test_ci_takes_both_commands_from_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "for name in photo-command test-command; do" in script
     assert block("test-command").strip().endswith("python -m pytest")
-    assert "pip install" not in script  # what it installs is what the README says
+    assert re.findall("pip install.*", script) == ['pip install --no-deps "$CRAYSTACK"']  # all else it installs is what the README says
 
 
 def test_ci_reads_the_same_blocks() -> None:
@@ -96,7 +96,23 @@ def test_ci_reads_the_same_blocks() -> None:
         assert (done.returncode, done.stdout) == (0, block(name))
 
 
-def test_links_point_to_files_of_the_project() -> None:
-    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_point_to_files_of_the_project(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert [target for target in targets if target and not ((ROOT / page).parent / target).exists()] == []
+
+
+def test_every_page_of_docs_is_linked_from_the_readme_or_from_the_measurements() -> None:
+    pages = (
+        README
+        + (ROOT / "docs" / "measurements" / "README.md").read_text(encoding="utf-8")
+        + (ROOT / "docs" / "images.md").read_text("utf-8")
+    )
+    names = [path.name for path in (ROOT / "docs").glob("**/*.md")]
+    assert [name for name in names if name not in pages] == []
