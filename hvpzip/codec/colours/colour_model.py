@@ -142,14 +142,11 @@ class ColourModel:
 
 def _adapted(factors: Int64Array, came: NDArray[np.integer], expected: Int64Array) -> Int64Array:
     """Factors after a unit: symbols of each context ``came`` true, and ``expected`` is the sum of their frequencies."""
-    # Python's integers: no product can overflow.
-    return np.array(
-        [
-            min(max(factor * ((count + _PRIOR) << 24) // (total + (_PRIOR << 24)), 1), MAX_FACTOR)
-            for factor, count, total in zip(factors.tolist(), came.tolist(), expected.tolist(), strict=True)
-        ],
-        np.int64,
-    )
+    # Factors stay below 2**16: products below 2**63 as long as the unit has fewer than 2**23 symbols, and Python's integers beyond.
+    wide = np.int64 if came.sum() < 1 << 23 else object
+    found = factors.astype(wide) * ((came.astype(wide) + _PRIOR) << 24) // (expected.astype(wide) + (_PRIOR << 24))
+    adapted: Int64Array = np.clip(found, 1, MAX_FACTOR).astype(np.int64)
+    return adapted
 
 
 def cost(freqs: NDArray[np.integer], precision: int) -> int:

@@ -13,7 +13,7 @@ from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, window_starts
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import decode_group, encode_group, inspect_group
-from hvpzip.codec.colours import matrices, reweighting
+from hvpzip.codec.colours import colour_model, matrices, reweighting
 from hvpzip.codec.colours.colour_model import ColourModel, cost
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix, reachable
 from hvpzip.codec.payload import CO_FLAG, COLOURS_MARK
@@ -219,3 +219,14 @@ def test_both_kernels_find_the_same_colours_reachable(number):
             found.append((reachable.__wrapped__(number), matrices._reached(MATRICES[number], rgb)))
     for one, other in zip(*found, strict=True):
         assert np.array_equal(one, other)
+
+
+def test_factors_of_very_many_symbols_do_not_overflow():
+    factors, expected = np.array([1, UNIT, MAX_FACTOR]), np.array([1, 1 << 47, 1 << 40])
+    for most in (1 << 20, 1 << 30):
+        came = np.array([most, most // 3, 0])
+        wanted = [
+            min(max(f * ((c + 3) << 24) // (e + (3 << 24)), 1), MAX_FACTOR)
+            for f, c, e in zip(factors.tolist(), came.tolist(), expected.tolist(), strict=True)
+        ]
+        assert colour_model._adapted(factors, came, expected).tolist() == wanted
