@@ -68,8 +68,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     progressive = _measuring(ways, "progressive", "PSNR of pictures of which only the coarser scales are known, against their bits", 100)
     progressive.add_argument("--plot", type=Path, help="PNG")
 
+    photo = ways.add_parser("photo-progressive", help="the same for one photo and a photo model, beside bicubic interpolation")
+    photo.add_argument("model", help="name of a model that ships")
+    photo.add_argument("picture", type=Path)
+    photo.add_argument("--seed", type=int, default=0)
+    photo.add_argument("--plot", type=Path, help="PNG")
+
     superres = ways.add_parser("superres", help="enlarge a picture by the model of the finest scales")
-    superres.add_argument("checkpoint", type=Path)
+    superres.add_argument("checkpoint", type=Path, help="of a run, or the name of a photo model")
     superres.add_argument("picture", type=Path)
     superres.add_argument("image", type=Path, help="PNG: bicubic beside mean beside sample")
     superres.add_argument("--factor", type=int, default=2)
@@ -107,6 +113,7 @@ def run(options: argparse.Namespace) -> int:
         "local-bits-back": figures.local_bits_back,
         "maps": figures.maps,
         "samples": figures.samples,
+        "photo-progressive": figures.photo_progressive,
         "progressive": figures.progressive,
         "superres": figures.superres,
         "ood": figures.ood,

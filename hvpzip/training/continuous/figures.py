@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hvpzip.ans import Message, base_message, message_bits, message_equal, push
+from hvpzip.codec.bitsback.group_codec import encode_along
+from hvpzip.codec.fill import fill_in
+from hvpzip.nn.bundled import load_model
 from hvpzip.training.continuous.cascade import DiffusionCascade
 from hvpzip.training.continuous.coding import Ledger, decode, encode
 from hvpzip.training.continuous.evaluate import continuous_bound, discrete_bound
@@ -25,7 +28,7 @@ from hvpzip.training.continuous.path import coded_cascade, path_terms
 from hvpzip.training.continuous.sampling import FILLS, complete, enlarge
 from hvpzip.training.continuous.sampling import samples as drawn
 
-__all__ = ["bound", "code", "local_bits_back", "maps", "ode", "ood", "progressive", "samples", "steps", "superres"]
+__all__ = ["bound", "code", "local_bits_back", "maps", "ode", "ood", "photo_progressive", "progressive", "samples", "steps", "superres"]
 
 STEPS = (4, 8, 16, 32, 64, 128, 256)
 COLUMNS = 8  # of a grid of pictures
@@ -237,15 +240,47 @@ def progressive(options: argparse.Namespace) -> None:
 
 
 def superres(options: argparse.Namespace) -> None:
-    """A picture enlarged: bicubic, mean, sample, side by side."""
-    cascade = load_cascade(options.checkpoint)
+    """A picture enlarged: bicubic, mean, sample, side by side. A name instead of a checkpoint is that of a photo model."""
     with Image.open(options.picture) as opened:
         picture = opened.convert("RGB")
-    planes = lifted(np.asarray(picture)[None])
-    size = (options.factor * picture.width, options.factor * picture.height)
+    factor, seed = options.factor, options.seed
+    size = (factor * picture.width, factor * picture.height)
     found = [np.asarray(picture.resize(size, Image.Resampling.BICUBIC))]
-    found += [unlifted(enlarge(cascade, planes, options.factor, fill, options.steps, options.seed))[0] for fill in FILLS]
+    if Path(options.checkpoint).exists():
+        cascade, planes = load_cascade(options.checkpoint), lifted(np.asarray(picture)[None])
+        found += [unlifted(enlarge(cascade, planes, factor, fill, options.steps, seed))[0] for fill in FILLS]
+    else:
+        model, shape = load_model(str(options.checkpoint)), (3, size[1], size[0])
+        found += [fill_in(np.asarray(picture), shape, model, fill, np.random.default_rng(seed)) for fill in FILLS]
     Image.fromarray(np.concatenate(found, 1)).save(options.image)
+
+
+def photo_progressive(options: argparse.Namespace) -> None:
+    """A photo of which the coarser scales are known to a photo model: PSNR against the bits of their part of the payload."""
+    with Image.open(options.picture) as opened:
+        picture = np.asarray(opened.convert("RGB"))
+    model = load_model(options.model)
+    found = encode_along(picture.transpose(2, 0, 1), model, model.schedule.plain_path)
+    assert found is not None, "the plain path needs no stack"
+    terms = found[1].terms
+    deepest = min(max(term.level for term in terms), 6)
+    print("| scale known | bits/dim | PSNR, mean | PSNR, sample | PSNR, bicubic |\n|" + " --- |" * 5)
+    series: dict[str, list[tuple[float, float]]] = {name: [] for name in (*FILLS, "bicubic")}
+    for level in range(deepest, 0, -1):
+        bits = sum(float(term.bits) for term in terms if term.level == 0 or term.level > level) / picture.size
+        small, shape = picture[:: 1 << level, :: 1 << level], (3, *picture.shape[:2])
+        filled = {fill: fill_in(small, shape, model, fill, np.random.default_rng(options.seed)) for fill in FILLS}
+        filled["bicubic"] = np.asarray(Image.fromarray(small).resize(picture.shape[1::-1], Image.Resampling.BICUBIC))
+        for name, other in filled.items():
+            series[name].append((bits, _psnr(picture, other)))
+        print(f"| 1/{1 << level} | {bits:.3f} | " + " | ".join(f"{series[name][-1][1]:.2f}" for name in series) + " |")
+    if options.plot:
+        _plot(options.plot, series, "bits per dimension known", "PSNR in dB")
+
+
+def _psnr(picture: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    error = ((picture.astype(np.float64) - other) ** 2).mean()
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
 
 
 def ood(options: argparse.Namespace) -> None:

@@ -123,6 +123,23 @@ def test_commands_that_draw_and_code(config: DiffusionTrainConfig, tmp_path: Pat
     assert len(capsys.readouterr().out.splitlines()) == 5
 
 
+@pytest.mark.slow
+def test_commands_for_photo_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the model that ships: the mean of what is not known is nearer than one draw, and than interpolation."""
+    rng = np.random.default_rng(0)
+    y, x = np.arange(32)[:, None, None], np.arange(32)[None, :, None]
+    photo = np.clip(128 + 60 * np.sin(x / 5 + [0, 1, 2]) * np.cos(y / 7) + rng.normal(0, 2, (32, 32, 3)), 0, 255).astype(np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    assert main(["diffusion", "photo-progressive", "small-3", str(tmp_path / "photo.png")]) == 0
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
+    bits = [float(row[1]) for row in rows]
+    assert bits == sorted(bits)
+    mean, sample = (float(cell) for cell in rows[-1][2:4])
+    assert mean > sample
+    assert main(["diffusion", "superres", "small-3", str(tmp_path / "photo.png"), str(tmp_path / "large.png")]) == 0
+    assert size_of(tmp_path / "large.png") == (192, 64)
+
+
 def test_fine_tuning_of_second_order_changes_the_weights(config: DiffusionTrainConfig, tmp_path: Path) -> None:
     found = []
     for weight in (0.0, 0.1):
