@@ -12,9 +12,9 @@ import hashlib
 from typing import Final, NamedTuple
 
 from hvpzip import varint
-from hvpzip.errors import CorruptError, LimitError, TruncatedError, UnsupportedVersionError
+from hvpzip.errors import CorruptError, ImageError, LimitError, TruncatedError, UnsupportedVersionError
 from hvpzip.jpeg import transcoding
-from hvpzip.jpeg.facts import JpegFacts
+from hvpzip.jpeg.facts import JpegFacts, jpeg_facts
 
 __all__ = ["PACKINGS", "Kept", "kept", "left_of", "pack", "unpack"]
 
@@ -85,6 +85,12 @@ def unpack(payload: bytes, facts: JpegFacts) -> bytes:
         file = transcoding.rebuilt(found.data, found.size_bytes, facts)
     if len(file) != found.size_bytes or hashlib.sha256(file).digest() != found.sha256:
         raise CorruptError("the SHA-256 of the JPEG file does not hold")
+    try:
+        same = jpeg_facts(file) == facts
+    except ImageError:
+        same = False
+    if not same:
+        raise CorruptError("the JPEG file is not of the sides, components and bits that the header tells of")
     return file
 
 

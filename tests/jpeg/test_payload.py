@@ -94,6 +94,13 @@ def test_no_memory_is_asked_for_on_the_word_of_a_stranger(jpegs: Mapping[str, by
         jpeg.unpack(b"\1" + b"\xff\xff\xff\xff\x7f" + packed[3:], jpeg.JpegFacts(10, 10, 3, 8))
 
 
+def test_a_header_that_tells_of_another_picture_is_refused(jpegs: Mapping[str, bytes]) -> None:
+    packed = payload(jpegs["cmyk"])
+    for change in ({"width": 231}, {"height": 150}, {"channels": 3}, {"bit_depth": 12}):
+        with pytest.raises(CorruptError, match="sides, components and bits"):
+            jpeg.unpack(packed, jpeg.jpeg_facts(jpegs["cmyk"])._replace(**change))
+
+
 def test_sides_are_found_in_every_form_of_the_header_of_jpeg_xl(jpegs: Mapping[str, bytes]) -> None:
     pytest.importorskip("imagecodecs")
     for name in ("plain", "one pixel", "row", "gray"):
