@@ -1,4 +1,4 @@
-"""How many threads an operation of this thread may use. Layer rank 0.
+"""How many threads an operation of this thread may use.
 
 The count goes with the context (``contextvars``), so operations of several threads do not meet, and no result depends on it.
 """

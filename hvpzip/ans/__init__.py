@@ -7,10 +7,10 @@
     reweighted.py  the same with symbols reweighted inside a window
     report.py    sizes in bits (floating point, never in the bit stream)
 
-Symbols pop in the reverse order of pushing. Layer rank 1: imports numpy and ``hvpzip.errors`` only.
+Symbols pop in the reverse order of pushing.
 """
 
-from hvpzip.ans.codecs import Codec, NonUniform, Uniform, bits_back, chunked, push_planned, repeat, serial, substack
+from hvpzip.ans.codecs import Codec, chunked, push_planned
 from hvpzip.ans.lanes import Plan, Stage, flat_plan, from_bytes, grow, ramp_plan, resize, shrink, to_bytes
 from hvpzip.ans.mixture import (
     PRECISION,
@@ -34,13 +34,10 @@ __all__ = [
     "Codec",
     "Message",
     "Mixture",
-    "NonUniform",
     "Plan",
     "StackUnderflow",
     "Stage",
-    "Uniform",
     "base_message",
-    "bits_back",
     "bits_each",
     "bits_of",
     "check_base",
@@ -63,13 +60,10 @@ __all__ = [
     "push_mixture",
     "push_planned",
     "ramp_plan",
-    "repeat",
     "resize",
     "scale_index",
-    "serial",
     "shrink",
     "softmax_weights",
-    "substack",
     "to_bytes",
     "unflatten",
 ]

@@ -1,4 +1,4 @@
-"""Codecs as pairs of a push and its exact inverse, and the combinators that build large codecs from small ones.
+"""Codecs as pairs of a push and its exact inverse, and arrays pushed and popped as a plan of lanes says.
 
 Integer arithmetic only: this file reaches the bit stream.
 
@@ -7,9 +7,7 @@ A codec keeps one law, in both directions:
     codec.pop(codec.push(message, symbol)) == (message, symbol)         data come back
     codec.push(*codec.pop(message))        == message                   bits come back: bits-back coding needs this one
 
-Combinators keep it because a stack is last in, first out: whatever ``pop`` does first, ``push`` does last.
-
-Layer rank 1: imports numpy and the rest of ``hvpzip.ans``. Reference: Townsend, Bird, Barber, arXiv 1901.04866; the shapes are craystack's.
+Reference: Townsend, Bird, Barber, arXiv 1901.04866; the shapes are craystack's.
 """
 
 from __future__ import annotations
@@ -27,10 +25,9 @@ from hvpzip.ans.lanes import Plan, chunks, flat_plan, resize
 from hvpzip.ans.rans import IntArray, Message, StackUnderflow
 from hvpzip.core import kernels
 
-__all__ = ["Codec", "NonUniform", "Uniform", "bits_back", "chunked", "pop_planned", "push_planned", "repeat", "serial", "substack"]
+__all__ = ["Codec", "chunked", "pop_planned", "push_planned"]
 
 S = TypeVar("S")
-Latent = TypeVar("Latent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,112 +36,6 @@ class Codec(Generic[S]):
 
     push: Callable[[Message, S], Message]
     pop: Callable[[Message], tuple[Message, S]]
-
-
-def NonUniform(
-    intervals: Callable[[IntArray], tuple[IntArray, IntArray]],
-    search: Callable[[IntArray], IntArray],
-    precision: int,
-    n: int | None = None,
-) -> Codec[IntArray]:
-    """Codec of n symbols at once, one a lane, whose distributions are given by two functions.
-
-    The total mass is the integers [0, 2**precision); each symbol owns an interval of them::
-
-        0                                                         2**precision
-        |    a              *b*             c              d         |
-        |----------|--------------------|---------|------------------|
-                   |------ freq --------|
-                 start
-
-    ``intervals(b)`` returns (start, freq) with 0 < freq, 0 <= start, start + freq <= 2**precision. ``search(cf)`` is its inverse: the
-    symbol whose interval holds cf, for every cf in [0, 2**precision); so the intervals leave no gap. Both take and return arrays (n,).
-
-    n: lanes used; all lanes of the message by default. Raises ValueError when the functions break the contract.
-    """
-
-    def push(message: Message, symbol: IntArray) -> Message:
-        return rans.push(message, *intervals(symbol), precision)
-
-    def pop(message: Message) -> tuple[Message, IntArray]:
-        cf, pop_fun = rans.pop(message, precision, n)
-        symbol = search(cf.astype(np.int64))
-        return pop_fun(*intervals(symbol)), symbol
-
-    return Codec(push, pop)
-
-
-def Uniform(precision: int, n: int | None = None) -> Codec[IntArray]:
-    """Codec of n integers in [0, 2**precision), all equally likely: precision bits each. precision in 0..31; n: all lanes by default."""
-    return NonUniform(lambda symbol: (symbol, np.ones_like(symbol)), lambda cf: cf, precision, n)
-
-
-def serial(codecs: Sequence[Codec[Any]]) -> Codec[list[Any]]:
-    """Codec of a list with one symbol per codec, popped in the order of the list. Raises ValueError for a list of another length."""
-
-    def push(message: Message, symbols: list[Any]) -> Message:
-        for codec, symbol in zip(reversed(codecs), reversed(symbols), strict=True):
-            message = codec.push(message, symbol)
-        return message
-
-    def pop(message: Message) -> tuple[Message, list[Any]]:
-        symbols = []
-        for codec in codecs:
-            message, symbol = codec.pop(message)
-            symbols.append(symbol)
-        return message, symbols
-
-    return Codec(push, pop)
-
-
-def repeat(codec: Codec[S], count: int) -> Codec[list[S]]:
-    """Codec of a list of ``count`` symbols of one codec."""
-    return serial([codec] * count)
-
-
-def substack(codec: Codec[S], lanes: int) -> Codec[S]:
-    """The codec run on the first ``lanes`` lanes alone; the others keep their state. Raises ValueError if the message has fewer."""
-
-    def split(message: Message) -> tuple[Message, NDArray[np.uint64]]:
-        if not 1 <= lanes <= message.head.size:
-            raise ValueError(f"cannot use {lanes} of {message.head.size} lanes")
-        return Message(message.head[:lanes], message.tail), message.head[lanes:]
-
-    def push(message: Message, symbol: S) -> Message:
-        part, others = split(message)
-        part = codec.push(part, symbol)
-        return Message(np.concatenate((part.head, others)), part.tail)
-
-    def pop(message: Message) -> tuple[Message, S]:
-        part, others = split(message)
-        part, symbol = codec.pop(part)
-        return Message(np.concatenate((part.head, others)), part.tail), symbol
-
-    return Codec(push, pop)
-
-
-def bits_back(
-    prior: Codec[Latent],
-    likelihood: Callable[[Latent], Codec[S]],
-    posterior: Callable[[S], Codec[Latent]],
-) -> Codec[S]:
-    """Codec of data x under p(x) = sum over z of p(z) p(x | z), by the bits-back argument.
-
-    Push pops a latent z from the message with q(z | x), pushes x with p(x | z), then z with p(z): a net cost of log q(z|x) - log p(x,z).
-    Pop does the mirror image, and so returns the bits that chose z. Raises StackUnderflow if the message is too short to choose z from.
-    """
-
-    def push(message: Message, data: S) -> Message:
-        message, latent = posterior(data).pop(message)
-        message = likelihood(latent).push(message, data)
-        return prior.push(message, latent)
-
-    def pop(message: Message) -> tuple[Message, S]:
-        message, latent = prior.pop(message)
-        message, data = likelihood(latent).pop(message)
-        return posterior(data).push(message, latent), data
-
-    return Codec(push, pop)
 
 
 def push_planned(message: Message, starts: IntArray, freqs: IntArray, precision: int, plan: Plan | None = None) -> Message:

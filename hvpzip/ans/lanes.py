@@ -9,8 +9,6 @@ distributed, and ``shrink`` pushes them back, so lanes cost nothing:
     decoder   bytes -> grow to 1024 -> pop -> shrink ... -> 1 lane, which must be the start state again
 
 The code of a head, and the order of the steps, are those of craystack's ``Benford64`` and ``reshape_head``.
-
-Layer rank 1: imports numpy, ``hvpzip.errors`` and ``hvpzip.ans.rans``.
 """
 
 from __future__ import annotations

@@ -13,8 +13,6 @@ function, the cumulative C, serves both directions, so encoder and decoder canno
     C(j)        (mix >> 46 - precision) * (2**precision - n) >> precision, plus j - lo        with n = hi - lo + 1 symbols
 
 The last term is what gives every symbol its frequency of one; its price is n / 2**precision of the mass. Outside mass falls to lo and hi.
-
-Layer rank 1: imports numpy and the rest of ``hvpzip.ans``.
 """
 
 from __future__ import annotations

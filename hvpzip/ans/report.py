@@ -1,7 +1,4 @@
-"""Sizes in bits, for reports: floating point, and so never part of the bit stream.
-
-Layer rank 1: imports numpy and ``hvpzip.ans.rans``.
-"""
+"""Sizes in bits, for reports: floating point, and so never part of the bit stream."""
 
 from __future__ import annotations
 

@@ -10,8 +10,6 @@ the cumulative of ``mixture.py``, f(j) = C(j + 1) - C(j) and n the size of the a
 
 Factors are at most ``MAX_FACTOR`` = 2**15, so T stays below 2**39 and the product below 2**63. A factor of 0 leaves a frequency of 1.
 C' inside the window is worked out for all symbols at once; outside it (rarely) one symbol at a time is searched for by bisection.
-
-Layer rank 1: imports numpy and the rest of ``hvpzip.ans``.
 """
 
 from __future__ import annotations

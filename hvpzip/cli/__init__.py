@@ -1,4 +1,4 @@
-"""The command line: one module per command. Layer rank 5; click is used only here.
+"""The command line: one module per command. click is used only here.
 
 Importing this package imports nothing else, so that an interrupt is quiet from the first moment and ``--help`` is quick.
 """

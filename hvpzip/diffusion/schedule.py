@@ -11,9 +11,9 @@ with noise levels, one without).
     step 3  lh, exact             p(lh | coarse, hh, hl)
     step 4  hh, exact             p(hh | coarse)
 
-A latent is a side branch: only the steps ``given`` it read it, for the exact unit says all that its noisy version said (design section
-3). A latent may itself be given a noisier one: a **chain**, Markov from the exact unit outwards, ``q(y2 | y1) = N(y1, sigma2^2)``. The
-schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
+A latent is a side branch: only the steps ``given`` it read it, for the exact unit says all that its noisy version said (docs/design.md,
+Schedule). A latent may itself be given a noisier one: a **chain**, Markov from the exact unit outwards, ``q(y2 | y1) = N(y1, sigma2^2)``.
+The schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
 """
 
 from __future__ import annotations

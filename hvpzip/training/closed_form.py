@@ -1,6 +1,6 @@
 """Closed-form preconditioning: linear means by least squares, log-scales by a regression on log-energies, before the first training step.
 
-Design section 8: solved and then frozen, this start is worth hundreds of steps; left to the optimiser it is shaken to pieces.
+docs/design.md, Network: solved and then frozen, this start is worth hundreds of steps; left to the optimiser it is shaken to pieces.
 """
 
 from __future__ import annotations

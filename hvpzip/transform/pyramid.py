@@ -14,21 +14,17 @@ from hvpzip.transform.lifting import LEGALL53, Range, band_range, band_shapes, m
 __all__ = [
     "BANDS",
     "MAX_LEVELS",
-    "PHASES",
     "Pyramid",
     "Ranges",
     "base_shape",
     "merge",
     "num_levels",
-    "phases",
     "ranges",
     "shapes",
     "split",
-    "unphases",
 ]
 
 BANDS: Final = ("hh", "hl", "lh")  # the order in which a level's bands are coded
-PHASES: Final = ((0, 0), (0, 1), (1, 0), (1, 1))  # (row, column) parity of phase 0 to 3
 MAX_LEVELS: Final = 24
 
 Int32Array = NDArray[np.int32]
@@ -139,27 +135,6 @@ def ranges(channel_ranges: Sequence[Range], map_id: int, levels: int) -> Ranges:
             base = [bands["ll"] for bands in per_channel]
         found.append({"ll": base, **{name: [bands[name] for bands in per_channel] for name in BANDS}})
     return Ranges(base, tuple(reversed(found)))
-
-
-def phases(band: Int32Array) -> tuple[Int32Array, Int32Array, Int32Array, Int32Array]:
-    """The four 2x2 phases of (..., h, w), in the order of ``PHASES``, as new arrays; on odd sizes some are smaller, perhaps empty."""
-    a, b, c, d = (band[..., row::2, column::2].copy() for row, column in PHASES)
-    return a, b, c, d
-
-
-def unphases(parts: Sequence[Int32Array], shape: tuple[int, ...]) -> Int32Array:
-    """Inverse of ``phases``: the band of the given ``shape`` (..., h, w), new.
-
-    Raises:
-        ValueError: not four parts, or their shapes do not belong to ``shape``.
-    """
-    band = np.empty(shape, np.int32)
-    for (row, column), values in zip(PHASES, parts, strict=True):
-        place = band[..., row::2, column::2]
-        if place.shape != values.shape:
-            raise ValueError(f"phase ({row}, {column}) of {tuple(shape)} has shape {place.shape}, got {values.shape}")
-        place[...] = values
-    return band
 
 
 def _low_range(span: Range, levels: int) -> Range:

@@ -11,8 +11,6 @@ Integer arithmetic only: this file reaches the bit stream.
     haar-lines, 5/3-lines, subsampling-lines    one band of a split along one axis; stages take columns, then rows, then columns
 
 Every stage is a chain of integer lifting steps, so its matrix has determinant one and bits of the scales are bits of the picture.
-
-Layer rank 1: imports numpy and the rest of ``hvpzip.transform``.
 """
 
 from __future__ import annotations

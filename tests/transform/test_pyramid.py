@@ -142,22 +142,10 @@ def test_an_adversarial_image_comes_close_to_the_stated_range_and_never_passes_i
         assert pyramid.split(worst, lifting.LEGALL53, levels).base.max() > top + Fraction(6, 10) * (hi - top)
 
 
-@given(st.integers(0, 7), st.integers(0, 7))
-def test_phases_part_a_band_and_unphases_joins_it(height, width):
-    band = np.arange(2 * height * width, dtype=np.int32).reshape(2, height, width)
-    parts = pyramid.phases(band)
-    assert sum(part.size for part in parts) == band.size
-    for (row, column), part in zip(pyramid.PHASES, parts, strict=True):
-        np.testing.assert_array_equal(part, band[:, row::2, column::2])
-    np.testing.assert_array_equal(pyramid.unphases(parts, band.shape), band)
-
-
 def test_wrong_shapes_levels_and_types_are_refused():
     split = pyramid.split(np.zeros((1, 8, 8), np.int32), lifting.HAAR, 2)
     with pytest.raises(ValueError, match="not to"):
         pyramid.merge(split, lifting.HAAR, (1, 8, 9))
-    with pytest.raises(ValueError, match="phase"):
-        pyramid.unphases(pyramid.phases(split.levels[1]["hh"]), (1, 4, 6))
     with pytest.raises(ValueError, match="levels"):
         pyramid.split(np.zeros((1, 8, 8), np.int32), lifting.HAAR, 25)
     with pytest.raises(TypeError, match="float"):

@@ -1,4 +1,4 @@
-"""Finding changes of the heads for one group (design section 8): the encoder's part, in float.
+"""Finding changes of the heads for one group (docs/design.md, Adaptation to the photo): the encoder's part, in float.
 
 What comes out are small integers that the payload carries (``head_changes.py``); nothing here reaches the bit stream in any other way. All
 of it is strict IEEE arithmetic in a fixed order (``search.py``), so every machine finds the same.

@@ -3,7 +3,8 @@
 The decoder goes coarse to fine along the schedule's path: it pops a latent with p, pops the unit given it, and pushes the latent back
 with q. The encoder does the inverse of every move in the reverse order, fine to coarse (Bit-Swap order): so it pops latents from what it
 has already pushed. What the decoder reads last, the finest units without latents, is what the encoder pushes first; the stack is seeded
-by the image itself (design section 4). The decoder must end at exactly the state in which the encoder began, or the payload is refused.
+by the image itself (docs/design.md, Coder). The decoder must end at exactly the state in which the encoder began, or the payload is
+refused.
 
 All arithmetic that reaches the payload is in ``payload``, ``lanes``, ``walk``, ``colours``, ``ans`` and ``nn``; here it is put in order.
 """

@@ -1,8 +1,8 @@
 """Integer arithmetic only: this file reaches the bit stream.
 
 What the networks read, and the closed-form predictions that they correct. Everything here is an integer held in a float32 tensor: sums
-and products stay below 2^24, so float32 holds them exactly in any order of summation, on any device (design section 5). Training and
-coding run this same code.
+and products stay below 2^24, so float32 holds them exactly in any order of summation, on any device (docs/design.md, Arithmetic). Training
+and coding run this same code.
 
 Shapes: a *plane* is ``(B, 3, h, w)``: one colour-lifted unit of a level on the grid of its coarse image. Units of odd-sized images are
 a row or column shorter than the grid; the caller fills the missing samples with their rounded prediction.

@@ -5,8 +5,8 @@
                               '-> carry(hh) -> f1 -> head hl ... carry(hl) -> f2 -> head lh
 
 The grid is that of the coarse image, so a position stands for 2x2 samples of the finer one. Features from latents stay in their side
-branch; carried features come from exact values alone (design section 3). The same code runs in float for training and in integers for
-coding (``ops.py``).
+branch; carried features come from exact values alone (docs/design.md, Schedule). The same code runs in float for training and in
+integers for coding (``ops.py``).
 """
 
 from __future__ import annotations
