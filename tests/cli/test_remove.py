@@ -56,14 +56,14 @@ def test_other_pictures_of_the_file_keep_the_source_even_with_strip(run: Run) ->
 @pytest.mark.parametrize("ways", [["-j", "1"], ["-r"]])
 def test_what_is_not_kept_is_named_and_keeps_the_source_unless_stripped(run: Run, ways: list[str]) -> None:
     extra = PngImagePlugin.PngInfo()
-    extra.add(b"prVt", b"private")
+    extra.add(b"prVT", b"private")
     Path("in").mkdir()
     Image.new("L", (6, 5), 9).save("in/private.png", pnginfo=extra)
     inputs = ["in"] if ways == ["-r"] else ["in/private.png"]
     for _ in range(2 if ways == ["-r"] else 1):  # the second time the output is there already
         status, _, err = run("compress", "--rm", *ways, *inputs)
         assert status == 1
-        assert "not deleted, as this of it is not kept: chunk 'prVt'" in err
+        assert "not deleted, as this of it is not kept: chunk 'prVT'" in err
         assert Path("in/private.png").exists()
     assert run("compress", "--rm", "--strip", "-f", *ways, *inputs).status == 0
     assert not Path("in/private.png").exists()
