@@ -2,7 +2,7 @@
 
     rans.py      message = heads and words; push and pop, word for word those of craystack
     lanes.py     growing and shrinking the number of lanes, plans, bytes
-    codecs.py    Codec(push, pop) and combinators, bits-back among them
+    codecs.py    Codec(push, pop), and arrays moved as a plan of lanes says
     mixture.py   intervals of discretised mixtures and their codecs
     reweighted.py  the same with symbols reweighted inside a window
     report.py    sizes in bits (floating point, never in the bit stream)
