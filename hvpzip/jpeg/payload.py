@@ -1,4 +1,4 @@
-"""A JPEG file to the payload of a ``.hvz`` file, and back; the normative text is docs/format.md, section 13. Payloads are not trusted.
+"""A JPEG file to the payload of a ``.hvz`` file, and back; the normative text is docs/format.md, section 11. Payloads are not trusted.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Samples to bytes and back by the mixing coder. docs/format.md, section 14, says the same in formulas.
+"""Samples to bytes and back by the mixing coder. docs/format.md, section 12, says the same in formulas.
 
     data = profile (1 byte)  order (1 byte)  (low (2 bytes)  high (2 bytes)) for each plane  message
 

@@ -1,4 +1,4 @@
-"""The methods, each named by the first byte of what it writes (docs/format.md, section 7).
+"""The methods, each named by the first byte of what it writes (docs/format.md, section 8).
 
 The invariant: ``decode(encode(x))`` equals x; ``encode`` gives the smallest result of all methods that can hold x.
 

@@ -1,6 +1,6 @@
 """One channel: a mixture for each sample of a front from what is known, and what is learnt once the values are.
 
-Integer arithmetic only: this file reaches the bit stream. docs/format.md, section 12, says the same in formulas.
+Integer arithmetic only: this file reaches the bit stream. docs/format.md, section 10, says the same in formulas.
 
 A mixture has six Gaussians. Three narrow ones stand on *guesses*, values that repeat a neighbour (in graphics, and in the colour
 differences of what once was a JPEG); three share one centre, a blend of predictors each of which counts by how right it was nearby.
