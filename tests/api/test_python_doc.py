@@ -17,8 +17,11 @@ def test_code_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         exec(block, namespace)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         "again.png",
+        "back.jpg",
+        "kept.hvz",
         "photo.hvz",
         "photo.hvz",
+        "photo.jpg",
         "photo.png",
         "turned.hvz",
     ]
