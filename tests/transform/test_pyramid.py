@@ -1,6 +1,8 @@
 """Scales: inverse at every size, the number and shapes of levels, ranges that hold over all inputs, phases."""
 
+import re
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,3 +161,38 @@ def test_merge_without_levels_gives_a_new_array():
     merged = pyramid.merge(pyramid.split(x, lifting.HAAR, 0), lifting.HAAR, x.shape)
     merged[...] = 5
     assert (x == 1).all()
+
+
+def ranges_by_the_text(lo: int, hi: int, levels: int) -> list[dict[str, tuple[int, int]]]:
+    """docs/format.md, section 7.6, word for word; coarsest level first."""
+    text = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
+    [found] = re.findall(r"with N = ([\d,\s]+) for 1 to 12", text)
+    n = [0, *map(int, found.replace("\n", " ").split(","))]
+
+    def line(lo: int, hi: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        m = (lo + hi) >> 1
+        return (lo + ((2 * (lo - m) + 2) >> 2), hi + ((2 * (hi - m) + 2) >> 2)), (lo - hi, hi - lo)
+
+    def ceil(a: int, b: int) -> int:
+        return -(-a // b)
+
+    r, told = (lo, hi), []
+    for k in range(1, levels + 1):
+        low, high = line(*r)
+        (ll, lh), (hl, hh) = line(*low), line(*high)
+        s, left = 1 << 20, k
+        while left > 0:
+            t = min(left, 12)
+            s = ceil(s * ((1 << 20) + 2 * n[t]), 1 << 20)
+            left -= t
+        s = ceil(s * s, 1 << 20)
+        x = ceil((hi - lo) * (s - (1 << 20)), 1 << 21) + ceil(2 * k * s, 1 << 20)
+        r = max(ll[0], lo - x), min(ll[1], hi + x)
+        told.append({"ll": r, "lh": lh, "hl": hl, "hh": hh})
+    return told[::-1]
+
+
+@pytest.mark.parametrize("span", [(0, 255), (-255, 255), (-65535, 65535)])
+def test_ranges_of_5_3_are_those_of_the_format(span):
+    found = pyramid.ranges([span], lifting.LEGALL53, 20).levels
+    assert [{name: own[0] for name, own in level.items()} for level in found] == ranges_by_the_text(*span, 20)
