@@ -83,6 +83,8 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
             if pictures <= frame:
                 _check_codes(b"".join(parts), bits, width, height)
             pictures += 1
+        elif pictures:
+            break  # no trailer, and something else behind the pictures
         else:
             raise damaged("GIF", f"a block of an unknown kind ({kind:02x}) at byte {place} of {len(data)}")
     if not pictures:

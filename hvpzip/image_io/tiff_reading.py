@@ -63,6 +63,7 @@ class _Layout(NamedTuple):
     order: str
     reverse: bool
     options: int
+    multiplied: bool
 
 
 def read_tiff(data: bytes, max_pixels: int, frame: int | None) -> Found:
@@ -80,6 +81,8 @@ def read_tiff(data: bytes, max_pixels: int, frame: int | None) -> Found:
     check_pixels(layout.width, layout.height, max_pixels)
     dropped = set(page.unreadable)
     samples = _samples(data, tags, page, layout, max_pixels, dropped)
+    if layout.multiplied and (samples[:, :, -1] != (1 << layout.bits) - 1).any():
+        raise unsupported("TIFF", f"{Form(layout.kind, layout.bits).words} that the colours are multiplied with")
     if layout.inverted:
         gray = samples[:, :, 0] if samples.ndim == 3 else samples
         np.subtract(samples.dtype.type((1 << layout.bits) - 1), gray, out=gray)
@@ -131,10 +134,8 @@ def _layout(page: Directory, order: str) -> _Layout:
         words += f" beside {min(depths)}-bit"
     colours = {"gray": 1, "palette": 1, "RGB": 3, "CMYK": 4}.get(colour, count)
     extras = _numbers(page, order, 338)
-    if count == colours + 1 and extras[:1] == (2,):
+    if count == colours + 1 and extras[:1] in ((1,), (2,)):
         words += " with alpha"
-    elif count == colours + 1 and extras[:1] == (1,):
-        words += " with alpha that the colours are multiplied with"
     elif count != colours:
         words += f" with {count} channels"
     alpha = int(words.endswith(" with alpha"))
@@ -172,6 +173,7 @@ def _layout(page: Directory, order: str) -> _Layout:
         order=order,
         reverse=_number(page, order, 266, 1) == 2 and compression not in (_JPEG, _WEBP),
         options=options,
+        multiplied=bool(alpha) and extras[:1] == (1,),
     )
 
 

@@ -132,6 +132,23 @@ def test_a_gif_whose_codes_end_early_is_refused():
     assert refusal(gif(samples, rows=10)) == "damaged GIF: 10 of 20 rows"
 
 
+def test_what_follows_a_gif_without_its_trailer_is_named():
+    one, other = gif(photo(6, 5)), gif(photo(7, 5))
+    assert read(one[:-1] + other).dropped == (f"{len(other):,} bytes after the end",)
+    np.testing.assert_array_equal(read(one[:-1] + other).samples, photo(6, 5))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_alpha_that_colours_are_multiplied_with_is_taken_where_it_changes_nothing(bits):
+    samples = np.random.default_rng(6).integers(0, 1 << bits, (5, 4, 4)).astype(f"u{bits // 8}")
+    samples[:, :, 3] = (1 << bits) - 1
+    picture = read(tiff(samples, extra=1))
+    np.testing.assert_array_equal(picture.samples, samples)
+    assert picture.form == Form(Kind.RGB_ALPHA, bits)
+    samples[2, 2, 3] = 0
+    assert "with alpha that the colours are multiplied with" in refusal(tiff(samples, extra=1))
+
+
 def test_a_packed_bmp_whose_rows_end_early_is_refused():
     run = b"\x08\x01\0\0" * 4
     assert read(bmp(8, 4, 8, run[:-2] + b"\0\1", packing=1)).samples.tolist() == [[1] * 8] * 4
