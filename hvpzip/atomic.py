@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +46,7 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = False, mode:
         target = Path(os.path.realpath(target))
         if target.is_symlink():
             raise OSError(errno.ELOOP, "the output is a symbolic link that leads to itself", str(path))
-    hidden = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}")
+    hidden = target.with_name(f".{target.name[:40]}.{os.urandom(8).hex()}")
     try:
         created = _PLAIN if mode is None else _OWNERS_ALONE
         with _open_nameless(target.parent, created) or _open_new(hidden, created) as out:

@@ -8,16 +8,30 @@ import io
 import os
 import stat
 from collections.abc import Callable
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from hvpzip.errors import LimitError
 
-__all__ = ["read_source"]
+__all__ = ["SourceFile", "read_source"]
 
 _START_BYTES: Final = 64  # the header of a .hvz file, and what tells the kinds of pictures apart
 _PIXEL_BYTES: Final = 16  # twice those of 16-bit RGB with alpha: numbers in letters, as PPM may have them, take up to 12
 _MORE_BYTES: Final = 1 << 26  # for metadata and the like
 _PIECE_BYTES: Final = 1 << 20
+
+
+class SourceFile(NamedTuple):
+    """What a picture file was, for those who must tell later whether they have the same one.
+
+    Attributes:
+        format: the kind of file, such as "JPEG".
+        byte_count: its length.
+        sha256: the 32 bytes of its SHA-256.
+    """
+
+    format: str
+    byte_count: int
+    sha256: bytes
 
 
 def read_source(source: str | os.PathLike[str] | IO[bytes], pixels_of: Callable[[bytes], int]) -> bytes:

@@ -16,7 +16,8 @@ from hvpzip.errors import CorruptError, FormatError, LimitError, UnsupportedVers
 
 if TYPE_CHECKING:
     from hvpzip.container import Container, Section
-    from hvpzip.image_io import Chunk, Form, SourceFile
+    from hvpzip.image_io import Chunk, Form
+    from hvpzip.source import SourceFile
 
 __all__ = ["form_of", "sections_of", "source_of", "source_section", "unknown_sections"]
 
@@ -101,7 +102,7 @@ def source_of(parsed: "Container") -> "SourceFile | None":
     """What the picture was read from, or the JPEG file that is kept; None if the file does not say it, or not in a way that is known."""
     from hvpzip import jpeg, varint
     from hvpzip.container import SOURCE_SECTION
-    from hvpzip.image_io import SourceFile
+    from hvpzip.source import SourceFile
 
     if parsed.header.jpeg and parsed.groups:
         found = jpeg.kept(parsed.groups[0].payload)

@@ -152,13 +152,23 @@ def _kind(bit_depth: int) -> type[np.uint8] | type[np.uint16]:
     return np.uint8 if bit_depth <= 8 else np.uint16
 
 
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The values that occur, rising. ``np.unique`` would load numpy's masked arrays, which takes longer than a small picture."""
+    ordered = np.sort(values, axis=None)
+    first = np.empty(ordered.size, bool)
+    first[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    found: NDArray[Any] = ordered[first]
+    return found
+
+
 def _colours(samples: Samples) -> tuple[Samples, Samples] | None:
     """(colours (n, C), numbers (h, w, 1)) if there are few, ordered from dark to bright."""
     height, width, channels = samples.shape
     packed = np.zeros((height, width), np.uint64)
     for channel in range(channels):
         packed = packed << np.uint64(16) | samples[:, :, channel]
-    if np.unique(packed[:: max(1, height // 16)]).size > _MOST_COLOURS:  # a few rows say no sooner
+    if _distinct(packed[:: max(1, height // 16)]).size > _MOST_COLOURS:  # a few rows say no sooner
         return None
     unique, numbers = np.unique(packed.ravel(), return_inverse=True)
     if unique.size > _MOST_COLOURS:
@@ -173,7 +183,7 @@ def _colours(samples: Samples) -> tuple[Samples, Samples] | None:
 
 def _steps(samples: Samples, bit_depth: int) -> Rewritten | None:
     """Multiples of a step from the smallest sample on, if that saves a bit. Values between them that do not occur keep their numbers."""
-    values = np.unique(samples).astype(np.int64)
+    values = _distinct(samples).astype(np.int64)
     step = int(np.gcd.reduce(np.diff(values), initial=0))
     if step < 2:
         return None
@@ -189,8 +199,8 @@ def _steps(samples: Samples, bit_depth: int) -> Rewritten | None:
 def _values(samples: Samples, bit_depth: int) -> Rewritten | None:
     """Numbers of the values that occur, if that saves a bit."""
     channels = samples.shape[2]
-    lists = [np.unique(samples[:, :, channel]) for channel in range(channels)]
-    common = np.unique(samples)
+    lists = [_distinct(samples[:, :, channel]) for channel in range(channels)]
+    common = _distinct(samples)
     if channels == 1 or common.size <= _COMMON_LIST_AT_MOST * max(values.size for values in lists):
         lists = [common]
     depth = max(_depth(values.size) for values in lists)
@@ -219,9 +229,9 @@ def _dense(samples: Samples) -> Rewritten:
     """
     together, each = _gaps(samples)
     if samples.shape[2] in (1, 3) and together >= _COMMON_LIST_CLOSES * each:
-        lists = [np.unique(samples)]
+        lists = [_distinct(samples)]
     else:
-        lists = [np.unique(samples[:, :, channel]) for channel in range(samples.shape[2])]
+        lists = [_distinct(samples[:, :, channel]) for channel in range(samples.shape[2])]
     return _numbered(DENSE, samples, lists, 8, 8)
 
 

@@ -2,7 +2,7 @@
 
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind, plain_form
 from hvpzip.image_io.png import METADATA, is_metadata
-from hvpzip.image_io.reading import MAX_METADATA_BYTES, MAX_PIXELS, Picture, SourceFile, picture_bytes, picture_of, read_again, read_image
+from hvpzip.image_io.reading import MAX_METADATA_BYTES, MAX_PIXELS, Picture, picture_bytes, picture_of, read_again, read_image
 from hvpzip.image_io.writing import SUFFIXES, RowWriter, format_of, row_writer, write_image
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "Kind",
     "Picture",
     "RowWriter",
-    "SourceFile",
     "format_of",
     "is_metadata",
     "picture_bytes",

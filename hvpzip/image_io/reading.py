@@ -22,7 +22,7 @@ from hvpzip.image_io.pnm import read_pnm
 from hvpzip.image_io.refusals import Found
 from hvpzip.image_io.tiff_reading import read_tiff
 from hvpzip.image_io.webp import read_webp
-from hvpzip.source import read_source
+from hvpzip.source import SourceFile, read_source
 
 __all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "SourceFile", "picture_bytes", "picture_of", "read_again", "read_image"]
 
@@ -31,20 +31,6 @@ MAX_METADATA_BYTES: Final = 1 << 24
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 _Read = TypeVar("_Read")
-
-
-class SourceFile(NamedTuple):
-    """What a picture file was, for those who must tell later whether they have the same one.
-
-    Attributes:
-        format: the kind of file, such as "JPEG".
-        byte_count: its length.
-        sha256: the 32 bytes of its SHA-256.
-    """
-
-    format: str
-    byte_count: int
-    sha256: bytes
 
 
 class Picture(NamedTuple):

@@ -4,11 +4,10 @@ The invariants: one result per path, in the order of the paths; a file that fail
 run a task more than once. Sources are deleted here, not by the workers, so that a task that is run again finds its source.
 """
 
-import secrets
+import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import CancelledError, Executor, Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hvpzip.api.batch.jobs import Job, SourceState, delete_source, refuse_to_remove, source_state
 from hvpzip.api.batch.tree import plan_tree
@@ -22,6 +21,9 @@ from hvpzip.api.view import Crop
 from hvpzip.errors import HvpzipError
 from hvpzip.threads import available_cores
 
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
 __all__ = ["compress_files", "decompress_files", "run_batch"]
 
 Progress = Callable[[FileResult], None]
@@ -33,7 +35,7 @@ def compress_files(
     *,
     recursive: bool = False,
     remove: bool = False,
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
     workers: int | None = None,
     progress: Progress | None = None,
     force: bool = False,
@@ -82,7 +84,7 @@ def decompress_files(
     *,
     recursive: bool = False,
     remove: bool = False,
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
     workers: int | None = None,
     progress: Progress | None = None,
     force: bool = False,
@@ -123,7 +125,7 @@ def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Seque
 
 
 def run_batch(
-    plans: Sequence[Plan], job: Job, *, executor: Executor | None = None, workers: int | None = None, progress: Progress | None = None
+    plans: Sequence[Plan], job: Job, *, executor: "Executor | None" = None, workers: int | None = None, progress: Progress | None = None
 ) -> list[FileResult]:
     """Does the job with every plan that has an output, as ``compress_files`` says; the others become failures at once."""
     if workers is not None and workers < 1:
@@ -157,7 +159,9 @@ def run_batch(
             workers = min(workers or available_cores(), len(runnable))
             if job.threads is None:
                 job = replace(job, threads=max(1, available_cores() // workers))
-        batch = secrets.token_hex(8)
+        from concurrent.futures import as_completed
+
+        batch = os.urandom(8).hex()
         with pool_of(executor, workers) as pool:
             futures: dict[Future[FileResult], tuple[int, str]] = {}
             try:
@@ -186,6 +190,9 @@ def _checked_output(plan: Plan, job: Job) -> str:
 
 def _outcome(future: "Future[FileResult]", path: str) -> FileResult:
     """The result of a worker; one that was lost on the way becomes a failure of its file. Interrupts go on."""
+    from concurrent.futures import CancelledError
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         return future.result()
     except BrokenProcessPool:

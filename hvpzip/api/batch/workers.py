@@ -7,9 +7,12 @@ A terminal sends Ctrl-C to parent and workers alike; SIGTERM goes to one process
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = ["interruptible", "pool_of", "quiet_spawn"]
 
@@ -19,15 +22,16 @@ _ended = False  # by SIGTERM; set in such a process only
 
 
 @contextmanager
-def pool_of(executor: Executor | None, workers: int | None) -> Iterator[Executor]:
+def pool_of(executor: "Executor | None", workers: int | None) -> "Iterator[Executor]":
     """The given executor as it is, or a pool of fresh processes that ends with the block."""
     if executor is not None:
         yield executor
         return
     import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
 
     others = set(multiprocessing.active_children())
-    # spawn: torch's threads do not survive a fork, and the bytes must not depend on what the parent did before.
+    # spawn: threads do not survive a fork, and the bytes must not depend on what the parent did before.
     pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
     try:
         yield pool

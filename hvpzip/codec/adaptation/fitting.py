@@ -11,7 +11,6 @@ positions that its fit has not seen must pay for its numbers, or the head stays 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +78,8 @@ def fit_heads(
             pools |= {(level.number, index): pool for index, pool in _sampled(model, level, found, units)}
     if not pools:
         return None
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(len(pools), current_threads())) as executor:
         fitted = list(executor.map(lambda sampled: _fit(sampled, settings), pools.values()))
     changes = dict(zip(pools, fitted, strict=True))
