@@ -14,7 +14,7 @@ namespace hvpzip::network {
 
 namespace {
 namespace everywhere {
-#include "network/head_kernels.inl"
+#include "network/head_loops.h"
 }  // namespace everywhere
 }  // namespace
 

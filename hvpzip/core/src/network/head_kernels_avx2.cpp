@@ -19,7 +19,7 @@
 namespace hvpzip::network {
 namespace {
 namespace avx2 {
-#include "network/head_kernels.inl"
+#include "network/head_loops.h"
 }  // namespace avx2
 }  // namespace
 }  // namespace hvpzip::network

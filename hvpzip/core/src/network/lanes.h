@@ -1,6 +1,6 @@
 // Eight floats side by side, in strict IEEE arithmetic: every operation is rounded on its own, so all processors give the same bits.
 //
-// Included inside a namespace, once for each instruction set (head_kernels.inl).
+// Included inside a namespace, once for each instruction set (head_loops.h).
 
 constexpr int LANES = 8;
 

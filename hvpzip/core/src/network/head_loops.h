@@ -5,7 +5,7 @@ constexpr float FLOOR = 0x1p-24f;  // of a probability: no symbol costs more tha
 constexpr float LN2 = 0.6931471824645996f, DENSITY = 0.3989422917366028f;  // 1 / sqrt(2 pi)
 constexpr float ACT_TOP = 255.0f / 32.0f;
 
-#include "network/lanes.inl"
+#include "network/lanes.h"
 
 // rows x two lanes of C = bias + A B: sums in the order of k. a(m, k) = a[m * a_row + k * a_column].
 template <int ROWS>
