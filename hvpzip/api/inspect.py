@@ -23,7 +23,6 @@ __all__ = ["Versions", "account", "bit_map", "describe_container", "draw_bit_map
 
 _COLOUR_NAMES = {0: "none", 1: "YCoCg-R"}
 _GRAY_LEVELS = 10  # for a bit
-_MAP_NAMES = {0: "subsampling", 1: "Haar", 2: "LeGall 5/3"}
 
 
 class Versions(NamedTuple):
@@ -54,6 +53,8 @@ def _bytes_of(source: Source, max_pixels: int) -> bytes | bytearray | memoryview
 
 def describe_container(parsed: "Container", path: str) -> FileInfo:
     """The facts in a parsed file."""
+    from hvpzip.transform.maps import map_of
+
     header = parsed.header
     coded_bytes = sum(len(group.payload) for group in parsed.groups)
     size = parsed.header_bytes + coded_bytes
@@ -73,7 +74,7 @@ def describe_container(parsed: "Container", path: str) -> FileInfo:
         groups=len(parsed.groups),
         group_side=1 << header.group_size_log2,
         levels=header.levels,
-        transform=_MAP_NAMES.get(header.map, f"map {header.map}"),
+        transform=map_of(header.map).name,
         colour=_COLOUR_NAMES.get(header.colour_lift, f"lift {header.colour_lift}"),
         holds=_holds(parsed),
         source_format=None if source is None else source.format,

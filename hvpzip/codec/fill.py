@@ -17,6 +17,7 @@ from hvpzip.codec.walk.level_walk import LevelWalk, States
 from hvpzip.core.tables import SCALE_STEPS
 from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting
+from hvpzip.transform.maps import map_of
 
 __all__ = ["FILLS", "fill_in"]
 
@@ -42,7 +43,7 @@ def fill_in(
     channels, height, width = shape
     if fill not in FILLS:
         raise ValueError(f"unknown fill {fill!r}; known are {', '.join(FILLS)}")
-    if model.config.transform != lifting.SUBSAMPLE:
+    if not map_of(model.config.transform).keeps_pixels:
         raise ValueError(f"model {model.name} keeps averages, not samples: it cannot fill in between samples")
     geometry, lift = geometry_of(shape, 8, model), lift_of(channels, model)
     known = colour.forward(small.transpose(2, 0, 1), lift)

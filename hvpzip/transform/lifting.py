@@ -13,19 +13,18 @@ undone by flipping the sign, and no log-determinant appears in the bound. ``>>``
 In two dimensions lines run along x first, then along y; ``merge2d`` goes back along y, then along x. The order matters, as stages round.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.transform.maps import Range, Stage, haar, legall53, map_of, subsampling
+
 __all__ = [
     "HAAR",
     "LEGALL53",
-    "MAPS",
-    "STAGES",
     "SUBSAMPLE",
     "Range",
-    "Stage",
     "band_range",
     "band_shapes",
     "join",
@@ -34,42 +33,11 @@ __all__ = [
     "split2d",
 ]
 
-SUBSAMPLE: Final = 0
-HAAR: Final = 1
-LEGALL53: Final = 2
-MAPS: Final = (SUBSAMPLE, HAAR, LEGALL53)
+SUBSAMPLE: Final = subsampling.MAP.id
+HAAR: Final = haar.MAP.id
+LEGALL53: Final = legall53.MAP.id
 
 Int32Array = NDArray[np.int32]
-Range = tuple[int, int]
-
-
-class Stage(NamedTuple):
-    """One lifting stage: see the head of this file.
-
-    ``on_odd`` says which samples change. A neighbour beyond the end of the line is, where ``mirror`` is set, the one on the other side (the
-    line is reflected about its end sample); it counts as zero otherwise, and where there is none on either side.
-    """
-
-    on_odd: bool
-    sign: int
-    left: int
-    right: int
-    bias: int
-    shift: int
-    mirror: bool
-
-
-STAGES: Final[dict[int, tuple[Stage, ...]]] = {
-    SUBSAMPLE: (),
-    HAAR: (  # S-transform: high = odd - even, low = floor((even + odd) / 2)
-        Stage(on_odd=True, sign=-1, left=1, right=0, bias=0, shift=0, mirror=False),
-        Stage(on_odd=False, sign=1, left=0, right=1, bias=0, shift=1, mirror=False),
-    ),
-    LEGALL53: (  # the reversible 5/3 of JPEG 2000
-        Stage(on_odd=True, sign=-1, left=1, right=1, bias=0, shift=1, mirror=True),
-        Stage(on_odd=False, sign=1, left=1, right=1, bias=2, shift=2, mirror=True),
-    ),
-}
 
 
 def split2d(x: NDArray[np.integer], map_id: int) -> tuple[Int32Array, dict[str, Int32Array]]:
@@ -92,7 +60,7 @@ def split2d(x: NDArray[np.integer], map_id: int) -> tuple[Int32Array, dict[str, 
         raise ValueError(f"expected (..., H, W), got shape {x.shape}")
     if not np.can_cast(x.dtype, np.int32):
         raise TypeError(f"expected integers that int32 holds, got {x.dtype}")
-    stages = _stages(map_id)
+    stages = map_of(map_id).stages
     low, high = _analyse(x.astype(np.int32, copy=False), stages)
     ll, lh = (_transposed(half) for half in _analyse(_transposed(low), stages))
     hl, hh = (_transposed(half) for half in _analyse(_transposed(high), stages))
@@ -106,7 +74,7 @@ def merge2d(ll: Int32Array, bands: dict[str, Int32Array], map_id: int) -> Int32A
         TypeError: an array is not int32.
         ValueError: the shapes do not belong together, or the map is unknown.
     """
-    stages = _stages(map_id)
+    stages = map_of(map_id).stages
     lh, hl, hh = bands["lh"], bands["hl"], bands["hh"]
     if any(band.dtype != np.int32 for band in (ll, lh, hl, hh)):
         raise TypeError("merge2d takes int32 bands")
@@ -131,8 +99,11 @@ def band_range(range_in: Range, map_id: int) -> dict[str, Range]:
     The bounds are reached by some input of some size. With 16-bit colour differences (-65535 to 65535) the widest is ``hh``, within
     +-2**18 for one level of any map.
     """
-    low, high = _ranges(range_in, map_id)
-    (ll, lh), (hl, hh) = _ranges(low, map_id), _ranges(high, map_id)
+    if range_in[0] > range_in[1]:
+        raise ValueError(f"empty range {range_in}")
+    line_range = map_of(map_id).line_range
+    low, high = line_range(range_in)
+    (ll, lh), (hl, hh) = line_range(low), line_range(high)
     return {"ll": ll, "lh": lh, "hl": hl, "hh": hh}
 
 
@@ -194,28 +165,6 @@ def _neighbours(other: Int32Array, offset: int, mirrored: int, length: int, mirr
     found: Int32Array = np.take(other, np.clip(index, 0, size - 1), axis=-1)
     found[..., outside] = 0
     return found
-
-
-def _ranges(range_in: Range, map_id: int) -> tuple[Range, Range]:
-    """Ranges of the low and the high band of a line whose samples lie in ``range_in``."""
-    lo, hi = range_in
-    if lo > hi:
-        raise ValueError(f"empty range {range_in}")
-    _stages(map_id)
-    if map_id == SUBSAMPLE:
-        return (lo, hi), (lo, hi)
-    high = (lo - hi, hi - lo)
-    if map_id == HAAR:
-        return (lo, hi), high
-    # The low output of 5/3 grows with its own sample and the odd neighbours and falls with the outer even ones, so its extremes are there.
-    middle = (lo + hi) >> 1
-    return (lo + ((2 * (lo - middle) + 2) >> 2), hi + ((2 * (hi - middle) + 2) >> 2)), high
-
-
-def _stages(map_id: int) -> tuple[Stage, ...]:
-    if map_id not in STAGES:
-        raise ValueError(f"unknown map {map_id}; known are {MAPS}")
-    return STAGES[map_id]
 
 
 def _transposed(x: Int32Array) -> Int32Array:

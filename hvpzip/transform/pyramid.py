@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.transform.lifting import LEGALL53, Range, band_range, band_shapes, merge2d, split2d
+from hvpzip.transform.lifting import Range, band_range, band_shapes, merge2d, split2d
+from hvpzip.transform.maps import map_of
 
 __all__ = [
     "BANDS",
@@ -28,13 +29,6 @@ BANDS: Final = ("hh", "hl", "lh")  # the order in which a level's bands are code
 MAX_LEVELS: Final = 24
 
 Int32Array = NDArray[np.int32]
-
-# The low band of n levels of 5/3 is a filter with sum 1. Entry n - 1 bounds, in units of 2**-20, the sum of the sizes of its negative
-# coefficients, over all line lengths and positions, mirrored ends included: all lengths up to 7 * 2**n, which hold every combination
-# of ends and parities, were computed exactly, and tests/transform/test_pyramid.py does so again for the first entries. Without it
-# the bound of one level, applied again and again, would grow by a factor of 1.5 a level and side.
-_LOW53_NEGATIVE: Final = (262144, 327680, 360448, 365568, 370496, 374168, 376220, 377179, 377470, 377693, 377782, 377848)
-_UNIT: Final = 1 << 20
 
 
 class Pyramid(NamedTuple):
@@ -122,36 +116,16 @@ def ranges(channel_ranges: Sequence[Range], map_id: int, levels: int) -> Ranges:
     Every input of every size stays inside. They are reached on the finest level; on coarser levels of 5/3 they are a little wide.
     16-bit colour differences (-65535 to 65535) stay within +-2**22 through ``MAX_LEVELS`` levels.
     """
-    base = [(int(lo), int(hi)) for lo, hi in channel_ranges]
+    base, low_bound = [(int(lo), int(hi)) for lo, hi in channel_ranges], map_of(map_id).low_bound
     found = []
     for level in range(levels):
         per_channel = [band_range(span, map_id) for span in base]
-        if map_id == LEGALL53:
-            base = [
-                _inside(bands["ll"], _low_range((int(lo), int(hi)), level + 1))
-                for bands, (lo, hi) in zip(per_channel, channel_ranges, strict=True)
-            ]
-        else:
-            base = [bands["ll"] for bands in per_channel]
+        base = [bands["ll"] for bands in per_channel]
+        if low_bound is not None:
+            bounds = [low_bound((int(lo), int(hi)), level + 1) for lo, hi in channel_ranges]
+            base = [_inside(span, bound) for span, bound in zip(base, bounds, strict=True)]
         found.append({"ll": base, **{name: [bands[name] for bands in per_channel] for name in BANDS}})
     return Ranges(base, tuple(reversed(found)))
-
-
-def _low_range(span: Range, levels: int) -> Range:
-    """Bound on the low band of ``levels`` levels of 5/3 over samples within ``span``, from the size of the filters on both sides."""
-    lo, hi = span
-    # The sum of the sizes of all coefficients is 1 + 2 * negative; filters in a row multiply theirs, and so do the two axes.
-    size, left = _UNIT, levels
-    while left:
-        taken = min(left, len(_LOW53_NEGATIVE))
-        size = -(-size * (_UNIT + 2 * _LOW53_NEGATIVE[taken - 1]) // _UNIT)
-        left -= taken
-    size = -(-size * size // _UNIT)
-    # Rounding moves a level's output by less than 2 (3/4 along x, times 3/2 and 3/4 more along y); later levels amplify that by at
-    # most their size.
-    slack = -(-2 * levels * size // _UNIT)
-    extra = -(-(hi - lo) * (size - _UNIT) // (2 * _UNIT)) + slack
-    return lo - extra, hi + extra
 
 
 def _inside(a: Range, b: Range) -> Range:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from hvpzip.transform import lifting
+from hvpzip.transform import lifting, maps
 
-MAPS = lifting.MAPS
+MAPS = tuple(maps.MAPS)
 
 
 @st.composite
@@ -85,19 +85,19 @@ def determinant(matrix):
     return result
 
 
-STAGES = [(map_id, number) for map_id in MAPS for number in range(len(lifting.STAGES[map_id]))]
+STAGES = [(map_id, number) for map_id in MAPS for number in range(len(maps.map_of(map_id).stages))]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 8, 9])
 @pytest.mark.parametrize(("map_id", "number"), STAGES)
 def test_each_stage_has_unit_determinant(map_id, number, length):
-    matrix, scale = stage_matrix(lifting.STAGES[map_id][number], length)
+    matrix, scale = stage_matrix(maps.map_of(map_id).stages[number], length)
     assert determinant(matrix) == scale**length
 
 
 @pytest.mark.parametrize(("map_id", "number"), STAGES)
 def test_each_stage_is_triangular_and_reads_only_what_it_leaves_alone(map_id, number):
-    stage = lifting.STAGES[map_id][number]
+    stage = maps.map_of(map_id).stages[number]
     matrix, scale = stage_matrix(stage, 8)  # even, so that each sample has a neighbour on its right or its mirror image
     changed = 1 if stage.on_odd else 0
     for i, row in enumerate(matrix):
@@ -110,7 +110,7 @@ def test_each_stage_is_triangular_and_reads_only_what_it_leaves_alone(map_id, nu
 def float_split(lines, map_id):
     """Float counterpart of a one-dimensional split: the stages as data, without rounding, on the last axis."""
     even, odd = lines[..., 0::2].astype(float), lines[..., 1::2].astype(float)
-    for stage in lifting.STAGES[map_id]:
+    for stage in maps.map_of(map_id).stages:
         target, other = (odd, even) if stage.on_odd else (even, odd)
         first = 0 if stage.on_odd else -1
         for i in range(target.shape[-1]):

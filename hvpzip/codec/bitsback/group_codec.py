@@ -36,6 +36,7 @@ from hvpzip.diffusion.bound import Term, bound_of
 from hvpzip.errors import CorruptError
 from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting, pyramid
+from hvpzip.transform.maps import map_of
 
 __all__ = ["GROUP_SIZE", "LONGEST_GROUP", "GroupReport", "decode_group", "encode_along", "encode_group", "inspect_group", "map_group"]
 
@@ -261,7 +262,7 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
     message = ans.resize(ans.from_bytes(data), plan[-1][0].lanes)
     decoder = Decoder(model, channels, plan, message, known, measured=measured)
     # Only with plain subsampling is the low band of a level what the picture has in every second row and column.
-    left_out = step.bit_length() - 1 if model.config.transform == lifting.SUBSAMPLE else 0
+    left_out = step.bit_length() - 1 if map_of(model.config.transform).keeps_pixels else 0
     if adaptation:
         decoder.changes(adaptation, name)
     image = decoder.base(geometry.base_shape, geometry.base_ranges)

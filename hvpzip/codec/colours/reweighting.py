@@ -19,7 +19,8 @@ from hvpzip.codec.walk.geometry import Geometry, Int32Array, Int64Array, Range, 
 from hvpzip.codec.walk.level_walk import ExactStates
 from hvpzip.nn.model import Model
 from hvpzip.nn.parameters import StepPrediction
-from hvpzip.transform import colour, lifting
+from hvpzip.transform import colour
+from hvpzip.transform.maps import map_of
 
 __all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "mixtures_of", "plan_reweighting", "reweighted_co"]
 
@@ -51,7 +52,7 @@ class Reweighting(NamedTuple):
 
 def can_reweight(channels: int, model: Model) -> bool:
     """Whether the values of a unit are pixels: three colours, YCoCg-R, and a map that only sorts samples."""
-    return channels == 3 and model.config.colour_lift == colour.YCOCG_R and model.config.transform == lifting.SUBSAMPLE
+    return channels == 3 and model.config.colour_lift == colour.YCOCG_R and map_of(model.config.transform).keeps_pixels
 
 
 def plan_reweighting(
