@@ -101,9 +101,9 @@ class Job:
             return self._decompressed(src, dst, on_group)
         except ImageError:
             # What was named photo.bmp may have alpha, or metadata, which BMP cannot hold.
-            if not self.mirror or not isinstance(dst, str | os.PathLike) or os.fspath(dst).lower().endswith(".png"):
+            if not isinstance(dst, str | os.PathLike) or not self._has_second_name(os.fspath(dst)):
                 raise
-            return self._decompressed(src, _second_name(os.fspath(dst)), on_group)
+            return self._decompressed(src, _second_name(src, os.fspath(dst)), on_group)
 
     def resume(self, src: str, dst: str, on_group: GroupProgress | None = None) -> FileResult:
         """As ``run``, but an output that is there and holds the same is left as it is, and a damaged ``.hvz`` is replaced. What holds a
@@ -113,7 +113,7 @@ class Job:
         """
         job = self
         if not self.force and self._whole:
-            for name in [dst] if self.compressing or not self.mirror else [dst, _second_name(dst)]:
+            for name in [dst, _second_name(src, dst)] if self._has_second_name(dst) else [dst]:
                 if os.path.lexists(name):
                     done = self._there_already(src, name)
                     if done is not None:
@@ -129,6 +129,9 @@ class Job:
             if done is None:
                 raise
             return done
+
+    def _has_second_name(self, dst: str) -> bool:
+        return self.mirror and not self.compressing and not dst.lower().endswith(".png")
 
     def _decompressed(self, src: StrPath | BinaryIO, dst: StrPath | BinaryIO, on_group: GroupProgress | None) -> FileResult:
         return decompress_file(
@@ -258,9 +261,15 @@ class Job:
         return found is not None and found.digest == digest
 
 
-def _second_name(output: str) -> str:
-    """Where a picture goes that the format of its first name cannot hold."""
-    return output + ".png"
+def _second_name(src: StrPath | BinaryIO, output: str) -> str:
+    """Where a picture goes that the format of its first name cannot hold: ``.png`` is added, and once more where that is the name of
+    another picture, which lies beside the source."""
+    added = ".png"
+    if isinstance(src, str | os.PathLike):
+        stem, suffix = os.path.splitext(os.fspath(src))
+        while os.path.lexists(stem + added + suffix):
+            added += ".png"
+    return output + added
 
 
 class _Traits(NamedTuple):

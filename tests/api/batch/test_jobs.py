@@ -155,13 +155,13 @@ def test_existing_picture_is_compared_when_it_is_decompressed_again(tree: Path) 
 
 
 def test_picture_that_its_own_kind_of_file_cannot_hold_comes_back_as_png(tree: Path) -> None:
-    Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save(tree / "in" / "alpha.bmp", format="PNG")  # kinds are told by contents
+    Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save(tree / "in" / "alpha.ppm", format="PNG")  # kinds are told by contents
     assert [result.error for result in job(tree)] == [None] * 3
     work = api.Job(compressing=False, mirror=True)
-    source, output = str(tree / "out" / "alpha.bmp.hvz"), str(tree / "again" / "alpha.bmp")
+    source, output = str(tree / "out" / "alpha.ppm.hvz"), str(tree / "again" / "alpha.ppm")
     assert work.resume(source, output).output == output + ".png"
     assert work.resume(source, output).skipped
-    assert list(state(tree / "again")) == ["alpha.bmp.png"]
+    assert list(state(tree / "again")) == ["alpha.ppm.png"]
 
 
 @pytest.mark.parametrize("name", ["rgb", "gray"])
@@ -272,3 +272,21 @@ def test_deletion_needs_verification() -> None:
         hvpzip.compress_files([], remove=True, verify=False)
     with pytest.raises(ValueError, match="one folder"):
         hvpzip.compress_files(["a", "b"], recursive=True)
+
+
+def test_a_picture_that_needs_another_suffix_leaves_the_name_to_the_one_that_had_it(tmp_path: Path) -> None:
+    (tmp_path / "packed").mkdir()
+    alpha = np.arange(4 * 6 * 6, dtype=np.uint8).reshape(6, 6, 4)
+    gray = np.arange(36, dtype=np.uint8).reshape(6, 6)
+    (tmp_path / "packed" / "a.ppm.hvz").write_bytes(hvpzip.compress(alpha))
+    (tmp_path / "packed" / "a.ppm.png.hvz").write_bytes(hvpzip.compress(gray))
+    job = api.Job(compressing=False, mirror=True)
+    for skipped in (False, True):
+        plans = api.plan_tree(tmp_path / "packed", tmp_path / "back", compressing=False).plans
+        results = [job.resume(plan.path, str(plan.output)) for plan in plans]
+        assert [Path(str(result.output)).name for result in results] == ["a.ppm.png.png", "a.ppm.png"]
+        assert [result.skipped for result in results] == [skipped, skipped]
+    with Image.open(tmp_path / "back" / "a.ppm.png") as image:
+        assert np.array_equal(np.asarray(image), gray)
+    with Image.open(tmp_path / "back" / "a.ppm.png.png") as image:
+        assert np.array_equal(np.asarray(image), alpha)
