@@ -7,14 +7,13 @@ and once, by naming the other byte order, for the low ones. No other library is 
 import bisect
 import io
 import struct
-import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageFile, PngImagePlugin
+from PIL import PngImagePlugin
 
 from hvpzip.errors import ImageError
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind
@@ -22,7 +21,7 @@ from hvpzip.image_io.metadata import physical, resolution_of
 from hvpzip.image_io.refusals import check_pixels, counted, damaged, unsupported
 from hvpzip.image_io.rows import array_of, strips_of
 
-__all__ = ["COLOURS", "EARLY", "MAGIC", "METADATA", "Png", "both_bytes", "is_metadata", "png_samples", "png_strips", "read_png"]
+__all__ = ["COLOURS", "EARLY", "MAGIC", "METADATA", "Png", "is_metadata", "png_samples", "png_strips", "read_png"]
 
 MAGIC: Final = b"\x89PNG\r\n\x1a\n"
 _KINDS: Final = {0: Kind.GRAY, 2: Kind.RGB, 3: Kind.PALETTE, 4: Kind.GRAY_ALPHA, 6: Kind.RGB_ALPHA}
@@ -39,14 +38,7 @@ _STRUCTURE: Final = frozenset({b"IHDR", b"IDAT", b"IEND", b"tRNS", b"PLTE"})
 _ANIMATION: Final = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _PASSES: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # of Adam7: x, y, steps
 # The same bits in the other byte order: what Pillow then takes for the high bytes are the low ones.
-_OTHER_ORDER: Final = {
-    "RGB;16B": "RGB;16L",
-    "RGB;16L": "RGB;16B",
-    "RGB;16N": "RGB;16B" if sys.byteorder == "little" else "RGB;16L",
-    "RGBA;16B": "RGBA;16L",
-    "RGBA;16L": "RGBA;16B",
-    "RGBA;16N": "RGBA;16B" if sys.byteorder == "little" else "RGBA;16L",
-}
+_OTHER_ORDER: Final = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
 
 _PIECE: Final = 1 << 20  # bytes of image data read at once
 
@@ -276,7 +268,7 @@ def _stretch(form: Form) -> int:
 
 def _wide_samples(file: BinaryIO, channels: int) -> Samples:
     if channels > 2:
-        return both_bytes(lambda: _opened(file))
+        return _both_bytes(file)
     # 32 bits a pixel, as in 8-bit RGB with alpha, so the four bytes come as they are.
     with _opened(file) as image:
         image._mode = "RGBA"
@@ -284,23 +276,19 @@ def _wide_samples(file: BinaryIO, channels: int) -> Samples:
         return array_of(image, np.uint8).view(">u2").astype(np.uint16)
 
 
-def both_bytes(opened: Callable[[], ImageFile.ImageFile]) -> NDArray[np.uint16]:
-    """16-bit samples (H, W, C) of a picture that Pillow gives in 8 bits, unpacked twice; ``opened()`` opens the file anew.
+def _both_bytes(file: BinaryIO) -> NDArray[np.uint16]:
+    """16-bit samples (H, W, C) of a picture of which Pillow gives one byte in two, unpacked twice.
 
     Raises:
-        ImageError: it is laid out in a way of which the low bytes cannot be had.
+        ImageError: Pillow names the layout in another way than it does today.
     """
     joined: NDArray[np.uint16] | None = None
     for swapped in (False, True):
-        with opened() as image:
-            tiles = []
-            for tile in image.tile:
-                mode, *rest = (tile.args,) if isinstance(tile.args, str) else tile.args or ("of no name",)
-                if mode not in _OTHER_ORDER:
-                    raise ImageError(f"16-bit samples in the layout {mode} are not supported")
-                mode = _OTHER_ORDER[mode] if swapped else mode
-                tiles.append(tile._replace(args=mode if isinstance(tile.args, str) else (mode, *rest)))
-            image.tile = tiles
+        with _opened(file) as image:
+            if any(tile.args not in _OTHER_ORDER for tile in image.tile):
+                raise ImageError(f"16-bit samples in the layout {image.tile[0].args} are not supported")
+            if swapped:
+                image.tile = [tile._replace(args=_OTHER_ORDER[str(tile.args)]) for tile in image.tile]
             image.load()
             place = 0
             for strip in strips_of(image):
