@@ -7,7 +7,7 @@ import io
 import itertools
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -34,15 +34,20 @@ class Case(NamedTuple):
     samples: Samples | None
 
 
-def cases(seed: int = 0) -> Iterator[Case]:
-    """All variants; those that need tifffile or imagecodecs only where these are installed."""
+def cases(seed: int = 0, every: int = 1) -> Iterator[Case]:
+    """All variants, or one in so many of each kind; those that need tifffile or imagecodecs only where these are installed."""
     rng = np.random.default_rng(seed)
-    yield from _png(rng)
-    yield from _tiff_by_hand(rng)
-    yield from _tiff_by_pillow(rng)
-    yield from _tiff_by_tifffile(rng)
-    yield from _jpeg(rng)
-    yield from _others(rng)
+    yield from _png(rng, every)
+    yield from _tiff_by_hand(rng, every)
+    yield from _tiff_by_pillow(rng, every)
+    yield from _tiff_by_tifffile(rng, every)
+    yield from _jpeg(rng, every)
+    yield from itertools.islice(_others(rng), 0, None, every)
+
+
+def _choices(every: int, *options: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    """One in so many of all combinations."""
+    return itertools.islice(itertools.product(*options), 0, None, every)
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -> Samples:
@@ -71,11 +76,10 @@ def _packed_rows(samples: Samples, bits: int) -> npt.NDArray[np.uint8]:
 # ---- PNG ----
 
 
-def _png(rng: np.random.Generator) -> Iterator[Case]:
-    for colour, depths in _PNG_DEPTHS.items():
-        for depth, interlaced, shape, clear in itertools.product(depths, (False, True), _SHAPES, (False, True)):
-            if clear and colour in (4, 6):
-                continue
+def _png(rng: np.random.Generator, every: int) -> Iterator[Case]:
+    kinds = [(colour, depth) for colour, depths in _PNG_DEPTHS.items() for depth in depths]
+    for (colour, depth), interlaced, shape, clear in _choices(every, kinds, (False, True), _SHAPES, (False, True)):
+        if not clear or colour not in (4, 6):
             channels = _PNG_CHANNELS[colour]
             samples = _random(rng, (*shape, channels) if channels > 1 else shape, depth)
             extra = b""
@@ -124,10 +128,10 @@ def _filtered(line: bytes, above: bytes, step: int, method: int) -> bytes:
 # ---- TIFF ----
 
 
-def _tiff_by_hand(rng: np.random.Generator) -> Iterator[Case]:
+def _tiff_by_hand(rng: np.random.Generator, every: int) -> Iterator[Case]:
     """Gray and palettes of 1 to 8 bits, both fill orders, byte orders and 0 for white, in strips of 5 rows."""
     reverse = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-    choices = itertools.product((1, 2, 4, 8), "<>", (1, 2), (0, 1, 3), (1, 8), _SHAPES)
+    choices = _choices(every, (1, 2, 4, 8), "<>", (1, 2), (0, 1, 3), (1, 8), _SHAPES)
     for bits, order, fill, photometric, compression, shape in choices:
         samples = _random(rng, shape, bits)
         rows = _packed_rows(samples[:, :, None], bits)
@@ -170,16 +174,16 @@ def _tiff_file(order: str, strips: list[bytes], tags: list[tuple[int, str, tuple
     return (head + b"".join(strips)).ljust(place, b"\0") + listing + bytes(4) + values
 
 
-def _tiff_by_pillow(rng: np.random.Generator) -> Iterator[Case]:
+def _tiff_by_pillow(rng: np.random.Generator, every: int) -> Iterator[Case]:
     """What libtiff writes: fax codes of all kinds, and its other ways of packing."""
-    for compression, fill, options, shape in itertools.product(("group3", "group4", "tiff_ccitt"), (1, 2), (0, 1, 4, 5), _SHAPES):
+    for compression, fill, options, shape in _choices(every, ("group3", "group4", "tiff_ccitt"), (1, 2), (0, 1, 4, 5), _SHAPES):
         if options and compression != "group3":
             continue
         samples = (_random(rng, shape, 8) > 100).astype(np.uint8)
         info = {266: fill, **({292: options} if options else {})}
         data = _saved(Image.fromarray(samples.astype(bool)), format="TIFF", compression=compression, tiffinfo=info)
         yield Case(f"{compression}, fill {fill}, options {options}, {shape}", "TIFF", data, samples)
-    for compression, channels, shape in itertools.product(("tiff_lzw", "packbits", "tiff_deflate", "zstd", "lzma"), (1, 3, 4), _SHAPES):
+    for compression, channels, shape in _choices(every, ("tiff_lzw", "packbits", "tiff_deflate", "zstd", "lzma"), (1, 3, 4), _SHAPES):
         samples = _random(rng, (*shape, channels) if channels > 1 else shape, 8)
         data = _saved(Image.fromarray(samples), format="TIFF", compression=compression)
         yield Case(f"{compression} by libtiff, {channels} channels, {shape}", "TIFF", data, samples)
@@ -189,7 +193,7 @@ def _tiff_by_pillow(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(f"JPEG by libtiff, {channels} channels, quality {quality}", "TIFF", data, None)
 
 
-def _tiff_by_tifffile(rng: np.random.Generator) -> Iterator[Case]:
+def _tiff_by_tifffile(rng: np.random.Generator, every: int) -> Iterator[Case]:
     try:
         import_module("imagecodecs")  # without it, tifffile packs by zlib alone
         tifffile: Any = import_module("tifffile")
@@ -203,7 +207,8 @@ def _tiff_by_tifffile(rng: np.random.Generator) -> Iterator[Case]:
         "RGB with alpha": (4, {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
         "CMYK": (4, {"photometric": "separated"}),
     }
-    choices = itertools.product(
+    choices = _choices(
+        every,
         kinds,
         (8, 16),
         "<>",
@@ -249,10 +254,10 @@ def _tiff_by_tifffile(rng: np.random.Generator) -> Iterator[Case]:
 # ---- the others ----
 
 
-def _jpeg(rng: np.random.Generator) -> Iterator[Case]:
+def _jpeg(rng: np.random.Generator, every: int) -> Iterator[Case]:
     shapes = (*_SHAPES, (100, 90))
-    for mode, progressive, subsampling, restart, quality, shape in itertools.product(
-        ("L", "RGB", "CMYK"), (False, True), (0, 1, 2), (0, 3), (30, 100), shapes
+    for mode, progressive, subsampling, restart, quality, shape in _choices(
+        every, ("L", "RGB", "CMYK"), (False, True), (0, 1, 2), (0, 3), (30, 100), shapes
     ):
         if mode != "RGB" and subsampling:
             continue
