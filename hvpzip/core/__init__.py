@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-__all__ = ["kernels"]
+__all__ = ["compiled", "kernels"]
 
 _CHOICES = ("", "compiled", "reference")
 
@@ -33,6 +33,14 @@ def kernels() -> Any:
     if choice == "compiled":
         return _compiled()
     return import_module("hvpzip.core.reference") if choice else _found()
+
+
+def compiled() -> Any:
+    """The compiled module where that is what serves, for kernels whose reference lies elsewhere (``nn.reference``,
+    ``codec.adaptation.search``); None where the reference serves. Raises as ``kernels``.
+    """
+    module = kernels()
+    return module if module.__name__.endswith("._core") else None
 
 
 @cache

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from hvpzip.core import compiled
 from hvpzip.diffusion.schedule import Schedule
 from hvpzip.errors import ModelError
 from hvpzip.nn import reference
@@ -48,10 +49,10 @@ class Model:
 
 def operations() -> Operations:
     """The fastest operations of the CPU: the compiled core's, numpy's where it is missing."""
-    try:
-        from hvpzip.nn.compiled import Compiled
-    except ImportError:
+    if compiled() is None:
         return reference
+    from hvpzip.nn.compiled import Compiled
+
     return Compiled()
 
 

@@ -12,14 +12,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.core import compiled
 from hvpzip.nn.formats import ACT_BITS, ACT_MAX
 
 __all__ = ["FACTS", "Dense", "Numbers", "Pool", "Search", "fit_head", "head_bits", "reference_bits", "reference_fit"]
-
-try:
-    from hvpzip.core import _core  # type: ignore[attr-defined]
-except ImportError:
-    _core = None
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
@@ -130,19 +126,21 @@ class Search(NamedTuple):
 
 def fit_head(pool: Pool, hidden: Dense, out: Dense, changed: tuple[Numbers | None, Numbers | None], search: Search) -> None:
     """Adam on the numbers of the hidden and the output layer, in place; None leaves a layer as it is."""
-    if _core is None:
+    core = compiled()
+    if core is None:
         return reference_fit(pool, hidden, out, changed, search)
     nothing = Numbers(*(np.zeros(shape, np.float32) for shape in (0, 0, (0, 0))))
     numbers = [part for one in changed for part in (one or nothing)]
-    _core.fit_head(*pool, *hidden, *out, *numbers, search.order, search.pace, search.settings())
+    core.fit_head(*pool, *hidden, *out, *numbers, search.order, search.pace, search.settings())
     return None
 
 
 def head_bits(pool: Pool, hidden: Dense, out: Dense, order: IntArray) -> float:
     """Bits of the positions in ``order``, int32 ``(m,)``, together."""
-    if _core is None:
+    core = compiled()
+    if core is None:
         return reference_bits(pool, hidden, out, order)[0]
-    return float(_core.head_bits(*pool, *hidden, *out, order, np.zeros((0, 0), np.float32)))
+    return float(core.head_bits(*pool, *hidden, *out, order, np.zeros((0, 0), np.float32)))
 
 
 def reference_bits(pool: Pool, hidden: Dense, out: Dense, order: IntArray) -> tuple[float, FloatArray]:
