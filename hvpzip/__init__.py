@@ -1,7 +1,7 @@
 """Lossless image compression by a hierarchical diffusion model and bits-back coding.
 
 The names in ``__all__`` are the public interface; everything else may change between releases. They are loaded on first use, so that
-``import hvpzip`` is quick: numpy and torch wait until a picture has to be coded.
+``import hvpzip`` is quick: numpy waits until a picture has to be coded.
 
     >>> data = hvpzip.compress(array)       # uint8 array, (H, W) or (H, W, 3)
     >>> array = hvpzip.decompress(data)

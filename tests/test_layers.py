@@ -33,6 +33,7 @@ LAYERS = {
     "errors": Layer(0),
     "core": Layer(0, third_party=names("numpy")),
     "threads": Layer(0),
+    "device": Layer(0),
     "atomic": Layer(1),
     "ans": Layer(1, third_party=names("numpy")),
     "transform": Layer(1, third_party=names("numpy")),

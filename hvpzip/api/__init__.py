@@ -1,7 +1,7 @@
 """Pictures to ``.hvz`` bytes and back, for arrays, files and batches.
 
 ``arrays`` (arrays to bytes) < ``files`` (one file, verified and atomic) < ``batch`` (many files on an executor); ``inspect`` reads headers;
-``records`` holds what they report. Nothing here imports numpy or torch before a picture has to be coded.
+``records`` holds what they report. Nothing here imports numpy before a picture has to be coded.
 """
 
 from hvpzip.api.arrays import compress, compress_with_report, decompress

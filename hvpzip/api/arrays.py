@@ -1,8 +1,7 @@
 """Arrays to ``.hvz`` bytes and back.
 
 The invariant: ``decompress(compress(a))`` equals ``a`` sample for sample, or raises. The bytes depend on the array, the model and the
-effort, not on threads or device; from effort 2 on the encoder searches in floating point, so another processor may write another file,
-which every processor reads.
+effort, not on threads, device or processor.
 """
 
 import io
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, Damages, open_bytes
 from hvpzip.api.encoding import CompressReport, GroupProgress, checked_shape, encode
 from hvpzip.api.view import Crop
+from hvpzip.device import using_device
 
 if TYPE_CHECKING:
     from hvpzip.api.encoding import Samples
@@ -18,16 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["compress", "compress_with_report", "decompress"]
 
 
-def compress(array: "Samples", *, effort: int | None = None, model: str | None = None, threads: int | None = None) -> bytes:
+def compress(
+    array: "Samples",
+    *,
+    effort: int | None = None,
+    model: str | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+) -> bytes:
     """The ``.hvz`` file of a picture, as bytes.
 
     array: uint8 or uint16, (H, W) for gray, (H, W, 3) for RGB, (H, W, 2) or (H, W, 4) for the same with alpha, both sides at least 1; any
     strides; it is not changed. uint16 is coded by plain methods for the most part, as models so far are for 8 bits.
     effort: 1 (quickest), 2 (None means this), 3 or 4 (smallest). model: the name of a bundled model, None for the default.
-    threads: cores for the network, 0 for all, None to leave torch's setting; the bytes do not depend on it.
-    Raises: TypeError or ValueError if the array is of another kind or ``threads`` is negative, ModelError if model or effort is unknown.
+    threads: cores for the network, 0 for all, None for all cores, or what a caller set; the bytes do not depend on it.
+    device: what runs the network, "cpu" or "cuda" (torch must be installed); None for what the environment variable HVPZIP_DEVICE says, or
+    the CPU. The bytes do not depend on it.
+    Raises: TypeError or ValueError if the array is of another kind or ``threads`` is negative, ModelError if model or effort is unknown or
+    the device is missing.
     """
-    return compress_with_report(array, effort=effort, model=model, threads=threads)[0]
+    with using_device(device):
+        return compress_with_report(array, effort=effort, model=model, threads=threads)[0]
 
 
 def decompress(
@@ -39,12 +50,14 @@ def decompress(
     scale: float = 1,
     fill: str | None = None,
     on_damage: Damages | None = None,
+    device: str | None = None,
 ) -> "Samples":
     """The samples in a ``.hvz`` file: a new array, (H, W) or (H, W, C), of uint8 for up to 8 bits a sample, else of uint16.
 
     For a file made from a picture with a palette, these are the entries' numbers; ``decompress_file`` brings the whole picture back.
 
-    max_pixels: a picture with more (width times height) is refused before anything is allocated. threads: as for ``compress``.
+    max_pixels: a picture with more (width times height) is refused before anything is allocated. threads, device: as for
+    ``compress``.
     crop: (x, y, width, height) of a rectangle inside the picture; only the groups that it takes are decoded.
     scale: 1/n for n = 1, 2, 4, 8 and so on, at most the side of a group: the result is ``picture[::n, ::n]``, in a fraction of the time.
     The checksums of the samples cannot be compared then, those of the coded bytes are. Of a crop it has the pixels that lie in it, which
@@ -57,8 +70,9 @@ def decompress(
     picture is over the limit, ModelError if the model that the file names is not installed, ImageError if the picture has no such crop or
     scale, or cannot be filled in, ValueError if the scale or the fill is none of those.
     """
-    opened = open_bytes(data, max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, fill=fill, salvage=on_damage is not None)
-    return opened.samples(on_damage=on_damage)
+    with using_device(device):
+        opened = open_bytes(data, max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, fill=fill, salvage=on_damage is not None)
+        return opened.samples(on_damage=on_damage)
 
 
 def compress_with_report(

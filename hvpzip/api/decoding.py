@@ -268,7 +268,7 @@ def open_bytes(
     known_step = 1
     if fill is not None:
         known_step, view = view.step, view_of(header.width, header.height, side, crop, 1)
-    # Only now, so that what is no sound file is refused without the seconds that torch takes to load.
+    # Only now, so that what is no sound file is refused before the model is loaded.
     from hvpzip.transform import tiling
 
     model = None if header.parts and header.model_id == NO_MODEL else model_by_id(header.model_id)

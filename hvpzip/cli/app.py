@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import click
 
+from hvpzip.device import VARIABLE
+
 __all__ = ["app", "run"]
 
 _COMMANDS = ("compress", "decompress", "test", "info")
@@ -39,6 +41,11 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     ctx.exit()
 
 
+def _set_device(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None and not ctx.resilient_parsing:
+        os.environ[VARIABLE] = value  # worker processes inherit it
+
+
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -51,6 +58,13 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
     expose_value=False,
     callback=_print_version,
     help="Show versions and bundled models, and exit.",
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    expose_value=False,
+    callback=_set_device,
+    help="What runs the network: cpu (the default), or cuda where torch is installed. Files do not depend on it.",
 )
 def app() -> None:
     """Compress photos without loss, and bring them back.
