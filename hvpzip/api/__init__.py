@@ -22,7 +22,7 @@ from hvpzip.api.encoding import CompressReport
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
 from hvpzip.api.inspect import Versions, account, bit_map, choices, draw_bit_map, info, versions
-from hvpzip.api.naming import SUFFIX, Plan, compressed_name, decompressed_name, plan_outputs
+from hvpzip.api.naming import SUFFIX, PlannedFile, compressed_name, decompressed_name, plan_outputs
 from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
 from hvpzip.api.view import Crop, checked_scale
 from hvpzip.diffusion.bound import Term
@@ -38,7 +38,7 @@ __all__ = [
     "FileResult",
     "GroupAccount",
     "Job",
-    "Plan",
+    "PlannedFile",
     "ScaleAccount",
     "Section",
     "SourceState",

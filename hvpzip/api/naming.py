@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hvpzip.errors import HvpzipError, NotHvpzipError
 
-__all__ = ["JPEG_SUFFIXES", "SOURCE_SUFFIXES", "SUFFIX", "Plan", "compressed_name", "decompressed_name", "plan_outputs"]
+__all__ = ["JPEG_SUFFIXES", "SOURCE_SUFFIXES", "SUFFIX", "PlannedFile", "compressed_name", "decompressed_name", "plan_outputs"]
 
 SUFFIX = ".hvz"
 _PICTURE_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"})
@@ -16,7 +16,7 @@ JPEG_SUFFIXES = frozenset({_JPEG, ".jpeg", ".jpe", ".jfif"})
 SOURCE_SUFFIXES = _PICTURE_SUFFIXES | JPEG_SUFFIXES | {".gif", ".pbm"}
 
 
-class Plan(NamedTuple):
+class PlannedFile(NamedTuple):
     """One input and its output; ``error`` is set where there can be none."""
 
     path: str
@@ -24,7 +24,7 @@ class Plan(NamedTuple):
     error: HvpzipError | OSError | None
 
     @classmethod
-    def clash(cls, path: str, output: str, owner: str) -> "Plan":
+    def clash(cls, path: str, output: str, owner: str) -> "PlannedFile":
         """The plan of an input whose output is already that of another one."""
         return cls(path, None, HvpzipError(f"output {output} is already that of {owner}"))
 
@@ -84,23 +84,23 @@ def plan_outputs(
     compressing: bool,
     pixels: bool = False,
     part: bool = False,
-) -> Sequence[Plan]:
+) -> Sequence[PlannedFile]:
     """The output of each input, in order: beside it, or in ``out_dir``; ``pixels`` and ``part`` as for ``compressed_name`` and
     ``decompressed_name``. Two inputs never share an output; the later one gets an error."""
-    plans: list[Plan] = []
+    plans: list[PlannedFile] = []
     owners: dict[str, str] = {}
     for path in [os.fspath(path) for path in paths]:
         try:
             output = compressed_name(path, pixels=pixels) if compressing else decompressed_name(path, part=part)
         except NotHvpzipError as error:
-            plans.append(Plan(path, None, error))
+            plans.append(PlannedFile(path, None, error))
             continue
         if out_dir is not None:
             output = os.path.join(out_dir, os.path.basename(output))
         key = os.path.abspath(output)
         if key in owners:
-            plans.append(Plan.clash(path, output, owners[key]))
+            plans.append(PlannedFile.clash(path, output, owners[key]))
             continue
         owners[key] = path
-        plans.append(Plan(path, output, None))
+        plans.append(PlannedFile(path, output, None))
     return plans

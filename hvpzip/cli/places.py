@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from hvpzip.api import Job, Plan, Tree, plan_outputs, plan_tree
+from hvpzip.api import Job, PlannedFile, Tree, plan_outputs, plan_tree
 from hvpzip.cli.console import Decorated
 
 __all__ = ["STREAM", "input_argument", "opened", "plan", "planned_tree", "received"]
@@ -51,7 +51,7 @@ def _out_folder(paths: Sequence[str], output: str | None) -> str | None:
     return None
 
 
-def plan(paths: Sequence[str], output: str | None, job: Job) -> Sequence[Plan]:
+def plan(paths: Sequence[str], output: str | None, job: Job) -> Sequence[PlannedFile]:
     """The output of each input. Raises: click.UsageError where the command line makes no sense, before any work."""
     folder = _out_folder(paths, output)
     if folder is None and output is None and paths == [STREAM]:
@@ -59,7 +59,7 @@ def plan(paths: Sequence[str], output: str | None, job: Job) -> Sequence[Plan]:
     if output == STREAM and not job.force and sys.stdout is not None and sys.stdout.isatty():
         raise click.UsageError("binary data does not go to a terminal: use -o FILE, or -f.")
     if folder is None and output is not None:
-        return [Plan(paths[0], output, None)]
+        return [PlannedFile(paths[0], output, None)]
     return plan_outputs(paths, folder, compressing=job.compressing, pixels=job.pixels, part=job.part)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from hvpzip.api import FileResult, Job, Plan, as_record, run_batch
+from hvpzip.api import FileResult, Job, PlannedFile, as_record, run_batch
 from hvpzip.cli.console import Console, Decorated, shown
 from hvpzip.cli.places import STREAM, opened, plan, planned_tree, received
 from hvpzip.cli.tally import Tally
@@ -88,7 +88,7 @@ def run_transfer(
     tally = None
     if recursive:
         tree = planned_tree(paths, output, job)
-        plans: Sequence[Plan] = tree.plans
+        plans: Sequence[PlannedFile] = tree.plans
         tally = Tally(job.compressing, tree)
     else:
         plans = plan(paths, output, job)
@@ -125,7 +125,7 @@ def run_transfer(
     return console.exit_code
 
 
-def _in_processes(console: Console, job: Job, plans: Sequence[Plan], jobs: int, finish: Callable[[FileResult], None]) -> None:
+def _in_processes(console: Console, job: Job, plans: Sequence[PlannedFile], jobs: int, finish: Callable[[FileResult], None]) -> None:
     done = 0
 
     def arrived(result: FileResult) -> None:
@@ -139,7 +139,7 @@ def _in_processes(console: Console, job: Job, plans: Sequence[Plan], jobs: int, 
     console.clear()
 
 
-def _attempt(console: Console, job: Job, item: Plan, label: str) -> FileResult:
+def _attempt(console: Console, job: Job, item: PlannedFile, label: str) -> FileResult:
     """The result of one file, failed or not. Interrupts and closed pipes go on."""
     from hvpzip.api import delete_source, failed, refuse_to_remove, source_state
 

@@ -93,10 +93,10 @@ def _smallest(group: Part) -> Parts:
     found = _smallest_split(replace(group, is_last_try=not has_gaps))
     choice.tried("as it is", len(found.payload), found, found.trials)
     for rewritten in rewrites.rewritings(group.samples, group.bit_depth):
-        search = _smallest_split if rewritten.head[0] == rewrites.DENSE else _smallest
+        search = _smallest_split if rewritten.prefix[0] == rewrites.DENSE else _smallest
         inner = search(replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, is_last_try=True))
-        found = Parts(rewritten.head + inner.payload, inner.costs, 8 * len(rewritten.head) + inner.other_bits, inner.trials)
-        choice.tried(f"rewritten: {rewrites.NAMES[rewritten.head[0]]}", len(found.payload), found, inner.trials)
+        found = Parts(rewritten.prefix + inner.payload, inner.costs, 8 * len(rewritten.prefix) + inner.other_bits, inner.trials)
+        choice.tried(f"rewritten: {rewrites.NAMES[rewritten.prefix[0]]}", len(found.payload), found, inner.trials)
     return choice.best._replace(trials=choice.trials)
 
 

@@ -44,9 +44,9 @@ _GAPS_MATTER: Final = Fraction(1, 200)
 
 
 class Rewritten(NamedTuple):
-    """``head``: mark and table. ``samples`` (h, w, C) of ``bit_depth`` bits: uint8 up to 8, uint16 beyond."""
+    """``prefix``: mark and table. ``samples`` (h, w, C) of ``bit_depth`` bits: uint8 up to 8, uint16 beyond."""
 
-    head: bytes
+    prefix: bytes
     samples: Samples
     bit_depth: int
 
@@ -192,8 +192,8 @@ def _steps(samples: Samples, bit_depth: int) -> Rewritten | None:
     depth = _depth(count)
     if depth >= bit_depth:
         return None
-    head = bytes((STEP,)) + varint.write(first) + varint.write(step) + varint.write(count)
-    return Rewritten(head, ((samples - first) // step).astype(_kind(depth)), depth)
+    prefix = bytes((STEP,)) + varint.write(first) + varint.write(step) + varint.write(count)
+    return Rewritten(prefix, ((samples - first) // step).astype(_kind(depth)), depth)
 
 
 def _values(samples: Samples, bit_depth: int) -> Rewritten | None:
@@ -237,12 +237,12 @@ def _dense(samples: Samples) -> Rewritten:
 
 def _numbered(mark: int, samples: Samples, lists: list[Samples], bit_depth: int, depth: int) -> Rewritten:
     """Samples of that bit depth as places in the lists of their channels, or in the only one, in ``depth`` bits."""
-    head = bytes((mark, len(lists)))
+    prefix = bytes((mark, len(lists)))
     for values in lists:
         gaps = np.diff(values.astype(np.int64), prepend=-1) - 1
-        head += _list(gaps.astype(samples.dtype)[None, :, None], bit_depth)
+        prefix += _list(gaps.astype(samples.dtype)[None, :, None], bit_depth)
     planes = [np.searchsorted(lists[channel % len(lists)], samples[:, :, channel]) for channel in range(samples.shape[2])]
-    return Rewritten(head, np.stack(planes, axis=2).astype(_kind(depth)), depth)
+    return Rewritten(prefix, np.stack(planes, axis=2).astype(_kind(depth)), depth)
 
 
 def _list(entries: Samples, bit_depth: int) -> bytes:

@@ -84,11 +84,11 @@ def test_few_values_and_few_colours_become_numbers(tiny_model, channels, depth):
     values[:2, 0] = (6, 7)  # no step but one
     group = values[generator.integers(0, 9, (8, 7))]
     for found in rewrites.rewritings(group, depth):
-        assert found.bit_depth < depth or found.head[0] == rewrites.DENSE
-        payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
+        assert found.bit_depth < depth or found.prefix[0] == rewrites.DENSE
+        payload = found.prefix + b"\0" + plain.encode(found.samples, found.bit_depth)
         again = parts.decode_parts(payload, group.shape, depth, None)
         np.testing.assert_array_equal(again, group, strict=True)
-    marks = [found.head[0] for found in rewrites.rewritings(group, depth)]
+    marks = [found.prefix[0] for found in rewrites.rewritings(group, depth)]
     dense = [rewrites.DENSE] if depth == 8 else []
     assert marks == ([rewrites.COLOURS] if channels > 1 else []) + [rewrites.VALUES] + dense
 
@@ -98,9 +98,9 @@ def test_multiples_of_a_step_become_their_numbers(tiny_model, first, step):
     numbers = np.random.default_rng(step).integers(0, 200, (8, 7, 3))
     numbers[0, 0] = (0, 1, 199)
     group = (numbers * step + first).astype(np.uint16)
-    (found,) = [one for one in rewrites.rewritings(group, 16) if one.head[0] == rewrites.STEP]
+    (found,) = [one for one in rewrites.rewritings(group, 16) if one.prefix[0] == rewrites.STEP]
     np.testing.assert_array_equal(found.samples + 0, numbers + (first // step))
-    payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
+    payload = found.prefix + b"\0" + plain.encode(found.samples, found.bit_depth)
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 16, tiny_model), group, strict=True)
 
 
@@ -117,16 +117,16 @@ def edited(channels: int, curve: int) -> np.ndarray:
 def test_gaps_between_values_are_closed(tiny_model, channels, curve):
     group = edited(channels, curve)
     assert rewrites.has_gaps(group)
-    (found,) = [one for one in rewrites.rewritings(group, 8) if one.head[0] == rewrites.DENSE]
+    (found,) = [one for one in rewrites.rewritings(group, 8) if one.prefix[0] == rewrites.DENSE]
     assert found.bit_depth == 8
-    assert found.head[1] == (channels if curve or channels in (2, 4) else 1)
+    assert found.prefix[1] == (channels if curve or channels in (2, 4) else 1)
     assert not rewrites.has_gaps(found.samples) or not curve
-    payload = found.head + b"\0" + plain.encode(found.samples, 8)
+    payload = found.prefix + b"\0" + plain.encode(found.samples, 8)
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 8, None), group, strict=True)
     np.testing.assert_array_equal(parts.decode_parts(payload, group.shape, 8, None, step=4), group[::4, ::4], strict=True)
     for nested in sorted(rewrites.MARKS):
         with pytest.raises(CorruptError, match="not rewritten"):
-            parts.decode_parts(found.head + bytes((nested,)) + payload, group.shape, 8, None)
+            parts.decode_parts(found.prefix + bytes((nested,)) + payload, group.shape, 8, None)
 
 
 def test_a_photo_with_gaps_is_coded_without_them(tiny_model):
@@ -162,10 +162,10 @@ def test_a_photo_without_gaps_has_none():
 def test_damaged_tables_give_samples_of_the_shape_or_one_error(tiny_model):
     few = np.random.default_rng(0).integers(0, 5, (6, 5, 3)).astype(np.uint16)
     of_16 = (*rewrites.rewritings(few * 9000, 16), *rewrites.rewritings(few * few * few * 900 + few, 16))
-    of_8 = [one for one in rewrites.rewritings(edited(3, 1)[:9, :9], 8) if one.head[0] == rewrites.DENSE]
+    of_8 = [one for one in rewrites.rewritings(edited(3, 1)[:9, :9], 8) if one.prefix[0] == rewrites.DENSE]
     for found, depth in [*((one, 16) for one in of_16), *((one, 8) for one in of_8)]:
         shape = (*found.samples.shape[:2], 3)
-        payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
+        payload = found.prefix + b"\0" + plain.encode(found.samples, found.bit_depth)
         group = parts.decode_parts(payload, shape, depth, None)
         for position in range(8 * len(payload)):
             damaged = bytearray(payload)
@@ -174,6 +174,6 @@ def test_damaged_tables_give_samples_of_the_shape_or_one_error(tiny_model):
                 assert parts.decode_parts(bytes(damaged), group.shape, depth, tiny_model).shape == group.shape
             except CorruptError as error:
                 assert "\n" not in str(error)  # noqa: PT017
-        for size in range(len(found.head)):
+        for size in range(len(found.prefix)):
             with pytest.raises(CorruptError):
                 parts.decode_parts(payload[:size], group.shape, depth, tiny_model)

@@ -15,7 +15,7 @@ from hvpzip.api.batch.workers import interruptible, pool_of, quiet_spawn
 from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import StrPath, refuse_early
-from hvpzip.api.naming import Plan, plan_outputs
+from hvpzip.api.naming import PlannedFile, plan_outputs
 from hvpzip.api.records import FileResult
 from hvpzip.api.view import Crop
 from hvpzip.errors import HvpzipError
@@ -115,7 +115,7 @@ def decompress_files(
     return run_batch(_plans(paths, out_dir, job), job, executor=executor, workers=workers, progress=progress)
 
 
-def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Sequence[Plan]:
+def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Sequence[PlannedFile]:
     if not job.mirror:
         return plan_outputs(paths, out_dir, compressing=job.compressing, pixels=job.pixels, part=job.part)
     folders = list(paths)
@@ -125,7 +125,12 @@ def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Seque
 
 
 def run_batch(
-    plans: Sequence[Plan], job: Job, *, executor: "Executor | None" = None, workers: int | None = None, progress: Progress | None = None
+    plans: Sequence[PlannedFile],
+    job: Job,
+    *,
+    executor: "Executor | None" = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> list[FileResult]:
     """Does the job with every plan that has an output, as ``compress_files`` says; the others become failures at once."""
     if workers is not None and workers < 1:
@@ -178,7 +183,7 @@ def run_batch(
     return [results[index] for index in range(len(plans))]
 
 
-def _checked_output(plan: Plan, job: Job) -> str:
+def _checked_output(plan: PlannedFile, job: Job) -> str:
     """The output of a plan, refused here rather than by the worker: an executor may run a task again after it lost the first result, and
     must not take its own output for somebody else's then. Raises: what the plan says, OSError."""
     if plan.output is None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from hvpzip.api.naming import SOURCE_SUFFIXES, SUFFIX, Plan, decompressed_name
+from hvpzip.api.naming import SOURCE_SUFFIXES, SUFFIX, PlannedFile, decompressed_name
 
 __all__ = ["Tree", "plan_tree"]
 
@@ -25,7 +25,7 @@ class Tree(NamedTuple):
         links: how many symbolic links there are; none is followed.
     """
 
-    plans: tuple[Plan, ...]
+    plans: tuple[PlannedFile, ...]
     others: Counter[str]
     links: int
 
@@ -45,7 +45,7 @@ def plan_tree(
     out = root if out_dir is None else os.fspath(out_dir)
     taken: list[tuple[str, str]] = []  # path, folder of the output
     others: list[str] = []
-    unreadable: list[Plan] = []
+    unreadable: list[PlannedFile] = []
     links = 0
     waiting = [(root, out)]
     while waiting:
@@ -65,7 +65,7 @@ def plan_tree(
         except OSError as error:
             if place == root:
                 raise
-            unreadable.append(Plan(place, None, error))
+            unreadable.append(PlannedFile(place, None, error))
     plans = _planned(sorted(taken), compressing, part)
     made = {plan.output for plan in plans}
     return Tree(
@@ -75,9 +75,9 @@ def plan_tree(
     )
 
 
-def _planned(taken: Iterable[tuple[str, str]], compressing: bool, part: bool) -> list[Plan]:
+def _planned(taken: Iterable[tuple[str, str]], compressing: bool, part: bool) -> list[PlannedFile]:
     """The plans; those that get back the name which they had come first, so that a name with ``.png`` added never takes it from them."""
-    plans: list[Plan] = []
+    plans: list[PlannedFile] = []
     owners: set[str] = set()
     added: list[tuple[str, str]] = []
     for path, target in taken:
@@ -86,14 +86,14 @@ def _planned(taken: Iterable[tuple[str, str]], compressing: bool, part: bool) ->
         exact = compressing or name == os.path.splitext(os.path.basename(path))[0]
         if exact and output not in owners:
             owners.add(output)
-            plans.append(Plan(path, output, None))
+            plans.append(PlannedFile(path, output, None))
         else:
             added.append((path, output))
     for path, output in added:
         while output in owners:
             output += os.path.splitext(output)[1]
         owners.add(output)
-        plans.append(Plan(path, output, None))
+        plans.append(PlannedFile(path, output, None))
     return plans
 
 

@@ -37,7 +37,7 @@ HELD_OUT = 4  # every fourth position judges the fit
 PENALTY_BITS, PENALTY_UNITS = 4.0, 8.0
 RATE, WEIGHT_RATE = 0.03, 0.01  # the second: of a weight, relative to a bias
 DEAD_ZONE = 0.75  # in steps; less is sent as zero
-UNITS = (2.0**GAIN_BITS, 2.0**BIAS_BITS, 2.0**WEIGHT_BITS)  # of gain, bias and weight
+STEPS_OF_ONE = (2.0**GAIN_BITS, 2.0**BIAS_BITS, 2.0**WEIGHT_BITS)  # of gain, bias and weight
 
 
 class FitSettings(NamedTuple):
@@ -188,11 +188,11 @@ def _fit(sampled: _Sampled, settings: FitSettings) -> dict[str, Changes]:
     pace = np.minimum(1.0, 2 * (1 - np.arange(settings.steps) / settings.steps)).astype(np.float32)
     # Weights meet activations that are around 32 times their step in size: a smaller rate.
     weight_rate = RATE * WEIGHT_RATE * 2.0**ACT_BITS
-    plan = Search(batches, pace, RATE, weight_rate, PENALTY_BITS / positions, UNITS, PENALTY_UNITS)
+    plan = Search(batches, pace, RATE, weight_rate, PENALTY_BITS / positions, STEPS_OF_ONE, PENALTY_UNITS)
     shipped = HeadDense(_real(head.hidden), _real(head.out))
     numbers = {name: Numbers.none(getattr(shipped, name)) for name in settings.layers}
     fit_head(pool, shipped.hidden, shipped.out, (numbers.get("hidden"), numbers.get("out")), plan)
-    found = {name: Changes(*map(_rounded, kinds, UNITS)) for name, kinds in numbers.items()}
+    found = {name: Changes(*map(_rounded, kinds, STEPS_OF_ONE)) for name, kinds in numbers.items()}
     return found if _worth(sampled, unseen, shipped, found) else {name: Changes.none(getattr(head, name)) for name in found}
 
 

@@ -120,8 +120,8 @@ def rewritten() -> Iterator[tuple[str, str, bytes, str]]:
         rewrites.DENSE: ("dense", Form(Kind.RGB, 8), (samples_of(Form(Kind.RGB, 8)) // 2 * 7 // 5 + 9).astype(np.uint8)),
     }
     for mark, (name, form, samples) in cases.items():
-        found = next(one for one in rewrites.rewritings(samples, form.bit_depth) if one.head[0] == mark)
-        payload = found.head + b"\0" + plain.encode(found.samples, found.bit_depth)
+        found = next(one for one in rewrites.rewritings(samples, form.bit_depth) if one.prefix[0] == mark)
+        payload = found.prefix + b"\0" + plain.encode(found.samples, found.bit_depth)
         digest = hashlib.sha256(little_endian(samples)).hexdigest()
         yield f"good-rewritten-{name}.hvz", f"{form.words}, rewritten: {name}", file_of(form, payload, samples, sections_of(form)), digest
 
