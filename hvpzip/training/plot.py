@@ -34,7 +34,7 @@ def plot_log(log: str | Path, image: str | Path) -> None:
     series: dict[str, list[tuple[int, float]]] = {}
     for entry in entries:
         for key, value in entry["bits_per_dim"].items():
-            key = key.removeprefix("path/")  # as logs of the first session have it
+            key = key.removeprefix("path/")  # as older logs have it
             if "level" not in key:
                 kind = "training" if entry["kind"] == "train" else "validation"
                 series.setdefault(f"{kind}, {key}", []).append((entry["step"], value))
