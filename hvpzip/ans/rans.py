@@ -56,6 +56,7 @@ Tail: TypeAlias = "tuple[()] | tuple[WordArray, Tail]"
 Precision: TypeAlias = "int | StateArray"
 
 MAX_PRECISION = 31
+_ONE = np.uint64(1)
 
 
 class StackUnderflow(CorruptError):
@@ -94,15 +95,17 @@ def check_intervals(starts: IntArray, freqs: IntArray, precision: Precision) -> 
         raise ValueError(f"starts and freqs must be integer arrays of one length, got {found}")
     if not starts.size:
         return starts.astype(np.uint64), freqs.astype(np.uint64)
-    if int(np.min(precision)) < 0 or int(np.max(precision)) > MAX_PRECISION:
+    least, most = (precision, precision) if isinstance(precision, int) else (int(precision.min()), int(precision.max()))
+    if least < 0 or most > MAX_PRECISION:
         raise ValueError(f"precision must be in 0..{MAX_PRECISION}, got {precision}")
-    if freqs.min() <= 0:
-        raise ValueError(f"every frequency must be at least 1, found {freqs.min()}")
-    if starts.min() < 0:
-        raise ValueError(f"every start must be at least 0, found {starts.min()}")
     start_states, freq_states = starts.astype(np.uint64, copy=False), freqs.astype(np.uint64, copy=False)
-    total = np.left_shift(np.uint64(1), np.asarray(precision, np.uint64))
-    if (freq_states > total).any() or (start_states > total - freq_states).any():
+    total = np.left_shift(_ONE, np.asarray(precision, np.uint64))
+    # One look for all that may be wrong: numbers below 0, and a frequency of 0 less 1, are larger than any total.
+    if ((freq_states - _ONE >= total) | (start_states > total - freq_states)).any():
+        if freqs.min() <= 0:
+            raise ValueError(f"every frequency must be at least 1, found {freqs.min()}")
+        if starts.min() < 0:
+            raise ValueError(f"every start must be at least 0, found {starts.min()}")
         raise ValueError("every interval must end at or before 2**precision")
     return start_states, freq_states
 
