@@ -37,7 +37,7 @@ from hvpzip.training.muon import Muon
 __all__ = ["DiffusionRun", "DiffusionTrainConfig", "load_cascade"]
 
 MOMENTS = {"exp_avg": "m", "exp_avg_sq": "v"}
-PRECONDITION_PICTURES = 1024
+PRECONDITION_PICTURES = 2048
 NATS_TO_BITS = 1 / math.log(2)
 
 
