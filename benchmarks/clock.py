@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["Clock", "network_clock"]
 
-_CALLS = ("begin", "linear_mean", "predict", "reveal")
+_CALLS = ("begin", "predict", "corrections", "reveal")
 
 
 class Clock:

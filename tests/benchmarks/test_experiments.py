@@ -124,7 +124,7 @@ def test_planes_are_channels_first() -> None:
 
 def test_clock_counts_the_network_once_and_only_while_it_runs(tiny_model: Any, crop: Crop) -> None:
     with network_clock() as clock:
-        encode_chain([crop(0, 0, 17, 17)], tiny_model, "self-seeded")  # odd sides: reveal calls linear_mean
+        encode_chain([crop(0, 0, 17, 17)], tiny_model, "self-seeded")  # odd sides are completed by predictions
         seconds = clock.seconds
     assert seconds > 0
     encode_chain([crop(0, 0, 17, 17)], tiny_model, "self-seeded")
