@@ -239,6 +239,7 @@ NEVER_LOADED = {
     "codec": names("torch matplotlib hvpzip.training hvpzip.container hvpzip.nn.graph"),
     "codec.plain": names("torch safetensors hvpzip.nn hvpzip.diffusion hvpzip.ans"),
     "codec.raster": names("torch PIL safetensors hvpzip.nn hvpzip.transform"),
+    "transform.maps": names("numpy"),  # what a file says of itself names its map
     "diffusion.walk": names("numpy torch"),
     "diffusion.schedule": names("numpy torch"),
     "diffusion.bound": names("numpy torch"),
