@@ -59,7 +59,7 @@ void convolve(const Convolution& conv, const void* const* rows, int positions, c
     }
 }
 
-const Kernels PORTABLE = {"portable", 1, STEP, GROUP, 128, everywhere, activate, convolve};
+const Kernels PORTABLE = {"portable", STEP, GROUP, 128, everywhere, activate, convolve};
 
 }  // namespace
 
@@ -81,8 +81,7 @@ Convolution::Convolution(const Kernels& chosen, Format wanted, bool signed_input
     const int step = chosen.step, group = chosen.group, padded = chosen.padded(inputs), taps = side * side;
     groups = (outputs + group - 1) / group;
     const size_t lanes = static_cast<size_t>(groups) * group, per_group = static_cast<size_t>(taps) * padded * group;
-    const size_t weight_bytes = chosen.element_bytes;  // weights are as wide as what they multiply
-    group_bytes = per_group * weight_bytes;
+    group_bytes = per_group;
     store_.assign(64 + groups * group_bytes + 4 * lanes * sizeof(int32_t) + 64, 0);
     unsigned char* base = store_.data() + (64 - reinterpret_cast<uintptr_t>(store_.data()) % 64) % 64;
     int32_t* numbers = reinterpret_cast<int32_t*>(base + groups * group_bytes);
@@ -95,11 +94,7 @@ Convolution::Convolution(const Kernels& chosen, Format wanted, bool signed_input
                 sum += w;
                 const size_t at = ((static_cast<size_t>(o / group) * taps + tap) * (padded / step) + i / step) * group * step +
                                   static_cast<size_t>(o % group) * step + i % step;
-                if (weight_bytes == 1) {
-                    reinterpret_cast<int8_t*>(base)[at] = w;
-                } else {
-                    reinterpret_cast<int16_t*>(base)[at] = w;
-                }
+                reinterpret_cast<int8_t*>(base)[at] = w;
             }
         }
         const int32_t shift = exponent[o] + ACT_BITS - bits;  // proved to be 0..16

@@ -20,7 +20,7 @@ enum class Format { activations, carried, outputs };
 
 struct Convolution;
 
-// Where a row of results goes: activations into a row of elements, the others as int16 (positions, outputs).
+// Where a row of results goes: activations into a row of bytes, the others as int16 (positions, outputs).
 struct Target {
     Format format;
     void* out;
@@ -29,14 +29,13 @@ struct Target {
 
 // An instruction set: how activations lie in a row, and how rows are made and multiplied.
 //
-// A row holds positions side by side, each of `padded(channels)` elements of `element_bytes`; an element is an activation plus an offset, so
+// A row holds positions side by side, each of `padded(channels)` bytes; a byte is an activation plus an offset, so
 // that unsigned x signed products serve signed inputs too.
 struct Kernels {
     const char* name;
-    int element_bytes;  // 2: int16, 1: uint8
-    int step;           // channels multiplied at once
-    int group;          // outputs at once
-    int input_offset;   // of signed inputs; activations have none
+    int step;          // channels multiplied at once
+    int group;         // outputs at once
+    int input_offset;  // of signed inputs; activations have none
     bool (*available)();
     // Features (positions, channels) -> activations.
     void (*activate)(const int16_t* carried, int positions, int channels, void* row);
@@ -44,7 +43,6 @@ struct Kernels {
     void (*convolve)(const Convolution& convolution, const void* const* rows, int positions, const Target& target);
 
     int padded(int channels) const { return (channels + step - 1) / step * step; }
-    size_t stride(int channels) const { return static_cast<size_t>(padded(channels)) * element_bytes; }
 };
 
 // Those that this processor has, the fastest first; the last one runs everywhere.
@@ -59,7 +57,7 @@ struct Convolution {
     const Kernels* kernels;
     Format format;
     int outputs, inputs, side;
-    int offset;  // that elements of its rows have
+    int offset;  // that the bytes of its rows have
     int groups;  // of kernels->group outputs
     size_t group_bytes;
     // Aligned to 64 bytes: weights [group][tap][inputs / step][output][step], and for every output bias and rounding.

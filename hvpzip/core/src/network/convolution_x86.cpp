@@ -1,4 +1,4 @@
-// The convolutions in the vectors of x86-64 (convolution.h): AVX2 multiplies pairs of 16 bits, VNNI fours of 8 bits; neither saturates.
+// The convolutions in the vectors of x86-64 (convolution.h): VNNI multiplies fours of 8 bits; AVX2 does the same in pairs of 16 bits. Neither saturates.
 //
 // Integer arithmetic only: this file reaches the bit stream.
 
@@ -16,15 +16,7 @@ namespace hvpzip::network {
 namespace {
 
 #define HVPZIP_AVX2 __attribute__((target("avx2")))
-#if defined(HVPZIP_EMULATE_VNNI)  // to run what surrounds the instruction on a processor without it
-#define HVPZIP_AVX_VNNI HVPZIP_AVX2
-#define HVPZIP_DPBUSD emulated_dpbusd
-#define HVPZIP_HAS_AVX_VNNI __builtin_cpu_supports("avx2")
-#else
 #define HVPZIP_AVX_VNNI __attribute__((target("avx2,avxvnni")))
-#define HVPZIP_DPBUSD _mm256_dpbusd_avx_epi32
-#define HVPZIP_HAS_AVX_VNNI (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni"))
-#endif
 #define HVPZIP_AVX512 __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))
 #define HVPZIP_ALWAYS inline __attribute__((always_inline))
 
@@ -42,7 +34,6 @@ HVPZIP_AVX2 HVPZIP_ALWAYS __m256i load8(const int32_t* from) { return _mm256_loa
 HVPZIP_AVX2 HVPZIP_ALWAYS __m256i pack16(__m256i low, __m256i high) { return _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8); }
 
 // sums: (positions, lanes) of which the 16 from `lane` on are outputs first..first + 15 of the position x and those that follow it.
-template <int ELEMENT>
 HVPZIP_AVX2 HVPZIP_ALWAYS void finish(const Convolution& conv, const int32_t* sums, int lanes, int positions, int x, int first, const Target& target) {
     const int count = std::min(TILE_LANES, conv.outputs - first);
     const __m256i shift0 = load8(conv.shift + first), shift1 = load8(conv.shift + first + 8);
@@ -75,7 +66,7 @@ HVPZIP_AVX2 HVPZIP_ALWAYS void finish(const Convolution& conv, const int32_t* su
             low = _mm256_min_epi32(_mm256_max_epi32(low, least), most), high = _mm256_min_epi32(_mm256_max_epi32(high, least), most);
         }
         const __m256i packed = pack16(low, high);
-        if (ELEMENT == 1 && target.format == Format::activations) {
+        if (target.format == Format::activations) {
             const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1));
             uint8_t* out = static_cast<uint8_t*>(target.out) + at;
             if (count == TILE_LANES) {
@@ -108,9 +99,10 @@ HVPZIP_AVX2 HVPZIP_ALWAYS __m256i activated(const int16_t* carried) {
 
 inline int activate_one(int value) { return std::clamp(rounded(value, 3, 3, 1), 0, ACT_MAX); }
 
-template <typename Element, int STEP>
+constexpr int STEP = 4;
+
 HVPZIP_AVX2 void activate(const int16_t* carried, int positions, int channels, void* row) {
-    Element* out = static_cast<Element*>(row);
+    uint8_t* out = static_cast<uint8_t*>(row);
     const int padded = (channels + STEP - 1) / STEP * STEP;
     const int runs = padded == channels ? 1 : positions;  // without padding the row is one run of numbers
     const size_t length = padded == channels ? static_cast<size_t>(positions) * channels : static_cast<size_t>(channels);
@@ -118,18 +110,14 @@ HVPZIP_AVX2 void activate(const int16_t* carried, int positions, int channels, v
         size_t i = 0;
         for (; i + 16 <= length; i += 16) {
             const __m256i found = activated(carried + i);
-            if (sizeof(Element) == 2) {
-                _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), found);
-            } else {
-                _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm_packus_epi16(_mm256_castsi256_si128(found), _mm256_extracti128_si256(found, 1)));
-            }
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i), _mm_packus_epi16(_mm256_castsi256_si128(found), _mm256_extracti128_si256(found, 1)));
         }
-        for (; i < length; ++i) out[i] = static_cast<Element>(activate_one(carried[i]));
+        for (; i < length; ++i) out[i] = static_cast<uint8_t>(activate_one(carried[i]));
     }
 }
 
 // A tile of positions, as many as the registers hold, for one group of outputs: sums into a buffer, then `finish`.
-#define HVPZIP_CONVOLVE(TARGET, NAME, ELEMENT_TYPE, GROUP_SIZE, MOST)                                                                       \
+#define HVPZIP_CONVOLVE(TARGET, NAME, GROUP_SIZE, MOST)                                                                       \
     TARGET void NAME(const Convolution& conv, const void* const* rows, int positions, const Target& target) {                               \
         const int stride = conv.kernels->padded(conv.inputs);                                                                               \
         alignas(64) int32_t sums[MOST * GROUP_SIZE];                                                                                        \
@@ -137,71 +125,26 @@ HVPZIP_AVX2 void activate(const int16_t* carried, int positions, int channels, v
             const unsigned char* weights = static_cast<const unsigned char*>(conv.weights) + g * conv.group_bytes;                          \
             const int32_t* bias = conv.bias + g * GROUP_SIZE;                                                                               \
             for (int x = 0; x < positions; x += MOST) {                                                                                     \
-                const ELEMENT_TYPE* at[3] = {};                                                                                             \
-                for (int dy = 0; dy < conv.side; ++dy) at[dy] = static_cast<const ELEMENT_TYPE*>(rows[dy]) + static_cast<size_t>(x) * stride; \
+                const uint8_t* at[3] = {};                                                                                             \
+                for (int dy = 0; dy < conv.side; ++dy) at[dy] = static_cast<const uint8_t*>(rows[dy]) + static_cast<size_t>(x) * stride; \
                 const int count = std::min(MOST, positions - x);                                                                            \
                 NAME##_tiles(count, at, conv.side, stride, weights, bias, sums);                                                            \
                 for (int first = 0; first < GROUP_SIZE && g * GROUP_SIZE + first < conv.outputs; first += TILE_LANES) {                     \
-                    finish<sizeof(ELEMENT_TYPE)>(conv, sums + first, GROUP_SIZE, count, x, g * GROUP_SIZE + first, target);                 \
+                    finish(conv, sums + first, GROUP_SIZE, count, x, g * GROUP_SIZE + first, target);                 \
                 }                                                                                                                           \
             }                                                                                                                               \
         }                                                                                                                                   \
     }
 
-// ---- AVX2: pairs of int16, two vectors of eight outputs, six positions.
+// ---- Fours of uint8 x int8 in two vectors of eight outputs, six positions.
 
-template <int P>
-HVPZIP_AVX2 HVPZIP_ALWAYS void avx2_tile(const int16_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias, int32_t* sums) {
-    __m256i low[P], high[P];
-    for (int p = 0; p < P; ++p) low[p] = load8(bias), high[p] = load8(bias + 8);
-    for (int dy = 0; dy < side; ++dy) {
-        const int16_t* a = at[dy];
-        for (int i = 0; i < side * stride; i += 2, weights += 64) {
-            const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights));
-            const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + 32));
-            for (int p = 0; p < P; ++p) {
-                int32_t pair;
-                std::memcpy(&pair, a + p * stride + i, sizeof pair);
-                const __m256i both = _mm256_set1_epi32(pair);
-                low[p] = _mm256_add_epi32(low[p], _mm256_madd_epi16(both, w0));
-                high[p] = _mm256_add_epi32(high[p], _mm256_madd_epi16(both, w1));
-            }
-        }
-    }
-    for (int p = 0; p < P; ++p) {
-        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p), low[p]);
-        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p + 8), high[p]);
-    }
-}
-
-HVPZIP_AVX2 HVPZIP_ALWAYS void avx2_tiles(int count, const int16_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias,
-                                          int32_t* sums) {
-    switch (count) {
-        case 6: return avx2_tile<6>(at, side, stride, weights, bias, sums);
-        case 5: return avx2_tile<5>(at, side, stride, weights, bias, sums);
-        case 4: return avx2_tile<4>(at, side, stride, weights, bias, sums);
-        case 3: return avx2_tile<3>(at, side, stride, weights, bias, sums);
-        case 2: return avx2_tile<2>(at, side, stride, weights, bias, sums);
-        default: return avx2_tile<1>(at, side, stride, weights, bias, sums);
-    }
-}
-
-HVPZIP_CONVOLVE(HVPZIP_AVX2, avx2, int16_t, 16, 6)
-
-bool has_avx2() { return __builtin_cpu_supports("avx2"); }
-
-const Kernels AVX2 = {"avx2", 2, 2, 16, 0, has_avx2, activate<int16_t, 2>, avx2};
-
-// ---- VNNI: fours of uint8 x int8.
-
-#if defined(HVPZIP_EMULATE_VNNI)
-HVPZIP_AVX2 HVPZIP_ALWAYS __m256i emulated_dpbusd(__m256i sums, __m256i a, __m256i w) {
-    const __m256i low = _mm256_set1_epi16(255);
-    const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, low), _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8));
+// What VNNI does in one instruction: the even and the odd bytes as pairs of 16 bits, whose products are exact in 32.
+HVPZIP_AVX2 HVPZIP_ALWAYS __m256i multiply_add(__m256i sums, __m256i a, __m256i w) {
+    const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(255)), _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8));
     const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(w, 8));
     return _mm256_add_epi32(sums, _mm256_add_epi32(even, odd));
 }
-#endif
+
 
 template <int P>
 HVPZIP_AVX512 HVPZIP_ALWAYS void avx512_vnni_tile(const uint8_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias,
@@ -239,57 +182,66 @@ HVPZIP_AVX512 HVPZIP_ALWAYS void avx512_vnni_tiles(int count, const uint8_t* con
     for (; count - done >= 1; done += 1) offset(done, moved), avx512_vnni_tile<1>(moved, side, stride, weights, bias, sums + 32 * done);
 }
 
-HVPZIP_CONVOLVE(HVPZIP_AVX512, avx512_vnni, uint8_t, 32, 12)
+HVPZIP_CONVOLVE(HVPZIP_AVX512, avx512_vnni, 32, 12)
 
-template <int P>
-HVPZIP_AVX_VNNI HVPZIP_ALWAYS void avx_vnni_tile(const uint8_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias,
-                                                 int32_t* sums) {
-    __m256i low[P], high[P];
-    for (int p = 0; p < P; ++p) low[p] = load8(bias), high[p] = load8(bias + 8);
-    for (int dy = 0; dy < side; ++dy) {
-        const uint8_t* a = at[dy];
-        for (int i = 0; i < side * stride; i += 4, weights += 64) {
-            const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights));
-            const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + 32));
-            for (int p = 0; p < P; ++p) {
-                int32_t four;
-                std::memcpy(&four, a + p * stride + i, sizeof four);
-                const __m256i all = _mm256_set1_epi32(four);
-                low[p] = HVPZIP_DPBUSD(low[p], all, w0);
-                high[p] = HVPZIP_DPBUSD(high[p], all, w1);
-            }
-        }
+#define HVPZIP_TILES(TARGET, NAME, DOT) \
+    template <int P> \
+    TARGET HVPZIP_ALWAYS void NAME##_tile(const uint8_t* const* at, int side, int stride, const unsigned char* weights, const int32_t* bias, \
+                                                     int32_t* sums) { \
+        __m256i low[P], high[P]; \
+        for (int p = 0; p < P; ++p) low[p] = load8(bias), high[p] = load8(bias + 8); \
+        for (int dy = 0; dy < side; ++dy) { \
+            const uint8_t* a = at[dy]; \
+            for (int i = 0; i < side * stride; i += 4, weights += 64) { \
+                const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights)); \
+                const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + 32)); \
+                for (int p = 0; p < P; ++p) { \
+                    int32_t four; \
+                    std::memcpy(&four, a + p * stride + i, sizeof four); \
+                    const __m256i all = _mm256_set1_epi32(four); \
+                    low[p] = DOT(low[p], all, w0); \
+                    high[p] = DOT(high[p], all, w1); \
+                } \
+            } \
+        } \
+        for (int p = 0; p < P; ++p) { \
+            _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p), low[p]); \
+            _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p + 8), high[p]); \
+        } \
+    } \
+ \
+    TARGET HVPZIP_ALWAYS void NAME##_tiles(int count, const uint8_t* const* at, int side, int stride, const unsigned char* weights, \
+                                                      const int32_t* bias, int32_t* sums) { \
+        switch (count) { \
+            case 6: return NAME##_tile<6>(at, side, stride, weights, bias, sums); \
+            case 5: return NAME##_tile<5>(at, side, stride, weights, bias, sums); \
+            case 4: return NAME##_tile<4>(at, side, stride, weights, bias, sums); \
+            case 3: return NAME##_tile<3>(at, side, stride, weights, bias, sums); \
+            case 2: return NAME##_tile<2>(at, side, stride, weights, bias, sums); \
+            default: return NAME##_tile<1>(at, side, stride, weights, bias, sums); \
+        } \
     }
-    for (int p = 0; p < P; ++p) {
-        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p), low[p]);
-        _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * p + 8), high[p]);
-    }
-}
 
-HVPZIP_AVX_VNNI HVPZIP_ALWAYS void avx_vnni_tiles(int count, const uint8_t* const* at, int side, int stride, const unsigned char* weights,
-                                                  const int32_t* bias, int32_t* sums) {
-    switch (count) {
-        case 6: return avx_vnni_tile<6>(at, side, stride, weights, bias, sums);
-        case 5: return avx_vnni_tile<5>(at, side, stride, weights, bias, sums);
-        case 4: return avx_vnni_tile<4>(at, side, stride, weights, bias, sums);
-        case 3: return avx_vnni_tile<3>(at, side, stride, weights, bias, sums);
-        case 2: return avx_vnni_tile<2>(at, side, stride, weights, bias, sums);
-        default: return avx_vnni_tile<1>(at, side, stride, weights, bias, sums);
-    }
-}
+HVPZIP_TILES(HVPZIP_AVX2, avx2, multiply_add)
+HVPZIP_CONVOLVE(HVPZIP_AVX2, avx2, 16, 6)
 
-HVPZIP_CONVOLVE(HVPZIP_AVX_VNNI, avx_vnni, uint8_t, 16, 6)
+bool has_avx2() { return __builtin_cpu_supports("avx2"); }
 
-bool has_avx_vnni() { return HVPZIP_HAS_AVX_VNNI; }
+const Kernels AVX2 = {"avx2", STEP, 16, 128, has_avx2, activate, avx2};
 
-const Kernels AVX_VNNI = {"avx-vnni", 1, 4, 16, 128, has_avx_vnni, activate<uint8_t, 4>, avx_vnni};
+HVPZIP_TILES(HVPZIP_AVX_VNNI, avx_vnni, _mm256_dpbusd_avx_epi32)
+HVPZIP_CONVOLVE(HVPZIP_AVX_VNNI, avx_vnni, 16, 6)
+
+bool has_avx_vnni() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni"); }
+
+const Kernels AVX_VNNI = {"avx-vnni", STEP, 16, 128, has_avx_vnni, activate, avx_vnni};
 
 bool has_avx512_vnni() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
 
-const Kernels AVX512_VNNI = {"avx512-vnni", 1, 4, 32, 128, has_avx512_vnni, activate<uint8_t, 4>, avx512_vnni};
+const Kernels AVX512_VNNI = {"avx512-vnni", STEP, 32, 128, has_avx512_vnni, activate, avx512_vnni};
 
 }  // namespace
 

@@ -45,10 +45,10 @@ int bands_of(Grid grid, int threads) {
     return static_cast<int>(std::clamp<int64_t>(most, 1, std::max(1, threads)));
 }
 
-// A row of elements with a margin at either end; the margin and the padding of the channels stand for zero.
+// A row of bytes with a margin at either end; the margin and the padding of the channels stand for zero.
 class Row {
 public:
-    Row(size_t stride, int64_t columns, int margin, int zero) : store_((columns + 2 * margin) * stride + 64, static_cast<unsigned char>(zero)), margin_(margin * stride) {}
+    Row(int stride, int64_t columns, int margin, int zero) : store_(static_cast<size_t>((columns + 2 * margin) * stride + 64), static_cast<unsigned char>(zero)), margin_(static_cast<size_t>(margin) * stride) {}
     void* start() { return store_.data() + margin_; }  // the first position
     const void* edge() const { return store_.data(); }   // the margin before it
 
@@ -59,7 +59,7 @@ private:
 
 // The three rows around one that moves down, made when they are first needed.
 struct Ring {
-    Ring(size_t stride, int64_t columns, int margin, int zero) : rows{Row(stride, columns, margin, zero), Row(stride, columns, margin, zero), Row(stride, columns, margin, zero)} {}
+    Ring(int stride, int64_t columns, int margin, int zero) : rows{Row(stride, columns, margin, zero), Row(stride, columns, margin, zero), Row(stride, columns, margin, zero)} {}
     Row& operator[](int64_t y) { return rows[static_cast<size_t>((y + 3) % 3)]; }
     std::array<Row, 3> rows;
 };
@@ -67,13 +67,8 @@ struct Ring {
 void load_inputs(const Convolution& conv, const int8_t* inputs, int64_t columns, void* row) {
     const int padded = conv.kernels->padded(conv.inputs);
     for (int64_t x = 0; x < columns; ++x, inputs += conv.inputs) {
-        if (conv.kernels->element_bytes == 1) {
-            uint8_t* out = static_cast<uint8_t*>(row) + x * padded;
-            for (int c = 0; c < conv.inputs; ++c) out[c] = static_cast<uint8_t>(inputs[c] + conv.offset);
-        } else {
-            int16_t* out = static_cast<int16_t*>(row) + x * padded;
-            for (int c = 0; c < conv.inputs; ++c) out[c] = inputs[c];
-        }
+        uint8_t* out = static_cast<uint8_t*>(row) + x * padded;
+        for (int c = 0; c < conv.inputs; ++c) out[c] = static_cast<uint8_t>(inputs[c] + conv.offset);
     }
 }
 
@@ -116,10 +111,10 @@ void run_branch(const Convolution& embed, const Blocks& blocks, Grid grid, const
     const int bands = bands_of(grid, threads), channels = embed.outputs;
     const Kernels& kernels = *embed.kernels;
     const int64_t length = grid.columns * channels;
-    const Row no_inputs(kernels.stride(embed.inputs), grid.columns, 1, embed.offset), no_features(kernels.stride(channels), grid.columns, 1, 0);
-    std::vector<Ring> input_rings(bands, Ring(kernels.stride(embed.inputs), grid.columns, 1, embed.offset));
-    std::vector<Ring> rings(blocks.empty() ? 0 : bands, Ring(kernels.stride(channels), grid.columns, 1, 0));
-    std::vector<Row> hidden(rings.size(), Row(kernels.stride(channels), grid.columns, 0, 0));
+    const Row no_inputs(kernels.padded(embed.inputs), grid.columns, 1, embed.offset), no_features(kernels.padded(channels), grid.columns, 1, 0);
+    std::vector<Ring> input_rings(bands, Ring(kernels.padded(embed.inputs), grid.columns, 1, embed.offset));
+    std::vector<Ring> rings(blocks.empty() ? 0 : bands, Ring(kernels.padded(channels), grid.columns, 1, 0));
+    std::vector<Row> hidden(rings.size(), Row(kernels.padded(channels), grid.columns, 0, 0));
     std::vector<int16_t> around(bands > 1 ? 2 * bands * length : 0);  // the rows above and below each band
     in_bands(grid.rows, bands, [&](int band, int64_t first, int64_t end) {
         embed_rows(embed, grid, inputs, carried, found, input_rings[band], no_inputs, first, end);
@@ -146,7 +141,7 @@ void run_head(const Convolution& hidden, const Convolution& out, Grid grid, Grid
     if (!size.positions()) return;
     const int bands = bands_of(size, threads), columns = static_cast<int>(size.columns);
     const Kernels& kernels = *hidden.kernels;
-    std::vector<Row> read(bands, Row(kernels.stride(hidden.inputs), size.columns, 0, 0)), made(bands, Row(kernels.stride(hidden.outputs), size.columns, 0, 0));
+    std::vector<Row> read(bands, Row(kernels.padded(hidden.inputs), size.columns, 0, 0)), made(bands, Row(kernels.padded(hidden.outputs), size.columns, 0, 0));
     in_bands(size.rows, bands, [&](int band, int64_t first, int64_t end) {
         const void *from[1] = {read[band].start()}, *middle[1] = {made[band].start()};
         for (int64_t y = first; y < end; ++y) {
