@@ -49,7 +49,6 @@ LAYERS = {
     "nn.graph": Layer(2, siblings=names("diffusion nn"), third_party=names("numpy safetensors torch")),
     # Coders without a model, which know nothing of one; plain methods share PNG's rows with the writer of files.
     "codec.plain": Layer(3, hidden=names("container atomic source nn diffusion ans"), third_party=names("numpy PIL")),
-    "codec.mixing": Layer(3, hidden=UNDER_CODEC | names("nn diffusion transform ans"), third_party=names("numpy")),
     "codec.raster": Layer(3, hidden=UNDER_CODEC | names("nn diffusion transform"), third_party=names("numpy")),
     # Coding along the model's schedule, from what the grammar says to the group.
     "codec.payload": Layer(3, hidden=UNDER_CODEC),
@@ -59,6 +58,7 @@ LAYERS = {
     "codec.walk": Layer(4, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.colours": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.adaptation": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy")),
+    "codec.mixing": Layer(6, hidden=UNDER_CODEC | names("nn diffusion ans"), third_party=names("numpy")),
     "codec.efforts": Layer(6, hidden=UNDER_CODEC),
     "codec.bitsback": Layer(7, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec": Layer(8, hidden=UNDER_CODEC, third_party=names("numpy")),

@@ -1,6 +1,6 @@
 """Samples to bytes and back by the mixing coder. docs/format.md, section 12, says the same in formulas.
 
-    data = profile (1 byte)  order (1 byte)  (low (2 bytes)  high (2 bytes)) for each plane  message
+    data = profile (1 byte)  order (1 byte)  matrix (1 byte)  (low (2 bytes)  high (2 bytes)) for each plane  message
 
 Integer arithmetic only here: this file reaches the bit stream. The engine itself is in the core (``core/src/mixing``).
 """
@@ -13,8 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.core import kernels
 from hvpzip.errors import CorruptError
+from hvpzip.transform import colour
 
 __all__ = ["PROFILES", "decode", "encode", "is_compiled"]
 
@@ -39,8 +41,13 @@ def encode(samples: Samples, profile: int) -> bytes:
     planes = np.ascontiguousarray(samples.transpose(2, 0, 1)[list(order)], np.uint16)
     low, high = planes.min((1, 2)), planes.max((1, 2))
     limits = np.stack((low, high), 1).astype("<u2").tobytes()
-    message: bytes = kernels().mixing_encode(planes, low, high, profile)
-    return bytes((profile, _orders(channels).index(order))) + limits + message
+    matrix = (
+        choose_matrix(colour.forward(samples[:, :, :3].transpose(2, 0, 1), colour.YCOCG_R).reshape(3, -1))
+        if channels > 2 and samples.dtype == np.uint8
+        else 0
+    )
+    message: bytes = kernels().mixing_encode(planes, low, high, _numbers(matrix), profile)
+    return bytes((profile, _orders(channels).index(order), matrix)) + limits + message
 
 
 def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
@@ -50,21 +57,23 @@ def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
         CorruptError: ``encode`` does not write such data.
     """
     height, width, channels = shape
-    head = 2 + 4 * channels
+    head = 3 + 4 * channels
     if len(data) < head:
         raise CorruptError(f"{len(data)} bytes are too few for the bounds of {channels} planes")
-    profile, number = data[0], data[1]
+    profile, number, matrix = data[:3]
     orders = _orders(channels)
     if profile not in PROFILES:
         raise CorruptError(f"a profile {profile} of the mixing coder is unknown")
     if number >= len(orders):
         raise CorruptError(f"an order {number} of {channels} planes is unknown")
-    limits = np.frombuffer(data, "<u2", 2 * channels, 2).reshape(channels, 2)
+    if matrix and (channels < 3 or bit_depth > 8 or orders[number][:3] != _USUAL[3] or matrix >= len(MATRICES)):
+        raise CorruptError(f"a matrix {matrix} does not go with order {number} of {channels} planes of {bit_depth} bits")
+    limits = np.frombuffer(data, "<u2", 2 * channels, 3).reshape(channels, 2)
     low, high = np.ascontiguousarray(limits[:, 0], np.uint16), np.ascontiguousarray(limits[:, 1], np.uint16)
     if bool((low > high).any()) or int(high.max()) >> bit_depth:
         raise CorruptError(f"the bounds {limits.tolist()} are not those of samples of {bit_depth} bits")
     planes = np.zeros((channels, height, width), np.uint16)
-    fault = kernels().mixing_decode(np.frombuffer(data, np.uint8, offset=head), low, high, profile, planes)
+    fault = kernels().mixing_decode(np.frombuffer(data, np.uint8, offset=head), low, high, _numbers(matrix), profile, planes)
     if fault:
         raise CorruptError(f"the mixing coder's message: {fault}")
     samples = np.empty(shape, np.uint8 if bit_depth <= 8 else np.uint16)
@@ -76,3 +85,9 @@ def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
 def _orders(channels: int) -> list[tuple[int, ...]]:
     """All orders of the channels, as the order's byte numbers them."""
     return list(permutations(range(channels)))
+
+
+def _numbers(matrix: int) -> NDArray[np.int64]:
+    """What the core takes for a matrix, by its number."""
+    entry = MATRICES[matrix]
+    return np.empty(0, np.int64) if entry is None else entry.numbers()

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvpzip.codec import mixing
+from hvpzip.codec.colours.matrices import MATRICES
 from hvpzip.codec.mixing import coder
 from hvpzip.errors import CorruptError
 
@@ -42,10 +43,11 @@ def test_every_instruction_set_writes_the_same_bytes(profile, depth, channels):
     samples = picture(3, (40, 50, channels), depth, "slope")
     planes = np.ascontiguousarray(samples.transpose(2, 0, 1), np.uint16)
     low, high = planes.min((1, 2)), planes.max((1, 2))
-    portable = core.mixing_encode(planes, low, high, profile, portable=True)
-    assert core.mixing_encode(planes, low, high, profile) == portable
+    matrix = MATRICES[1].numbers() if depth == 8 and channels > 2 else np.empty(0, np.int64)
+    portable = core.mixing_encode(planes, low, high, matrix, profile, portable=True)
+    assert core.mixing_encode(planes, low, high, matrix, profile) == portable
     again = np.zeros_like(planes)
-    core.mixing_decode(np.frombuffer(portable, np.uint8), low, high, profile, again, portable=True)
+    core.mixing_decode(np.frombuffer(portable, np.uint8), low, high, matrix, profile, again, portable=True)
     np.testing.assert_array_equal(again, planes)
 
 
@@ -83,22 +85,23 @@ def test_flipped_bits_are_refused_or_give_samples_in_range():
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        (b"\x03\x00\x00\x00\x05\x00", "profile 3"),
-        (b"\x00\x00\x00\x00\x05\x00", "profile 0"),
-        (b"\x01\x01\x00\x00\x05\x00", "order 1"),
-        (b"\x01\x00\x06\x00\x05\x00", "bounds"),
-        (b"\x01\x00\x00\x00\x00\x01", "bounds"),
-        (b"\x01\x00\x00\x00", "too few"),
+        (b"\x03\x00\x00\x00\x00\x05\x00", "profile 3"),
+        (b"\x00\x00\x00\x00\x00\x05\x00", "profile 0"),
+        (b"\x01\x01\x00\x00\x00\x05\x00", "order 1"),
+        (b"\x01\x00\x00\x06\x00\x05\x00", "bounds"),
+        (b"\x01\x00\x00\x00\x00\x00\x01", "bounds"),
+        (b"\x01\x00\x01\x00\x00\x05\x00", "matrix 1"),
+        (b"\x01\x00\x00\x00\x00", "too few"),
     ],
 )
 def test_a_head_that_no_encoder_writes_is_refused(head, message):
     with pytest.raises(CorruptError, match=message):
-        mixing.decode(head + b"\x00\x00\x00\x80" * (len(head) == 6), (2, 2, 1), 8)
+        mixing.decode(head + b"\x00\x00\x00\x80" * (len(head) == 7), (2, 2, 1), 8)
 
 
 def test_any_order_of_planes_can_be_read():
     samples = picture(8, (6, 5, 3), 8, "noise")
     data = mixing.encode(samples[:, :, [1, 0, 2]], 1)  # green, red, blue take the places of red, green, blue
-    again = mixing.decode(data[:1] + bytes((0,)) + data[2:], samples.shape, 8)
+    again = mixing.decode(data[:1] + bytes((0, 0)) + data[3:], samples.shape, 8)
     np.testing.assert_array_equal(again, samples)
     assert coder._orders(3)[0] == (0, 1, 2)

@@ -10,6 +10,8 @@ template <typename Value, typename Message>
 void code_planes(const Picture& picture, int bits, int profile, Message& message, Ticker& ticker, const std::uint16_t* known, std::uint16_t* found) {
     Plane planes[kMostPlanes];
     Owned<Raster<Value>> rasters[kMostPlanes];
+    Reached reached;
+    if (picture.matrix != nullptr) reached.build(picture.matrix);
     const std::size_t area = static_cast<std::size_t>(picture.height) * picture.width;
     for (int p = 0; p < picture.planes; ++p) {
         planes[p].reset(picture.height, picture.width, picture.low[p], picture.high[p]);
@@ -17,7 +19,8 @@ void code_planes(const Picture& picture, int bits, int profile, Message& message
             for (int y = 0; y < picture.height; ++y)
                 for (int x = 0; x < picture.width; ++x) planes[p].put(y, x, planes[p].low);
         }
-        rasters[p].take(new Raster<Value>(planes[p], p > 0 ? rasters[p - 1].get() : nullptr, p > 1 ? rasters[p - 2].get() : nullptr, bits, profile - 1));
+        rasters[p].take(new Raster<Value>(planes[p], p > 0 ? rasters[p - 1].get() : nullptr, p > 1 ? rasters[p - 2].get() : nullptr,
+                                          p == 2 && picture.matrix != nullptr ? &reached : nullptr, bits, profile - 1));
         for (int y = 0; y < picture.height && planes[p].low != planes[p].high; ++y) {
             const std::size_t place = p * area + static_cast<std::size_t>(y) * picture.width;
             rasters[p]->code_row(message, y, known == nullptr ? nullptr : known + place);

@@ -35,6 +35,7 @@ struct Site {
     std::uint32_t correct[2];               // contexts of two corrections
     std::uint32_t second;                   // context of the second layer
     const std::uint16_t* law[kMostLaws];    // counts by value less the shape's lowest, see Law
+    const std::uint8_t* reached;            // see FactorLaw
 };
 
 // Sizes that a geometry fixes once.
@@ -49,6 +50,7 @@ struct Shape {
     int seconds;
     int bits;                                // of a sample
     int laws;                                // experts after those with means
+    bool factors;                            // whether the last of them is a FactorLaw on the first two
     int lowest;                              // of all samples; law[i][v - lowest] are counts
 };
 
@@ -78,10 +80,15 @@ public:
         corrections_[0].reset(shape.corrections[0], t_);
         corrections_[1].reset(shape.corrections[1] * kNodes, t_);
         corrections_[2].reset(256, t_);
+        corrections_[3].reset(32 * 32, t_);
+        factors_.reset();
         std::memset(x_, 0, sizeof x_);
         for (int i = 0; i < kMostExperts; ++i) site_.mean[i] = 0, site_.scale[i] = 0;
     }
 
+    void end_row() {
+        if (shape_.factors) factors_.end_row();
+    }
     Site& site() { return site_; }
     Histories<Value>& histories() { return histories_; }
     // The mean error of a scale context in 1/1024.
@@ -99,6 +106,7 @@ public:
             const int middle = split(low, high, depth);
             for (int i = 0; i < padded_experts_; ++i) at_middle_[i] = cdf(middle, i);
             for (int i = 0; i < shape_.laws; ++i) at_middle_[experts_ + i] = laws_[i].below(middle, at_middle_[0]);
+            if (shape_.factors) at_middle_[experts_ + shape_.laws - 1] = factors_.below(middle, at_middle_[0]);
             const std::int32_t p = predict(low, middle, high, node, depth);
             const std::uint32_t chance = static_cast<std::uint32_t>(clamp<std::int32_t>((p + 8) >> 4, 1, 65535));  // of bit 1, in 1/65536
             const bool bit = coder.code(value >= middle, chance);
@@ -142,6 +150,11 @@ private:
         for (int k = 0; k <= kLawWindow; ++k) base_at[k] = first + k <= site_.low ? 0 : first + k >= site_.high ? 1048576 : cdf(first + k, 0);
         std::int32_t known = 0;
         for (int i = 0; i < shape_.laws; ++i) {
+            if (shape_.factors && i == shape_.laws - 1) {
+                factors_.build(site_.law[0], laws_[0].box(), site_.law[1], laws_[1].box(), site_.reached, first, shape_.lowest, base_at);
+                at_high_[experts_ + i] = factors_.all();
+                continue;
+            }
             laws_[i].build(site_.law[i] - shape_.lowest, first, 32, base_at);
             at_high_[experts_ + i] = laws_[i].all();
             if (i < 2) known = known * 16 + smaller(floor_log2(static_cast<std::uint32_t>(laws_[i].mass() + 1)), 15);
@@ -168,7 +181,8 @@ private:
         const std::int32_t* mantissa = t_.log_mantissa;
         const int dd = smaller(depth, kDepths - 1);
         for (int i = 0; i < padded_experts_; ++i) {
-            const std::int32_t over = log_q16_vector(mantissa, at_high_[i] - at_middle_[i] + 10), under = log_q16_vector(mantissa, at_middle_[i] - at_low_[i] + 10);
+            const std::int32_t over = log_q16_vector(mantissa, smaller(at_high_[i] - at_middle_[i] + 10, 16777215)),
+                               under = log_q16_vector(mantissa, smaller(at_middle_[i] - at_low_[i] + 10, 16777215));
             logit_[i] = clamp((over - under) >> 8, -kLogitMost, kLogitMost);
         }
         const std::int32_t base = logit_[0];
@@ -224,10 +238,13 @@ private:
         for (int k = 0; k < 3; ++k) sum += second_logits_[k] = second_[k].logit(seconds_[k], y_);
         const std::int32_t outcome = sum / 3;
         const std::int32_t mixed = logistic_q20(t_.logistic, outcome);
+        const auto coarse = [&](int i) { return clamp((logit_[i] - base + 1024) >> 6, 0, 31); };
+        const int lawful = shape_.laws > 0 ? coarse(experts_) * 32 + coarse(experts_ + shape_.laws - 1) : 0;
         const std::int32_t corrected = corrections_[0].read(static_cast<int>(site_.correct[0]), outcome) +
                                                                       corrections_[1].read(static_cast<int>(site_.correct[1]) * kNodes + node, outcome) +
-                                                                      corrections_[2].read(place * 4 + smaller(depth, 3), outcome);
-        return (mixed * 3 + corrected) / 6;
+                                                                      corrections_[2].read(place * 4 + smaller(depth, 3), outcome) +
+                                       corrections_[3].read(lawful, outcome);
+        return (mixed * 4 + corrected) / 8;
     }
 
     void learn_decision(bool bit) {
@@ -247,6 +264,7 @@ private:
             if (scale.count < 127) ++scale.count;
         }
         histories_.learn(value);
+        if (shape_.factors) factors_.learn(value);
     }
 
     const Shape shape_;
@@ -257,9 +275,10 @@ private:
     Histories<Value> histories_;
     Buffer<Scale> scales_;
     Law laws_[kMostLaws];
+    FactorLaw factors_;
     std::int32_t known_ = 0;
     WeightSets first_[kSets], second_[3];
-    Correction corrections_[3];
+    Correction corrections_[4];
     alignas(64) std::int32_t inverse_[kMostExperts] = {}, limit_[kMostExperts] = {};
     alignas(64) std::int32_t at_low_[kMostExperts] = {}, at_middle_[kMostExperts] = {}, at_high_[kMostExperts] = {}, logit_[kMostExperts] = {};
     alignas(64) std::int32_t below_[kMostContexts] = {}, above_[kMostContexts] = {};

@@ -45,7 +45,7 @@ public:
     // smooth: how much evidence it takes, in 1/528 of a count. base_at[k]: base(first + k), k = 0 .. kLawWindow.
     void build(const std::uint16_t* counts, int first, std::int32_t smooth, const std::int32_t* base_at) {
         first_ = first;
-        std::int32_t box[kLawWindow];
+        std::int32_t* const box = box_;
         std::int32_t sum = 0;
         const std::uint16_t* c = counts + first;
         for (int k = -kLawReach; k <= kLawReach; ++k) sum += c[k];
@@ -73,13 +73,99 @@ public:
         if (v <= first_) return at;
         return v >= first_ + kLawWindow ? at + shift_ : rising_[v - first_];
     }
+    const std::int32_t* box() const { return box_; }  // counts of a value and its neighbours
     std::int32_t all() const { return all_; }
     std::int32_t mass() const { return mass_; }  // counts near the mean
 
 private:
     int first_ = 0;
+    std::int32_t box_[kLawWindow] = {};
     std::int32_t rising_[kLawWindow + 1] = {};
     std::int32_t shift_ = 0, all_ = 0, mass_ = 0;
+};
+
+// The base expert's distribution times factors that are learnt for kinds of values: how often seen with the planes before, how often nearby, how
+// often at this difference, and whether a matrix from luma and chroma reaches the colour at all.
+class FactorLaw {
+public:
+    void reset() {
+        for (int i = 0; i < kKinds; ++i) factor_[i] = 1024, count_[i] = 0, expected_[i] = 0;
+    }
+    // first: the window's first value. counts, box: of the triple; differences, near: of the difference. reached: a bit for each value, or null.
+    void build(const std::uint16_t* counts, const std::int32_t* box, const std::uint16_t* differences, const std::int32_t* near, const std::uint8_t* reached,
+               int first, int lowest, const std::int32_t* base_at) {
+        first_ = first;
+        std::int32_t total = base_at[0];
+        for (int k = 0; k < kLawWindow; ++k) {
+            const int v = first + k;
+            const std::int32_t c = counts[v - lowest], d = differences[v - lowest], t = 32 * d;
+            const int seen = (c > 0) + (c > 1) + (c > 2) + (c > 4) + (c > 8);
+            const int around = box[k] == 0 ? 0 : smaller(floor_log2(static_cast<std::uint32_t>(box[k])) + 1, 9);
+            const int level = near[k] < 64 ? 0 : 1 + (8 * t >= near[k]) + (4 * t >= near[k]) + (2 * t >= near[k]) + (t >= near[k]) + (t >= 2 * near[k]) + (t >= 4 * near[k]);
+            const bool in = reached != nullptr && v >= 0 && v < 256 && (reached[v >> 3] >> (v & 7) & 1);
+            kind_[k] = static_cast<std::int16_t>((seen * 10 + around) * 8 + level + (in ? 480 : 0));
+            weighted_[k] = static_cast<std::int32_t>(static_cast<std::int64_t>(base_at[k + 1] - base_at[k]) * factor_[kind_[k]] >> 10);
+            rising_[k] = total;
+            total += weighted_[k];
+        }
+        rising_[kLawWindow] = total;
+        shift_ = total - base_at[kLawWindow];
+        all_ = 1048576 + shift_;
+    }
+    std::int32_t below(int v, std::int32_t at) const {
+        if (v <= first_) return at;
+        return v >= first_ + kLawWindow ? at + shift_ : rising_[v - first_];
+    }
+    std::int32_t all() const { return all_; }
+    void learn(int value) {
+        const std::int64_t inverse = (std::int64_t{1} << 40) / larger(all_, 1);
+        for (int k = 0; k < kLawWindow; ++k) expected_[kind_[k]] += weighted_[k] * inverse >> 20;
+        if (value >= first_ && value < first_ + kLawWindow) ++count_[kind_[value - first_]];
+    }
+    void end_row() {
+        for (int i = 0; i < kKinds; ++i) {
+            const std::int64_t changed = factor_[i] * ((count_[i] + kPrior) << 20) / (expected_[i] + (kPrior << 20));
+            factor_[i] = static_cast<std::int32_t>(clamp<std::int64_t>(changed, 1, 32768));
+            count_[i] = 0, expected_[i] = 0;
+        }
+    }
+
+private:
+    static constexpr int kKinds = 960;
+    static constexpr std::int64_t kPrior = 8;
+    int first_ = 0;
+    std::int16_t kind_[kLawWindow] = {};
+    std::int32_t weighted_[kLawWindow] = {};
+    std::int32_t rising_[kLawWindow + 1] = {};
+    std::int32_t shift_ = 0, all_ = 1048576;
+    std::int32_t factor_[kKinds];
+    std::int64_t count_[kKinds], expected_[kKinds];
+};
+
+// Which colours a matrix from luma and chroma reaches: bit B % 8 of byte (R * 256 + G) * 32 + B / 8.
+class Reached {
+public:
+    // matrix: luma, red, green_blue, green_red, blue and three offsets, in 2^-16.
+    void build(const std::int64_t* matrix) {
+        bits_.reset(std::size_t{1} << 21);
+        std::int64_t red[513], blue[513];
+        for (int y = 0; y < 256; ++y) {
+            const std::int64_t luma = matrix[0] * y;
+            for (int c = -256; c <= 256; ++c) red[c + 256] = (luma + matrix[1] * c + matrix[5]) >> 16, blue[c + 256] = (luma + matrix[4] * c + matrix[7]) >> 16;
+            for (int r = -256; r <= 256; ++r) {
+                if (red[r + 256] < 0 || red[r + 256] > 255) continue;
+                for (int b = -256; b <= 256; ++b) {
+                    const std::int64_t green = (luma - matrix[2] * b - matrix[3] * r + matrix[6]) >> 16, blue_here = blue[b + 256];
+                    if (blue_here < 0 || blue_here > 255 || green < 0 || green > 255) continue;
+                    bits_[static_cast<std::size_t>(red[r + 256] * 256 + green) * 32 + (blue_here >> 3)] |= static_cast<std::uint8_t>(1 << (blue_here & 7));
+                }
+            }
+        }
+    }
+    const std::uint8_t* row(int red, int green) const { return bits_.data() + (static_cast<std::size_t>(red) * 256 + green) * 32; }
+
+private:
+    Buffer<std::uint8_t> bits_;
 };
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

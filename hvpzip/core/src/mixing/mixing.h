@@ -30,6 +30,9 @@ struct Picture {
     int height, width, planes;
     const std::uint16_t* low;
     const std::uint16_t* high;
+    // Planes 0 to 2 are green, red and blue below 256, likely to come from luma and chroma by this matrix: luma, red, green_blue, green_red, blue
+    // and three offsets, in 2^-16, below 2^20 in magnitude. Null where they are not.
+    const std::int64_t* matrix;
 };
 
 struct Coder {

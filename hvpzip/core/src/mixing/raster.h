@@ -185,8 +185,8 @@ template <typename Value>
 class Raster {
 public:
     // plane: to code. before: the two planes before it, nearest first, or null. errors: theirs (errors()[...]) likewise.
-    Raster(Plane& plane, const Raster* first, const Raster* second, int bits, int profile)
-            : plane_(plane), first_(first), second_(second), planes_((first != nullptr) + (second != nullptr)), bits_(bits), deep_(bits > 8 ? bits - 8 : 0) {
+    Raster(Plane& plane, const Raster* first, const Raster* second, const Reached* reached, int bits, int profile)
+            : plane_(plane), first_(first), second_(second), reached_(reached), planes_((first != nullptr) + (second != nullptr)), bits_(bits), deep_(bits > 8 ? bits - 8 : 0) {
         const Profile& spec = kProfiles[profile];
         locals_ = spec.locals;
         recursives_ = spec.recursives;
@@ -219,9 +219,10 @@ public:
         costs_.reset(static_cast<std::size_t>(2) * (width + 2));
         bests_.reset(static_cast<std::size_t>(2) * (width + 2));
         bias_.reset(16 * 8);
+        repeats_.reset(std::size_t{1} << kRepeatBits);
         Shape shape;
         std::memset(&shape, 0, sizeof shape);
-        shape.experts = 4 + predictors_ + 1 + 2;
+        shape.experts = 4 + predictors_ + 1 + 3;
         scale_m_ = kLevels * predictors_;
         scale_b0_ = scale_m_ + kLevels * 6;
         scale_b1_ = scale_b0_ + kLevels * 6;
@@ -229,7 +230,8 @@ public:
         scale_w_ = scale_b2_ + 16 * 12;
         scale_p_ = scale_w_ + kLevels * 6;
         scale_l_ = scale_p_ + kLevels * 4;
-        shape.scales = scale_l_ + kLevels * 4;
+        scale_r_ = scale_l_ + kLevels * 4;
+        shape.scales = scale_r_ + 32;
         shape.contexts = kContexts;
         shape.log2_slots = 10;
         while (shape.log2_slots < 17 && (static_cast<std::int64_t>(plane.width) * plane.height >> shape.log2_slots) > 1) ++shape.log2_slots;
@@ -253,6 +255,8 @@ public:
             }
         }
         laws_ = shape.laws;
+        shape.factors = laws_ > 0 && planes_ == 2;
+        shape.laws += shape.factors;
         engine_.take(new Engine<Value>(shape));
     }
     Raster(const Raster&) = delete;
@@ -265,6 +269,7 @@ public:
             predict(y, x);
             learn(y, x, engine_->code(coder, known == nullptr ? 0 : known[x]));
         }
+        engine_->end_row();
     }
     // Frees what only coding takes; the planes after this one read the samples and errors.
     void release() {
@@ -306,6 +311,7 @@ private:
 
     Plane& plane_;
     const Raster *first_, *second_;
+    const Reached* reached_;
     int planes_, bits_, deep_;
     int locals_ = 0, recursives_ = 0, squares_ = 0, blended_ = 0, predictors_ = 0, lanes_ = 0;
     Owned<LocalBase> local_[4];
@@ -327,7 +333,11 @@ private:
     std::int32_t blend_ = 0, best_mean_ = 0;
     alignas(64) std::int32_t mean_[kMostPredictors] = {}, local_error_[kMostPredictors] = {};
     int best_ = 0;
-    std::uint32_t scale_m_ = 0, scale_b0_ = 0, scale_b1_ = 0, scale_b2_ = 0, scale_w_ = 0, scale_p_ = 0, scale_l_ = 0;
+    static constexpr int kRepeatBits = 16;
+    Buffer<std::int32_t> repeats_;
+    std::int32_t* repeat_slot_ = nullptr;
+    int repeat_ = -1, repeated_ = -1, run_ = 0;
+    std::uint32_t scale_m_ = 0, scale_b0_ = 0, scale_b1_ = 0, scale_b2_ = 0, scale_w_ = 0, scale_p_ = 0, scale_l_ = 0, scale_r_ = 0;
     Owned<Engine<Value>> engine_;
     Counts counts_[kMostLaws];
     std::uint16_t* row_[kMostLaws] = {};
@@ -494,6 +504,20 @@ void Raster<Value>::predict(int y, int x) {
     site.scale[5 + predictors_] = scale_p_ + phase * kLevels + level(phase_error >> 2);
     site.mean[6 + predictors_] = mean_[best_];
     site.scale[6 + predictors_] = scale_l_ + phase * kLevels + level(local_error_[best_] >> 3);
+    // What followed the last place with these neighbours.
+    {
+        std::uint32_t hash = static_cast<std::uint32_t>(W);
+        const int near[5] = {N, NW, NE, p1 != nullptr ? p1[0] : WW, p1 != nullptr ? p1[1] : NN};
+        for (int v : near) hash = (hash ^ static_cast<std::uint32_t>(v)) * 0x9E3779B1u, hash ^= hash >> 15;
+        repeat_slot_ = &repeats_[(hash * 0x85EBCA6Bu) >> (32 - kRepeatBits)];
+        const bool goes_on = run_ > 0 && x > 0 && repeat_ % plane_.width != plane_.width - 1;
+        repeat_ = goes_on ? repeat_ + 1 : *repeat_slot_ - 1;
+        if (!goes_on) run_ = 0;
+        const int expected = repeat_ >= 0 ? *plane_.at(repeat_ / plane_.width, repeat_ % plane_.width) : 0;
+        repeated_ = repeat_ >= 0 ? expected : -1;
+        site.mean[7 + predictors_] = repeat_ >= 0 ? expected * kUnit : best_mean_;
+        site.scale[7 + predictors_] = scale_r_ + (repeat_ < 0 ? 31 : smaller(run_ < 16 ? run_ : 16 + floor_log2(static_cast<std::uint32_t>(run_ - 15)), 30));
+    }
     site.signs[0] = W, site.signs[1] = N, site.signs[2] = NW, site.signs[3] = NE;
     site.signs[4] = first_ != nullptr ? W + p1[0] - p1[-1] : WW;
     site.signs[5] = first_ != nullptr ? N + p1[0] - p1[-up] : NN;
@@ -512,7 +536,7 @@ void Raster<Value>::predict(int y, int x) {
     } else {
         site.select[5] = top(W - plane_.low) * 16 + top(N - plane_.low);
     }
-    site.select[6] = (y & 1) * 2 + (x & 1);
+    site.select[6] = phase;
     site.correct[0] = kq * 8 + ksp;
     site.correct[1] = kg;
     site.second = kq;
@@ -530,6 +554,8 @@ void Raster<Value>::predict(int y, int x) {
             shift_[1] = 256 + plane_.low - c;
         }
         for (int i = 0; i < laws_; ++i) site.law[i] = row_[i] + shift_[i];
+        // Green, red, blue: see Coder.
+        site.reached = reached_ == nullptr ? nullptr : reached_->row(p1[0], sources[2][0]);
     }
     contexts(y, x, mr, kq, ksp, kg);
 }
@@ -621,6 +647,8 @@ void Raster<Value>::learn(int y, int x, int value) {
         f[n] = 0.0;
     }
     for (int i = 0; i < laws_; ++i) counts_[i].add(row_[i], value - plane_.low + shift_[i]);
+    run_ = value == repeated_ ? smaller(run_ + 1, 1 << 20) : 0;
+    *repeat_slot_ = y * plane_.width + x + 1;
     const int cw = plane_.width + 2;
     costs_[static_cast<std::size_t>((y & 1) * cw + x + 1)] = engine_->cost();
     bests_[static_cast<std::size_t>((y & 1) * cw + x + 1)] = best_;

@@ -43,26 +43,28 @@ struct NormalEquations {
     // n rows of kWidth floats, first one at rows, each `stride` floats after the one before, with weights; adds to what is there.
     // features: rows of the matrix that are wanted.
     void add(const float* rows, const float* weights, int n, int features) {
-        for (int top = 0; top < features; top += 4) add_rows(rows, weights, n, top);
+        for (int top = 0; top < features; top += kRows) add_rows(rows, weights, n, top);
     }
     void clear() { std::memset(matrix, 0, sizeof matrix); }
 
 private:
+    static constexpr int kRows = kVectors > 3 ? 2 : 4;  // so that all sums stay in registers; any number gives the same
+
     template <int kFirst>
     void block(const float* rows, const float* weights, int n, int top) {
         constexpr int kCount = kVectors - kFirst;
-        Floats sum[4][kCount];
-        for (int r = 0; r < 4; ++r)
+        Floats sum[kRows][kCount];
+        for (int r = 0; r < kRows; ++r)
             for (int j = 0; j < kCount; ++j) sum[r][j] = load(matrix[top + r] + kFloats * (kFirst + j));
         for (int k = 0; k < n; ++k) {
             const float* f = rows + static_cast<std::ptrdiff_t>(k) * kWidth;
             const float w = weights[k];
             Floats scaled[kCount];
             for (int j = 0; j < kCount; ++j) scaled[j] = load(f + kFloats * (kFirst + j)) * w;
-            for (int r = 0; r < 4; ++r)
+            for (int r = 0; r < kRows; ++r)
                 for (int j = 0; j < kCount; ++j) sum[r][j] = sum[r][j] + scaled[j] * f[top + r];
         }
-        for (int r = 0; r < 4; ++r)
+        for (int r = 0; r < kRows; ++r)
             for (int j = 0; j < kCount; ++j) store(matrix[top + r] + kFloats * (kFirst + j), sum[r][j]);
     }
     void add_rows(const float* rows, const float* weights, int n, int top) {
@@ -75,8 +77,8 @@ private:
             default: break;
         }
     }
-    static Floats load(const float* p) { return *reinterpret_cast<const Floats*>(p); }
-    static void store(float* p, Floats v) { *reinterpret_cast<Floats*>(p) = v; }
+    static const Floats& load(const float* p) { return *reinterpret_cast<const Floats*>(p); }
+    static void store(float* p, const Floats& v) { *reinterpret_cast<Floats*>(p) = v; }
 };
 
 // Solves the upper triangle's equations in place: elimination without exchange of rows, pivots of at least 1e-6, then backwards.
