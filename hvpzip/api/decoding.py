@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hvpzip.api.encoding import Samples
-    from hvpzip.codec.bitsback.group_codec import GroupReport
+    from hvpzip.codec.report import Report
     from hvpzip.container import Container, Group, Header
     from hvpzip.image_io import Form, Picture
     from hvpzip.nn.model import Model
@@ -36,7 +36,7 @@ _ANY_SCALE = 1 << 15  # of a JPEG file, which is decoded whole
 
 
 Damages = Callable[[Damage], None]
-OnReport = Callable[[int, "GroupReport"], None]
+OnReport = Callable[[int, "Report"], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hvpzip.codec.bitsback.group_codec import GroupReport
+    from hvpzip.codec.report import Report
     from hvpzip.container import Container
 
 __all__ = ["Versions", "account", "bit_map", "describe_container", "draw_bit_map", "info", "versions"]
@@ -104,7 +104,7 @@ def account(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
     data = _bytes_of(source, max_pixels)
     found: list[GroupAccount] = []
 
-    def add(group: int, report: "GroupReport") -> None:
+    def add(group: int, report: "Report") -> None:
         found.append(_group_account(group, report))
 
     decode(data, max_pixels=max_pixels, threads=threads, on_report=add)
@@ -181,7 +181,7 @@ def draw_bit_map(
         write_image(np.rint(_GRAY_LEVELS * bits).clip(0, 255).astype(np.uint8), out, "PNG")
 
 
-def _group_account(group: int, report: "GroupReport") -> GroupAccount:
+def _group_account(group: int, report: "Report") -> GroupAccount:
     latents = {(term.level, term.step) for term in report.terms if term.kind == "refund"}
     stack = tuple(
         StackPoint(

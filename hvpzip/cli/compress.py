@@ -22,7 +22,8 @@ __all__ = ["command"]
     metavar="N",
     help=(
         "How much to spend. 1: the model alone, quickest. 2, the default: also latents, colours and what adapts to the photo. "
-        "3: also the mixing coder, about 8 microseconds a sample either way. 4: its strongest form, about 20, smallest."
+        "3: also the finest level by the mixing coder, about 8 microseconds a sample either way, still coarse to fine. "
+        "4: also all of it, about 20 more, smallest."
     ),
 )
 @click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")

@@ -19,6 +19,7 @@ class Effort(NamedTuple):
     mixes: Whether the mixing coder is tried where the model could code but does not suit.
     always_mixes: Whether it is always tried.
     profile: The profile of the mixing coder.
+    cascade: Whether the finest level by the mixing engine is tried.
     fit: How heads are adapted to the group, None for not at all.
     """
 
@@ -27,14 +28,15 @@ class Effort(NamedTuple):
     mixes: bool
     always_mixes: bool
     profile: int
+    cascade: bool
     fit: FitSettings | None
 
 
 _FIT = FitSettings(steps=96, batch=4096)
 EFFORTS = {
-    1: Effort(latents=False, co=False, mixes=False, always_mixes=False, profile=1, fit=None),
-    2: Effort(latents=True, co=True, mixes=True, always_mixes=False, profile=1, fit=_FIT),
-    3: Effort(latents=True, co=True, mixes=True, always_mixes=True, profile=1, fit=_FIT),
-    4: Effort(latents=True, co=True, mixes=True, always_mixes=True, profile=2, fit=_FIT),
+    1: Effort(latents=False, co=False, mixes=False, always_mixes=False, profile=1, cascade=False, fit=None),
+    2: Effort(latents=True, co=True, mixes=True, always_mixes=False, profile=1, cascade=False, fit=_FIT),
+    3: Effort(latents=True, co=True, mixes=True, always_mixes=False, profile=1, cascade=True, fit=_FIT),
+    4: Effort(latents=True, co=True, mixes=True, always_mixes=True, profile=2, cascade=True, fit=_FIT),
 }
 DEFAULT_EFFORT = 2

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.codec.plain import Picture
-from hvpzip.codec.report import GroupReport
+from hvpzip.codec.report import Report
 from hvpzip.nn.model import Model
 
 __all__ = ["Coded", "Method", "OnReport", "Part", "Samples", "Tried", "Wanted"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
-OnReport = Callable[[GroupReport], None]
+OnReport = Callable[[Report], None]
 
 
 class Coded(NamedTuple):
@@ -29,7 +29,7 @@ class Coded(NamedTuple):
     """
 
     data: bytes
-    report: GroupReport | None = None
+    report: Report | None = None
 
 
 @dataclass(frozen=True)

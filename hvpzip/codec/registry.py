@@ -6,24 +6,28 @@ A new method is one class with the interface of ``method.Method`` and one line i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
 
-from hvpzip.codec import mixing, plain, raster
+from hvpzip import varint
+from hvpzip.codec import cascade, mixing, plain, raster
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, Method, Part, Samples, Tried, Wanted
 from hvpzip.codec.plain import PlainMethod
-from hvpzip.errors import CorruptError
+from hvpzip.codec.report import CascadeReport
+from hvpzip.diffusion.bound import RATE, Term
+from hvpzip.errors import CorruptError, TruncatedError
 
-__all__ = ["BY_NUMBER", "METHODS", "MIXING", "MODEL", "RASTER", "by_model"]
+__all__ = ["BY_NUMBER", "CASCADE", "METHODS", "MIXING", "MODEL", "RASTER", "by_model"]
 
 MODEL: Final = 0
 RASTER: Final = 6
 MIXING: Final = 7
+CASCADE: Final = 8
 # Where a plain method needs less than this share of the samples' bytes, no model is tried, and coders that learn in small parts only: all
 # are slow, and gain little.
 PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
@@ -159,10 +163,73 @@ class ByRaster:
         return raster.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
 
 
+class ByCascade:
+    """A coarse image, which is a part by a method that needs no model, and the finest level by the mixing engine (``codec.cascade``).
+
+    data = length (varint)  coarse part  units
+    """
+
+    number, name = CASCADE, "cascade with mixing"
+
+    def skip(self, part: Part, tried: Tried) -> str | None:
+        height, width, channels = part.samples.shape
+        if part.bit_depth != 8 or not cascade.can_code((channels, height, width), part.model):
+            return f"it codes 1 or 3 channels of 8 bits with sides of at least {cascade.LEAST_SIDE}"
+        if not EFFORTS[part.effort].cascade:
+            return "not at this effort"
+        if not mixing.is_compiled():
+            return "the compiled core is missing"
+        return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
+
+    def encode(self, part: Part) -> Coded | None:
+        samples = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
+        coarse = _coarse(replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None))
+        units = cascade.encode_units(samples, part.model)
+        data = varint.write(len(coarse)) + coarse + units.data
+        return Coded(bytes((CASCADE,)) + data, _cascade_report(len(data), len(coarse), units.terms))
+
+    def decode(self, data: bytes, wanted: Wanted) -> Samples:
+        height, width, channels = wanted.shape
+        if wanted.model is None:
+            raise CorruptError("a part needs a model, but the file names none")
+        if wanted.bit_depth != 8:
+            raise CorruptError(f"the cascade does not code {wanted.bit_depth} bits")
+        try:
+            size, offset = varint.read(memoryview(data), 0, len(data), "the length of the coarse image")
+        except TruncatedError as error:
+            raise CorruptError("the part ends inside the length of its coarse image") from error
+        if size > len(data) - offset:
+            raise CorruptError("the coarse image goes beyond the end of its part")
+        coarse = data[offset : offset + size]
+        method = BY_NUMBER.get(coarse[0]) if coarse else None
+        if method is None or method.number in (MODEL, CASCADE):
+            raise CorruptError("the coarse image is of no method that may code it")
+        shape = (height + 1) // 2, (width + 1) // 2, channels
+        found = method.decode(coarse[1:], Wanted(shape, 8, None, max(1, wanted.step // 2)))
+        if wanted.step > 1:
+            return found
+        units = cascade.decode_units(data[offset + size :], found.transpose(2, 0, 1), (channels, height, width), wanted.model)
+        if wanted.on_report is not None:
+            wanted.on_report(_cascade_report(len(data), size, units.terms))
+        return units.samples.transpose(1, 2, 0)
+
+
+def _coarse(part: Part) -> bytes:
+    """The coarse image by whatever makes it smallest without a model."""
+    tried = [ByMixing().encode(part)]
+    tried += [method.encode(part) for method in METHODS if isinstance(method, ByPlain) and method.plain.skip(part.picture) is None]
+    return min((coded.data for coded in tried if coded is not None), key=len)
+
+
+def _cascade_report(size: int, coarse: int, units: list[Term]) -> CascadeReport:
+    return CascadeReport(8 * size, [*units[::-1], Term(0, "base", 0, RATE, 8.0 * coarse)])
+
+
 METHODS: Final[tuple[Method, ...]] = (
     *(ByPlain(method) for method in plain.PLAIN_METHODS),
     ByModel(),
     ByMixing(),
     ByRaster(),
+    ByCascade(),
 )
 BY_NUMBER: Final = {method.number: method for method in METHODS}

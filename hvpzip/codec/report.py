@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from hvpzip.ans import Message, message_bits, resize
 from hvpzip.codec.choice import Trial
-from hvpzip.diffusion.bound import Term
+from hvpzip.diffusion.bound import Term, bound_of
 
-__all__ = ["GroupCost", "GroupReport", "stack_bits"]
+__all__ = ["CascadeReport", "GroupCost", "GroupReport", "Report", "stack_bits"]
 
 
 class GroupCost(NamedTuple):
@@ -21,6 +21,70 @@ class GroupCost(NamedTuple):
     bound_bits: float
     terms: list[Term]
     level_bits: dict[int, float]
+
+
+class Report(Protocol):
+    """What a part cost that a model coded, alone or as one of many experts; see ``GroupReport`` for the attributes."""
+
+    @property
+    def coded_bits(self) -> int: ...
+    @property
+    def bound_bits(self) -> float: ...
+    @property
+    def terms(self) -> list[Term]: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def lanes(self) -> int: ...
+    @property
+    def trials(self) -> tuple[Trial, ...]: ...
+    @property
+    def stack_curve(self) -> list[tuple[str, float]]: ...
+    def cost(self) -> GroupCost: ...
+
+
+class CascadeReport(NamedTuple):
+    """What a part cost whose finest level the mixing engine coded (``cascade/``): the engine's own probabilities are its bound.
+
+    Attributes:
+        coded_bits: 8 bits a byte of the part's data.
+        terms: In the encoder's order, as in ``GroupReport``; the coarse image, a part of its own, is the base.
+    """
+
+    coded_bits: int
+    terms: list[Term]
+
+    @property
+    def bound_bits(self) -> float:
+        return float(bound_of(self.terms))
+
+    @property
+    def path(self) -> str:
+        return "mixing"
+
+    @property
+    def lanes(self) -> int:
+        return 1
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        return ()
+
+    @property
+    def stack_curve(self) -> list[tuple[str, float]]:
+        """(label, bits on the stack), as in ``GroupReport``: there are no latents, so it only grows."""
+        curve, total = [("start", 0.0)], 0.0
+        for term in self.terms:
+            total += term.bits
+            curve.append((f"{term.level}:{term.unit}:{term.step}", total))
+        return curve
+
+    def cost(self) -> GroupCost:
+        """The figures alone."""
+        levels = dict.fromkeys((term.level for term in self.terms), 0.0)
+        for term in self.terms:
+            levels[term.level] += term.bits
+        return GroupCost(self.coded_bits, self.bound_bits, self.terms, levels)
 
 
 class GroupReport(NamedTuple):

@@ -65,9 +65,9 @@ class StepPrediction:
 
     def slope(self) -> Int64Array:
         """By how much the mean of Cg moves with Co, int64 (n,) in 1/64."""
-        return self._couple(CG_ON_CO)
+        return self.coupling_of(CG_ON_CO)
 
-    def _couple(self, index: int) -> Int64Array:
-        """A coupling, by its place among them."""
+    def coupling_of(self, index: int) -> Int64Array:
+        """A coupling of all positions by its place among them, int64 (n,) in 1/64."""
         found: Int64Array = self.corrections[:, index - COUPLINGS].astype(np.int64) + self.coupling[index]
         return found

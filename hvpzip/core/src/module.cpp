@@ -8,6 +8,7 @@ namespace nb = nanobind;
 
 #define HVPZIP_PARTS(PART) \
     PART(ans)        \
+    PART(cascade)    \
     PART(colours)    \
     PART(head_fit)   \
     PART(mixing)     \

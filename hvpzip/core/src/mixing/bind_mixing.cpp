@@ -8,32 +8,13 @@
 
 #include "arrays.h"
 #include "mixing/mixing.h"
+#include "mixing/python.h"
 
 namespace hvpzip {
 
 namespace {
 
 constexpr std::int64_t kMostSide = 1 << 15;
-
-// Looks for Ctrl-C now and then, from a thread without the interpreter's lock.
-class Signals final : public mixing::Ticker {
-public:
-    explicit Signals(int width) : every_(width > 8192 ? 1 : 8192 / width) {}
-    void tick() override {
-        if (++rows_ % every_) return;
-        nb::gil_scoped_acquire lock;
-        if (PyErr_CheckSignals() != 0) throw nb::python_error();
-    }
-
-private:
-    int every_, rows_ = 0;
-};
-
-class Bytes final : public mixing::Output {
-public:
-    void write(const std::uint8_t* bytes, std::size_t size) override { data.insert(data.end(), bytes, bytes + size); }
-    std::vector<std::uint8_t> data;
-};
 
 mixing::Picture picture_of(std::int64_t planes, std::int64_t height, std::int64_t width, In<uint16_t, 1> low, In<uint16_t, 1> high,
                            In<int64_t, 1> matrix, int profile) {

@@ -1,0 +1,148 @@
+"""The units of a group's finest level to words and back, given its coarse image.
+
+Integer arithmetic only: this file reaches the bit stream.
+
+    data = profile (1 byte)  matrix (1 byte)  message
+
+A profile names the engine's experts and constants, as all of them are part of the format; there is one so far, 1.
+The matrix is one of ``colours.matrices.MATRICES``, which some photos once were made by, or 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hvpzip.codec.cascade.gaussians import gaussians_of
+from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
+from hvpzip.codec.walk.geometry import Level, exact_steps, geometry_of, lift_of
+from hvpzip.core import kernels
+from hvpzip.diffusion.bound import RATE, Term
+from hvpzip.errors import CorruptError, LibraryError, UnsupportedVersionError
+from hvpzip.nn.model import Model
+from hvpzip.transform import colour, lifting
+
+__all__ = ["LEAST_SIDE", "PROFILE", "Units", "can_code", "decode_units", "encode_units"]
+
+PROFILE: Final = 1
+# Of both sides: below it there is nothing to learn from.
+LEAST_SIDE: Final = 32
+UNITS: Final = ("hh", "hl", "lh")
+_ORDER: Final = (1, 0, 2)  # green, red, blue
+_FIRST: Final = {"hh": (1, 1), "hl": (0, 1), "lh": (1, 0)}
+
+Planes = NDArray[np.uint8]
+
+
+class Units(NamedTuple):
+    """What became of the units: their data, or the whole picture ``(C, h, w)``; and what each cost, in the decoder's order."""
+
+    data: bytes
+    samples: Planes
+    terms: list[Term]
+
+
+def can_code(shape: tuple[int, int, int], model: Model) -> bool:
+    """Whether units of a picture (C, h, w) of 8 bits can be coded: gray or colour, not too small, by a model that only sorts samples."""
+    channels, height, width = shape
+    plain = model.config.transform == lifting.SUBSAMPLE and (channels == 1 or model.config.colour_lift == colour.YCOCG_R)
+    if channels not in (1, 3) or min(height, width) < LEAST_SIDE or not plain:
+        return False
+    return tuple(model.schedule.level(1).steps[index].unit for index in _steps(_level(shape, model), model)) == UNITS
+
+
+def encode_units(samples: Planes, model: Model) -> Units:
+    """The units of a picture, uint8 ``(C, h, w)`` that ``can_code`` allows; its samples of even rows and columns are coded elsewhere."""
+    matrix = choose_matrix(colour.forward(samples[:, ::2, ::2], colour.YCOCG_R).reshape(3, -1)) if len(samples) == 3 else 0
+    writer = _core().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix))
+
+    def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
+        row, column = _FIRST[unit]
+        planes = _to_engine(samples[:, row::2, column::2])
+        return samples[:, row::2, column::2], writer.unit(planes, *network)
+
+    terms = _walk(samples.shape, samples[:, ::2, ::2], model, writer, code)
+    return Units(bytes((PROFILE, matrix)) + writer.finish(), samples, terms)
+
+
+def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model: Model) -> Units:
+    """Inverse of ``encode_units``, given the samples of even rows and columns and the shape of the whole.
+
+    Raises:
+        CorruptError: the data is not that of an encoder.
+        UnsupportedVersionError: it is of a profile that came later.
+        LibraryError: the package was built without its compiled core.
+    """
+    if not can_code(shape, model):
+        raise CorruptError("the picture or its model does not go with units by the mixing engine")
+    if len(data) < 2:
+        raise CorruptError("the units end before their message")
+    if data[0] != PROFILE:
+        raise UnsupportedVersionError(f"units of profile {data[0]} need a newer version")
+    matrix = data[1]
+    if matrix and (matrix >= len(MATRICES) or shape[0] != 3):
+        raise CorruptError(f"a matrix {matrix} is unknown, or does not go with {shape[0]} channels")
+    core = _core()
+    samples = np.zeros(shape, np.uint8)
+    samples[:, ::2, ::2] = coarse
+
+    def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
+        row, column = _FIRST[unit]
+        planes = _to_engine(samples[:, row::2, column::2])
+        costs = reader.unit(planes, *network)
+        samples[:, row::2, column::2] = planes if shape[0] == 1 else planes[np.argsort(_ORDER)]
+        return samples[:, row::2, column::2], costs
+
+    try:
+        reader = core.CascadeCoder(*shape[1:], shape[0], _numbers(matrix), data[2:])
+        terms = _walk(shape, coarse, model, reader, code)
+        reader.finish()
+    except core.CorruptMessage as error:
+        raise CorruptError(f"the units are damaged: {error}") from error
+    return Units(data, samples, terms)
+
+
+def _walk(
+    shape: tuple[int, int, int], coarse: Planes, model: Model, session: Any, code: Callable[..., tuple[Planes, list[float]]]
+) -> list[Term]:
+    """The three units in order: what the network says of each goes to ``code``, which gives its samples and what they cost."""
+    level, lift, predictor = _level(shape, model), lift_of(shape[0], model), model.predictor
+    session.coarse(_to_engine(coarse))
+    state = predictor.begin(level.number, colour.forward(coarse, lift))
+    terms = []
+    for number, index in enumerate(_steps(level, model)):
+        unit = level.schedule.steps[index].unit
+        size = level.sizes[unit]
+        expected = gaussians_of(predictor.predict(state, index, size, None), shape[0])
+        values, costs = code(unit, *(np.ascontiguousarray(part.reshape(-1, *size)) for part in expected))
+        terms.append(Term(level.number, unit, index, RATE, sum(costs)))
+        if number + 1 < len(UNITS):
+            state = predictor.reveal(state, index, colour.forward(values, lift), level.ranges[unit])
+    return terms
+
+
+def _level(shape: tuple[int, int, int], model: Model) -> Level:
+    return geometry_of(shape, 8, model).levels[0]
+
+
+def _steps(level: Level, model: Model) -> list[int]:
+    return exact_steps(level, model.schedule.path_names[model.schedule.plain_path])
+
+
+def _to_engine(planes: Planes) -> Planes:
+    return np.ascontiguousarray(planes if len(planes) == 1 else planes[list(_ORDER)])
+
+
+def _numbers(matrix: int) -> NDArray[np.int64]:
+    entry = MATRICES[matrix]
+    return np.empty(0, np.int64) if entry is None else entry.numbers()
+
+
+def _core() -> Any:
+    core = kernels()
+    if not hasattr(core, "CascadeCoder"):
+        raise LibraryError("this picture takes the compiled core of hvpzip, which was not built or is not to be used")
+    return core
