@@ -126,7 +126,7 @@ class ByMixing:
             return "a plain method is small enough"
         if not part.is_last_try:
             return "it is tried on the samples without gaps"
-        if not mixing.is_compiled():
+        if not mixing.is_quick():
             return "the compiled core is missing, and without it this coder takes hours"
         if effort.always_mixes:
             return None
@@ -145,7 +145,7 @@ class ByRaster:
     number, name = RASTER, "raster"
 
     def skip(self, part: Part, tried: Tried) -> str | None:
-        if mixing.is_compiled():
+        if mixing.is_quick():
             return "the mixing coder does better"
         if part.picture.is_constant:
             return "a plain method is small enough"

@@ -2,7 +2,7 @@
 
     data = profile (1 byte)  order (1 byte)  matrix (1 byte)  (low (2 bytes)  high (2 bytes)) for each plane  message
 
-Integer arithmetic only here: this file reaches the bit stream. The engine itself is in the core (``core/src/mixing``).
+Integer arithmetic only here: this file reaches the bit stream. The engine itself is a kernel (``core/src/mixing``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hvpzip.core import kernels
 from hvpzip.errors import CorruptError
 from hvpzip.transform import colour
 
-__all__ = ["PROFILES", "decode", "encode", "is_compiled"]
+__all__ = ["PROFILES", "decode", "encode", "is_quick"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 PlaneArray = NDArray[np.uint16]  # (planes, h, w), in the order of coding
@@ -29,9 +29,9 @@ MOST_PLANES: Final = 4
 _USUAL: Final = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
 
 
-def is_compiled() -> bool:
-    """Whether the compiled core is there."""
-    return hasattr(kernels(), "mixing_encode")
+def is_quick() -> bool:
+    """Whether the kernel takes microseconds a sample, not milliseconds."""
+    return hasattr(kernels(), "MIXING_PROFILES")
 
 
 def encode(samples: Samples, profile: int) -> bytes:

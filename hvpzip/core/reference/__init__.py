@@ -5,6 +5,7 @@
     windows.py     windows of neighbouring symbols, reweighted
     colours.py     colours learnt
     parameters.py  from a head's integers to mixtures
+    mixing/        the mixing coder
 
 Kernels write into arrays that the caller made: contiguous, of the types that the docstrings say. Mixtures come as three arrays (K, N): mean
 int64, scale int16, weight int32 (``hvpzip.ans.Mixture`` has their ranges).
@@ -20,6 +21,7 @@ from hvpzip.core.reference.colours import (
     reweight_co,
     sum_log2,
 )
+from hvpzip.core.reference.mixing import mixing_decode, mixing_encode
 from hvpzip.core.reference.parameters import fill_mixture
 from hvpzip.core.reference.windows import fill_edges, fill_starts, pop_reweighted_stage
 
@@ -34,6 +36,8 @@ __all__ = [
     "find_contexts",
     "find_reached",
     "is_mixture",
+    "mixing_decode",
+    "mixing_encode",
     "pop_reweighted_stage",
     "pop_stage",
     "push_stage",

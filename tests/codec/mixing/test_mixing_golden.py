@@ -11,7 +11,13 @@ import pytest
 from hvpzip.codec import mixing
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "mixing"
-CASES = {"rgb8": ((40, 48, 3), 8), "gray8": ((24, 30, 1), 8), "cmyk8": ((12, 20, 4), 8), "rgb16": ((20, 24, 3), 16), "pair12": ((9, 1, 2), 12)}
+CASES = {
+    "rgb8": ((40, 48, 3), 8),
+    "gray8": ((24, 30, 1), 8),
+    "cmyk8": ((12, 20, 4), 8),
+    "rgb16": ((20, 24, 3), 16),
+    "pair12": ((9, 1, 2), 12),
+}
 
 
 def picture(shape: tuple[int, int, int], depth: int) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""The compiled mixing coder and the plain one write the same bytes and read each other's; no probability depends on what comes later."""
+
+import numpy as np
+import pytest
+
+from hvpzip.codec.colours.matrices import MATRICES
+from hvpzip.core import reference
+from hvpzip.core.reference import mixing
+
+NOTHING = np.empty(0, np.int64)
+CASES = {
+    "rgb": ((3, 3, 4), 8, MATRICES[5].numbers()),
+    "gray": ((1, 9, 6), 8, NOTHING),
+    "wide": ((2, 4, 6), 16, NOTHING),
+    "four": ((4, 3, 3), 3, NOTHING),
+}
+
+
+def planes(shape: tuple[int, int, int], depth: int) -> np.ndarray:
+    generator = np.random.default_rng(11)
+    slope = np.indices(shape).sum(axis=0) * (1 << depth) // (2 * sum(shape))
+    return np.clip(slope + generator.integers(0, 5, shape), 0, (1 << depth) - 1).astype(np.uint16)
+
+
+@pytest.mark.parametrize("profile", [1, 2])
+@pytest.mark.parametrize("name", CASES)
+def test_the_plain_coder_and_the_compiled_one_agree(name, profile):
+    core = pytest.importorskip("hvpzip.core._core")
+    shape, depth, matrix = CASES[name]
+    samples = planes(shape, depth)
+    low, high = samples.min((1, 2)), samples.max((1, 2))
+    data = core.mixing_encode(samples, low, high, matrix, profile)
+    assert reference.mixing_encode(samples.copy(), low, high, matrix, profile) == data
+    again = np.zeros_like(samples)
+    assert reference.mixing_decode(np.frombuffer(data, np.uint8), low, high, matrix, profile, again) == ""
+    np.testing.assert_array_equal(again, samples)
+    damaged = np.frombuffer(data, np.uint8)[:-5]
+    faults = [kernel.mixing_decode(damaged, low, high, matrix, profile, np.zeros_like(samples)) for kernel in (core, reference)]
+    assert faults[0] == faults[1] != ""
+
+
+@pytest.mark.parametrize("profile", [1, 2])
+@pytest.mark.parametrize("name", ["rgb", "wide"])
+def test_no_probability_moves_when_a_later_sample_changes(name, profile):
+    shape, depth, matrix = CASES[name]
+    before = planes(shape, depth)
+    low, high = np.zeros(shape[0], np.uint16), np.full(shape[0], (1 << depth) - 1, np.uint16)
+
+    def decisions(samples: np.ndarray) -> list[tuple[bool, int]]:
+        found: list[tuple[bool, int]] = []
+
+        def record(bit: bool, chance: int) -> bool:
+            found.append((bit, chance))
+            return bit
+
+        mixing._code(samples.copy(), low, high, matrix, profile, record, is_known=True)
+        return found
+
+    wanted = decisions(before)
+    generator = np.random.default_rng(5)
+    for _ in range(2):
+        place = tuple(int(generator.integers(0, n)) for n in shape)
+        after = before.copy()
+        after[place] = (int(after[place]) + 97) % (1 << depth)
+        found = decisions(after)
+        # Equal until the decision in which the changed sample itself differs: it comes with the same chance.
+        differs = next(i for i, (one, other) in enumerate(zip(wanted, found, strict=False)) if one != other)
+        assert wanted[differs][1] == found[differs][1]
+        assert wanted[differs][0] != found[differs][0]
