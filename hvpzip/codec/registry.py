@@ -177,7 +177,7 @@ class ByCascade:
             return f"it codes 1 or 3 channels of 8 bits with sides of at least {cascade.LEAST_SIDE}"
         if not EFFORTS[part.effort].cascade:
             return "not at this effort"
-        if not mixing.is_compiled():
+        if not mixing.is_quick():
             return "the compiled core is missing"
         return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
 
