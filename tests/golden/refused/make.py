@@ -90,8 +90,8 @@ def refused() -> Iterator[tuple[str, str, str, str, bytes]]:
     yield "deflate-rows", "rows of another length", "CorruptError", "rows of another filter or length", with_payload(b"\0\2\0\3\0")
     yield "lzma", "an LZMA stream that is none", "CorruptError", "rows of another filter or length", with_payload(b"\0\3\0\xff\xff\xff")
     yield "webp-sides", "a WebP picture of other sides", "CorruptError", "WebP picture of other sides", with_payload(b"\0\4\x2f\5\0\0\0\0")
-    yield "webp", "a WebP picture that is none", "CorruptError", "method 04 is damaged", with_payload(b"\0\4\x2f\x0c\x80\2\0\0")
-    yield "png-rows", "image data of PNG that is none", "CorruptError", "method 05 is damaged", with_payload(b"\0\5\x78\x9c\1")
+    yield "webp", "a WebP picture that is none", "CorruptError", "WebP is damaged", with_payload(b"\0\4\x2f\x0c\x80\2\0\0")
+    yield "png-rows", "image data of PNG that is none", "CorruptError", "PNG is damaged", with_payload(b"\0\5\x78\x9c\1")
     ten = replace(parsed.header, bit_depth=10)
     yield (
         "depth",
