@@ -18,7 +18,7 @@ class Effort(NamedTuple):
     co: Whether Co is reweighted too where that pays.
     mixes: Whether the mixing coder is tried where the model could code but does not suit.
     always_mixes: Whether it is always tried.
-    profile: The profile of the mixing coder.
+    profiles: Of the mixing coder: the last one for all parts, those before it for small ones too, which know less than it wants to learn.
     cascade: Whether the finest level by the mixing engine is tried.
     fit: How heads are adapted to the group, None for not at all.
     """
@@ -27,16 +27,16 @@ class Effort(NamedTuple):
     co: bool
     mixes: bool
     always_mixes: bool
-    profile: int
+    profiles: tuple[int, ...]
     cascade: bool
     fit: FitSettings | None
 
 
 _FIT = FitSettings(steps=96, batch=4096)
 EFFORTS = {
-    1: Effort(latents=False, co=False, mixes=False, always_mixes=False, profile=1, cascade=False, fit=None),
-    2: Effort(latents=True, co=True, mixes=True, always_mixes=False, profile=1, cascade=False, fit=_FIT),
-    3: Effort(latents=True, co=True, mixes=True, always_mixes=False, profile=1, cascade=True, fit=_FIT),
-    4: Effort(latents=True, co=True, mixes=True, always_mixes=True, profile=2, cascade=True, fit=_FIT),
+    1: Effort(latents=False, co=False, mixes=False, always_mixes=False, profiles=(1,), cascade=False, fit=None),
+    2: Effort(latents=True, co=True, mixes=True, always_mixes=False, profiles=(1,), cascade=False, fit=_FIT),
+    3: Effort(latents=True, co=True, mixes=True, always_mixes=False, profiles=(1,), cascade=True, fit=_FIT),
+    4: Effort(latents=True, co=True, mixes=True, always_mixes=True, profiles=(1, 2), cascade=True, fit=_FIT),
 }
 DEFAULT_EFFORT = 2

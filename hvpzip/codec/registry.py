@@ -133,7 +133,10 @@ class ByMixing:
         return _not_worth_learning(part, tried)
 
     def encode(self, part: Part) -> Coded | None:
-        return Coded(bytes((MIXING,)) + mixing.encode(part.samples, EFFORTS[part.effort].profile))
+        profiles = EFFORTS[part.effort].profiles
+        if part.samples.size > SMALL_SAMPLES:
+            profiles = profiles[-1:]
+        return Coded(bytes((MIXING,)) + min((mixing.encode(part.samples, profile) for profile in profiles), key=len))
 
     def decode(self, data: bytes, wanted: Wanted) -> Samples:
         return mixing.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]

@@ -5,6 +5,7 @@ import pytest
 
 from hvpzip import varint
 from hvpzip.codec import parts, plain, registry, rewrites
+from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, Part
 from hvpzip.errors import CorruptError
 
@@ -177,3 +178,15 @@ def test_damaged_tables_give_samples_of_the_shape_or_one_error(tiny_model):
         for size in range(len(found.prefix)):
             with pytest.raises(CorruptError):
                 parts.decode_parts(payload[:size], group.shape, depth, tiny_model)
+
+
+@pytest.mark.parametrize("side", [8, 17, 33])
+@pytest.mark.parametrize("kind", ["photo", "noise", "few values"])
+def test_more_effort_never_makes_a_part_larger(tiny_model, crop, kind, side):
+    group = np.random.default_rng(side).integers(0, 256, (side, side + 3, 3), dtype=np.uint8)
+    if kind == "photo":
+        group = np.ascontiguousarray(crop(30, 40, side + 3, side).transpose(1, 2, 0))
+    elif kind == "few values":
+        group &= 0x81
+    sizes = [len(parts.encode_parts(Part(group, 8, tiny_model, effort)).payload) for effort in EFFORTS]
+    assert sizes == sorted(sizes, reverse=True)
