@@ -75,8 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{title}; {options.threads} threads, {machine['processor']}; rates of whole files; all outputs decoded and compared\n")
     print(report.codec_table(summaries))
     for codec, parts in scales.items():
-        print(f"\n{codec}, bits per dimension by scale: the model's bound, and the file\n")
-        print(report.scale_table(parts, sum(row.samples for row in rows if row.codec == codec and row.scales)))
+        told = [row for row in rows if row.codec == codec and row.scales]
+        print(
+            f"\n{codec}, bits per dimension by scale: the model's bound, and the file ({len(told)} of {len(photos)} photos: those that it codes)\n"
+        )
+        print(report.scale_table(parts, sum(row.samples for row in told)))
     print(f"\nwritten to {options.out}")
     return 1 if any(row.error for row in rows) else 0
 

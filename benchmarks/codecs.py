@@ -176,7 +176,7 @@ def _hvpzip(name: str, effort: int | None) -> Adapter:
             header_bytes=report.header_bytes,
             coded_bits=report.coded_bits,
             bound_bits=report.bound_bits,
-            scales=scales_of_report(report),
+            scales=scales_of_report(report) if report.terms else (),  # no method that tells a bound coded it
         )
 
     def decode(data: bytes, channels: int, threads: int) -> Samples:
