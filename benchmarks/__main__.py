@@ -76,9 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report.codec_table(summaries))
     for codec, parts in scales.items():
         told = [row for row in rows if row.codec == codec and row.scales]
-        print(
-            f"\n{codec}, bits per dimension by scale: the model's bound, and the file ({len(told)} of {len(photos)} photos: those that it codes)\n"
-        )
+        which = f"{len(told)} of {len(photos)} photos, which it codes"
+        print(f"\n{codec}, bits per dimension by scale: the model's bound, and the file; {which}\n")
         print(report.scale_table(parts, sum(row.samples for row in told)))
     print(f"\nwritten to {options.out}")
     return 1 if any(row.error for row in rows) else 0
