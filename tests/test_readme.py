@@ -81,7 +81,7 @@ def test_every_command_block_is_marked_and_so_run() -> None:
 def test_ci_takes_both_commands_from_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "for name in photo-command test-command; do" in script
-    assert block("test-command").strip().endswith("python -m pytest")
+    assert block("test-command").strip().endswith("python -m pytest -n 2 --dist loadfile")
     assert re.findall("pip install.*", script) == ['pip install --no-deps "$CRAYSTACK"']  # all else it installs is what the README says
 
 
