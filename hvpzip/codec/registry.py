@@ -30,6 +30,7 @@ MIXING: Final = 7
 CASCADE: Final = 8
 # Where a plain method needs less than this share of the samples' bytes, no model is tried, and coders that learn in small parts only: all
 # are slow, and gain little.
+# A small part is also learnt by every profile of its effort: the strongest may have too little to learn from.
 PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 SMALL_SAMPLES: Final = 1 << 18
 # Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried.
