@@ -24,6 +24,7 @@ class Term(NamedTuple):
         step: Its index in the level's schedule.
         kind: ``RATE`` or ``REFUND``.
         bits: Positive for both: a float, or while a network is trained a tensor without axes.
+        colours: (first, last + 1) of the colours counted, where paths differ in what they take of the step; None for all that it reveals.
     """
 
     level: int
@@ -31,6 +32,7 @@ class Term(NamedTuple):
     step: int
     kind: str
     bits: Any
+    colours: tuple[int, int] | None = None
 
     @property
     def net_bits(self) -> Any:

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from hvpzip.diffusion.schedule import COLOURS
+
 __all__ = [
     "CG_ON_CO",
     "CG_ON_Y",
@@ -32,7 +34,6 @@ __all__ = [
     "output_channels",
 ]
 
-COLOURS: Final = 3
 SHIFT, LOG_RATIO, LOGIT, GAIN = range(4)
 CO_ON_Y, CG_ON_Y, CG_ON_CO = range(3)
 COUPLINGS: Final = 3

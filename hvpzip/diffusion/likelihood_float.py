@@ -43,31 +43,33 @@ def mixture_bits(
         coupling: ``(3,)`` closed-form couplings (Co on Y, Cg on Y, Cg on Co).
         corrections: ``(B, output_channels, h, w)`` head outputs.
         innovation: ``(B, 3, h, w)`` the latent that the step reads, minus its prediction, in sample units; None where it reads none.
-        values: ``(B, 3, h, w)`` what is revealed, in sample units.
-        half_bin: ``(3,)`` half the width of a bin of each colour, in sample units.
+        values: ``(B, C, h, w)`` what is revealed, in sample units: the first C colours.
+        half_bin: ``(C,)`` half the width of a bin of each colour, in sample units.
         components: K.
 
     Returns:
-        ``(B, 3, h, w)`` bits, differentiable in ``corrections``.
+        ``(B, C, h, w)`` bits, differentiable in ``corrections``.
     """
-    batch, _, height, width = mean.shape
+    batch, colours, height, width = values.shape
     count = kinds(innovation is not None)
-    mixture = corrections[:, : count * COLOURS * components].reshape(batch, count, COLOURS, components, height, width)
+    mixture = corrections[:, : count * COLOURS * components].reshape(batch, count, COLOURS, components, height, width)[:, :, :colours]
     shift, ratio, logit = mixture[:, SHIFT], mixture[:, LOG_RATIO], mixture[:, LOGIT]  # each (B, colour, K, h, w)
     couple = corrections[:, count * COLOURS * components :] + coupling[:, None, None]
-    base = log2_scale.clamp(MIN_LOG2_SCALE, MAX_LOG2_SCALE)
+    mean, base = mean[:, :colours], log2_scale[:, :colours].clamp(MIN_LOG2_SCALE, MAX_LOG2_SCALE)
     residual = values - mean
-    moved = torch.stack(
-        [
-            mean[:, 0],
-            mean[:, 1] + couple[:, CO_ON_Y] * residual[:, 0],
-            mean[:, 2] + couple[:, CG_ON_Y] * residual[:, 0] + couple[:, CG_ON_CO] * residual[:, 1],
-        ],
-        1,
-    )
+    moved = mean
+    if colours == COLOURS:
+        moved = torch.stack(
+            [
+                mean[:, 0],
+                mean[:, 1] + couple[:, CO_ON_Y] * residual[:, 0],
+                mean[:, 2] + couple[:, CG_ON_Y] * residual[:, 0] + couple[:, CG_ON_CO] * residual[:, 1],
+            ],
+            1,
+        )
     centre = moved[:, :, None] + shift * torch.exp2(base)[:, :, None]
     if innovation is not None:
-        centre = centre + mixture[:, GAIN] * innovation[:, :, None]
+        centre = centre + mixture[:, GAIN] * innovation[:, :colours, None]
     inverse = torch.exp2(-(base[:, :, None] + ratio).clamp(MIN_LOG2_SCALE, MAX_LOG2_SCALE))
     distance = (values[:, :, None] - centre).abs()  # a bin's mass is symmetric, and the lower tail keeps its digits
     half = half_bin[:, None, None, None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hvpzip.diffusion.schedule import Step
+from hvpzip.diffusion.schedule import COLOURS, Step
 
 __all__ = ["MAX_LOG2_SCALE", "MIN_LOG2_SCALE", "deltas", "log2_sigma", "sigmas"]
 
@@ -20,9 +20,9 @@ def log2_sigma(index: int) -> float:
 
 def sigmas(step: Step) -> tuple[float, ...]:
     """Noise of each colour of a latent, in sample units; 0 for an exact step."""
-    return tuple(2.0 ** log2_sigma(index) for index in step.sigma) or (0.0,) * 3
+    return tuple(2.0 ** log2_sigma(index) for index in step.sigma) or (0.0,) * COLOURS
 
 
 def deltas(step: Step) -> tuple[float, ...]:
     """Lattice step of each colour of a latent, in sample units; 1 for an exact step."""
-    return tuple(2.0**log2 for log2 in step.log2_delta) or (1.0,) * 3
+    return tuple(2.0**log2 for log2 in step.log2_delta) or (1.0,) * COLOURS

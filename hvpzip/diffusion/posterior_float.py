@@ -15,13 +15,13 @@ __all__ = ["noise", "refund_bits", "sample_latent", "sample_latents"]
 
 
 def noise(step: Step, device: torch.device) -> tuple[Tensor, Tensor]:
-    """(sigma, delta) of a latent step, each ``(3,)`` in sample units; (0, 1) for an exact step."""
+    """(sigma, delta) of a latent step, each ``(colours,)`` in sample units; three times (0, 1) for an exact step."""
     return torch.tensor(sigmas(step), device=device), torch.tensor(deltas(step), device=device)
 
 
 def sample_latent(values: Tensor, sigma: Tensor, delta: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """y ~ q(y | x): the Gaussian N(x, sigma^2) rounded to the lattice delta * Z, which is its discretisation. Shapes ``(B, 3, h, w)``;
-    sigma, delta ``(3,)``.
+    """y ~ q(y | x): the Gaussian N(x, sigma^2) rounded to the lattice delta * Z, which is its discretisation. Shapes ``(B, C, h, w)``;
+    sigma, delta ``(C,)``.
     """
     noise = torch.randn(values.shape, device=values.device, generator=generator)
     step = delta[:, None, None]
@@ -31,14 +31,14 @@ def sample_latent(values: Tensor, sigma: Tensor, delta: Tensor, generator: torch
 def sample_latents(
     schedule: LevelSchedule, steps: Sequence[int], unit: str, values: Tensor, generator: torch.Generator | None = None
 ) -> dict[int, Tensor]:
-    """The latents of a unit ``(B, 3, h, w)`` among these steps, by step, drawn from q; those of a chain one from the other, the least noisy
-    first.
+    """The latents of a unit ``(B, 3, h, w)`` among these steps, by step, drawn from q, each ``(B, its colours, h, w)``; those of a chain one
+    from the other, the least noisy first.
     """
     latents: dict[int, Tensor] = {}
     own = [index for index in steps if schedule.steps[index].is_latent and schedule.steps[index].unit == unit]
     for index in sorted(own, key=lambda index: _depth(schedule, index)):
         above = schedule.parent(index)
-        parent = values if above is None else latents[above]
+        parent = values[:, : schedule.colours(index)] if above is None else latents[above]
         latents[index] = sample_latent(parent, *noise(schedule.steps[index], values.device), generator)
     return latents
 

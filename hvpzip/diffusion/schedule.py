@@ -11,6 +11,13 @@ with noise levels, one without).
     step 3  lh, exact             p(lh | coarse, hh, hl)
     step 4  hh, exact             p(hh | coarse)
 
+A latent may be of luma alone, then so is the step that reads it, and the direct step, which says what colours are given luma, follows it on
+the path. So colours are predicted from exact values only, and what they teach does not depend on any latent:
+
+    step 0  hh, latent of Y       p(y  | coarse)                   refund q(y | Y of hh)
+    step 1  Y of hh, given 0      p(Y  | coarse, y)                "diffusion": 0 1 4 2 3
+    step 4  hh, exact             p(Co, Cg | coarse, Y)            "direct":    4 2 3
+
 A latent is a side branch: only the steps ``given`` it read it, for the exact unit says all that its noisy version said (docs/design.md,
 Schedule). A latent may itself be given a noisier one: a **chain**, Markov from the exact unit outwards, ``q(y2 | y1) = N(y1, sigma2^2)``.
 The schedule is data: codec, bound, training and benchmark read this one object, and it is hashed into the model's id.
@@ -21,11 +28,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["UNITS", "LevelSchedule", "Schedule", "Step"]
+__all__ = ["COLOURS", "UNITS", "LevelSchedule", "Schedule", "Step"]
 
 UNITS = ("hh", "hl", "lh")
+COLOURS: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +42,9 @@ class Step:
 
     Attributes:
         unit: Band revealed, one of ``UNITS``.
-        sigma: For a latent, the index of its noise scale in the table of scales, one a colour; empty for an exact step. The noise is that
-            beyond its parent, which is the unit itself or, in a chain, the latent that reads this one.
-        log2_delta: For a latent, log2 of its lattice step, one a colour; empty for an exact step.
+        sigma: For a latent, the index of its noise scale in the table of scales, one a colour, of all three or of luma alone; empty for an
+            exact step. The noise is that beyond its parent, which is the unit itself or, in a chain, the latent that reads this one.
+        log2_delta: For a latent, log2 of its lattice step, one a colour of ``sigma``; empty for an exact step.
         given: Index of the latent step that this step reads (its own unit's, before it in the list), or None.
     """
 
@@ -48,8 +56,8 @@ class Step:
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
             raise ValueError(f"unit {self.unit!r} is none of {UNITS}")
-        if len(self.sigma) != len(self.log2_delta) or len(self.sigma) not in (0, 3):
-            raise ValueError("a latent needs three sigmas and three lattice steps, an exact step none")
+        if len(self.sigma) != len(self.log2_delta) or len(self.sigma) not in (0, 1, COLOURS):
+            raise ValueError("a latent needs three sigmas and three lattice steps, or one of each for luma alone, an exact step none")
 
     @property
     def is_latent(self) -> bool:
@@ -71,11 +79,13 @@ class LevelSchedule:
             unknown = [i for i in path if not 0 <= i < len(self.steps)]
             if unknown:
                 raise ValueError(f"path {name!r} names steps {unknown}, but there are {len(self.steps)}")
-            exact = [self.steps[i].unit for i in path if not self.steps[i].is_latent]
+            exact = [self.steps[i].unit for i in path if self.completes(i)]
             if exact != list(UNITS):
                 raise ValueError(f"path {name!r} reveals {exact}, not {UNITS} in this order")
             for position, index in enumerate(path):
                 step = self.steps[index]
+                if not step.is_latent and not self.completes(index) and path[position + 1 : position + 2] != (self.direct(step.unit),):
+                    raise ValueError(f"path {name!r}: step {index} reveals luma alone, so the direct step of its unit must follow it")
                 if step.is_latent and (position + 1 == len(path) or self.steps[path[position + 1]].given != index):
                     raise ValueError(f"path {name!r}: latent {index} must be read by the step that follows it")
                 if step.given is not None and (position == 0 or path[position - 1] != step.given):
@@ -91,6 +101,8 @@ class LevelSchedule:
         before = self.steps[step.given]
         if not before.is_latent or before.unit != step.unit:
             raise ValueError(f"step {index} reads step {step.given}, which is no latent of its own unit {step.unit!r}")
+        if step.is_latent and len(step.sigma) != len(before.sigma):
+            raise ValueError(f"step {index} reads step {step.given}, which has other colours")
         readers = [i for i, other in enumerate(self.steps) if other.given == step.given]
         if len(readers) > 1 and any(self.steps[i].is_latent for i in readers):
             raise ValueError(f"latent {step.given} is read by the steps {readers}: a latent of a chain has one reader, its parent")
@@ -99,6 +111,25 @@ class LevelSchedule:
     def every_step(self) -> tuple[int, ...]:
         """All steps, of all paths, unit by unit: each after the latent that it is given."""
         return tuple(i for unit in UNITS for i, step in enumerate(self.steps) if step.unit == unit)
+
+    def colours(self, index: int) -> int:
+        """How many colours, the first ones, a step is about: those of the latent, of itself or that it reads; otherwise all three."""
+        step = self.steps[index]
+        if step.is_latent:
+            return len(step.sigma)
+        return COLOURS if step.given is None else len(self.steps[step.given].sigma)
+
+    def completes(self, index: int) -> bool:
+        """Whether all of the unit is known exactly once the step is revealed."""
+        return not self.steps[index].is_latent and self.colours(index) == COLOURS
+
+    def begun(self, path: Sequence[int], index: int) -> int:
+        """How many colours of its unit are exact before a step of the path: 0, or 1 where luma alone was revealed by the step before it."""
+        before = path[path.index(index) - 1] if path.index(index) else index
+        step, previous = self.steps[index], self.steps[before]
+        if before == index or step.is_latent or previous.is_latent or previous.unit != step.unit:
+            return 0
+        return self.colours(before)
 
     def direct(self, unit: str) -> int:
         """Index of the step that reveals ``unit`` exactly with no latent read, the first one of several: its prediction also feeds the
@@ -197,7 +228,9 @@ def _list_text(numbers: Sequence[int]) -> str:
 
 
 def one_latent_level(sigma: Sequence[int], log2_delta: Sequence[int]) -> LevelSchedule:
-    """The level drawn above: one noise level on ``hh``, the other bands exact, and the direct path beside it."""
+    """The levels drawn above: one noise level on ``hh``, of three colours or of luma alone, the other bands exact, and the direct path
+    beside it.
+    """
     return LevelSchedule(
         steps=(
             Step(unit="hh", sigma=tuple(sigma), log2_delta=tuple(log2_delta)),
@@ -206,5 +239,5 @@ def one_latent_level(sigma: Sequence[int], log2_delta: Sequence[int]) -> LevelSc
             Step(unit="lh"),
             Step(unit="hh"),
         ),
-        paths={"diffusion": (0, 1, 2, 3), "direct": (4, 2, 3)},
+        paths={"diffusion": (0, 1, 2, 3) if len(sigma) == COLOURS else (0, 1, 4, 2, 3), "direct": (4, 2, 3)},
     )

@@ -98,13 +98,13 @@ class Walk(Generic[S, V]):
         return self._before[unit]
 
     def exact(self, unit: str) -> int:
-        """The step among these, the first one of several, that reveals the unit itself."""
-        return next(i for i in self.steps if self.schedule.steps[i].unit == unit and not self.schedule.steps[i].is_latent)
+        """The step among these, the first one of several, after which the whole unit is known."""
+        return next(i for i in self.steps if self.schedule.steps[i].unit == unit and self.schedule.completes(i))
 
     def parent(self, latent: int) -> int:
         """The step whose value a latent is a noisy version of."""
-        above = self.schedule.parent(latent)
-        return self.exact(self.schedule.steps[latent].unit) if above is None else above
+        readers = (i for i in self.steps if self.schedule.steps[i].given == latent)
+        return next(readers, self.exact(self.schedule.steps[latent].unit))
 
     def forget(self, units: Collection[str]) -> None:
         """Give back the memory of what was known before these units. It is worked out anew if it is asked for, as long as what was known

@@ -23,6 +23,7 @@ from hvpzip.training.experiments.levels import levels_table, logged_table, train
 from hvpzip.training.experiments.search import search_schedules
 from hvpzip.training.export import export_checkpoint, integer_cost
 from hvpzip.training.loop import Run
+from hvpzip.training.luma import luma_checkpoint
 from hvpzip.training.plot import plot_log
 from hvpzip.training.widen import widen_checkpoint
 
@@ -79,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     widening.add_argument("checkpoint", type=Path)
     widening.add_argument("into", type=Path, help="folder of the wide run, which then goes on from there")
     widening.add_argument("--channels", type=int, required=True)
+    lumas = commands.add_parser("luma", help="go on from a trained network with latents of luma alone")
+    lumas.add_argument("checkpoint", type=Path)
+    lumas.add_argument("into", type=Path, help="folder of the run, which then goes on from there")
     packing = commands.add_parser("pack", help="put photos of a folder into an archive to train from elsewhere")
     packing.add_argument("source", type=Path)
     packing.add_argument("archive", type=Path)
@@ -128,6 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.command == "widen":
         widen_checkpoint(options.checkpoint, options.into / "last.safetensors", options.channels)
+        return 0
+    if options.command == "luma":
+        luma_checkpoint(options.checkpoint, options.into / "last.safetensors")
         return 0
     if options.command == "cost":
         for name, (real, integer) in integer_cost(options.checkpoint, tuple(options.sources)).items():

@@ -69,13 +69,15 @@ def _walk(network: LevelNetwork, planes: LevelPlanes) -> Iterator[tuple[int, Ten
         walk.known |= {i: units[unit] for i, step in enumerate(schedule.steps) if step.unit == unit and not step.is_latent}
         walk.known |= sample_latents(schedule, walk.steps, unit, units[unit])
     for index in walk.steps:
-        yield index, *walk.state(index), walk.known[index]
+        found = walk.known[index]  # a latent of luma alone: colours are predicted as those of the unit
+        yield index, *walk.state(index), torch.cat([found, units[schedule.steps[index].unit][:, found.shape[1] :]], 1)
 
 
 def _revealed(network: LevelNetwork, known: _Known, step: int, values: Tensor) -> _Known:
     planes, energies = known
     form = _form(network, network.schedule.reference(step))
     mean = features.linear(planes, form.mean_weight, form.mean_bias, MEAN_SHIFT)
+    values = torch.cat([values, features.round_shift(mean[:, values.shape[1] :], 6)], 1)
     return torch.cat([planes, values], 1), torch.cat([energies, features.unit_inputs(values, mean)[1]], 1)
 
 

@@ -20,11 +20,11 @@ __all__ = ["NoiseConfig", "TrainConfig"]
 @dataclass(frozen=True, kw_only=True)
 class NoiseConfig:
     """The latent of each level's ``hh``, finest level first: scale indices (16 an octave from 1/8 of a sample) and log2 of the lattice
-    step, by colour.
+    step, by colour, or of luma alone.
     """
 
-    sigma: tuple[tuple[int, int, int], ...] = ((80, 64, 64), (96, 80, 80), (112, 96, 96))
-    log2_delta: tuple[tuple[int, int, int], ...] = ((2, 1, 1), (3, 2, 2), (4, 3, 3))
+    sigma: tuple[tuple[int, ...], ...] = ((80, 64, 64), (96, 80, 80), (112, 96, 96))
+    log2_delta: tuple[tuple[int, ...], ...] = ((2, 1, 1), (3, 2, 2), (4, 3, 3))
 
     def schedule(self) -> Schedule:
         """One noise level on the first unit of every level."""

@@ -13,14 +13,14 @@ from torch import Tensor
 from hvpzip.diffusion.bound import RATE, REFUND, Term
 from hvpzip.diffusion.likelihood_float import mixture_bits
 from hvpzip.diffusion.posterior_float import noise, refund_bits, sample_latents
-from hvpzip.diffusion.schedule import UNITS, LevelSchedule
+from hvpzip.diffusion.schedule import COLOURS, UNITS, LevelSchedule
 from hvpzip.diffusion.walk import Walk
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.graph.network import Cascade, LevelNetwork, State
 from hvpzip.nn.graph.ops import Ops
 from hvpzip.transform import colour, lifting, pyramid
 
-__all__ = ["LevelPlanes", "cascade_terms", "path_bits", "pyramid_of", "training_loss"]
+__all__ = ["LevelPlanes", "cascade_terms", "on_path", "path_bits", "pyramid_of", "training_loss"]
 
 
 class LevelPlanes(NamedTuple):
@@ -73,8 +73,8 @@ def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components
         known |= {i: planes.units[unit] for i, step in enumerate(schedule.steps) if step.unit == unit and not step.is_latent}
     walk: Walk[State, Tensor] = Walk(schedule, schedule.every_step, network.begin(ops, planes.coarse), partial(network.reveal, ops), known)
     for index in walk.steps:
-        step, revealed = schedule.steps[index], known[index]
-        sigma, delta = noise(step, revealed.device)
+        step, revealed = schedule.steps[index], known[index][:, : schedule.colours(index)]
+        sigma, delta = (values[: revealed.shape[1]] for values in noise(step, revealed.device))
         prediction = network.predict(ops, walk.state(index), index)
         bits = mixture_bits(
             prediction.mean / 64,
@@ -86,9 +86,12 @@ def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components
             0.5 * delta,
             components,
         )
-        terms.append(Term(planes.number, step.unit, index, RATE, bits.sum()))
+        begun = max(schedule.begun(path, index) for path in schedule.paths.values() if index in path)
+        for colours in ((0, begun), (begun, COLOURS)) if begun else (None,):
+            counted = bits if colours is None else bits[:, slice(*colours)]
+            terms.append(Term(planes.number, step.unit, index, RATE, counted.sum(), colours))
         if step.is_latent:
-            refund = refund_bits(known[walk.parent(index)], revealed, sigma, delta)
+            refund = refund_bits(known[walk.parent(index)][:, : schedule.colours(index)], revealed, sigma, delta)
             terms.append(Term(planes.number, step.unit, index, REFUND, refund.sum()))
     return terms
 
@@ -105,17 +108,23 @@ def path_bits(terms: list[Term], schedule_of: Mapping[int, LevelSchedule], path:
     """The bound of one path in bits: its rates minus its refunds, over all levels."""
     total = torch.zeros(())
     for term in terms:
-        if term.step in schedule_of[term.level].paths[path]:
+        if on_path(term, schedule_of[term.level], path):
             total = total + term.net_bits
     return total
+
+
+def on_path(term: Term, schedule: LevelSchedule, path: str) -> bool:
+    """Whether a term of a level counts on one of its paths."""
+    steps = schedule.paths[path]
+    return term.step in steps and (term.colours is None or term.colours[0] >= schedule.begun(steps, term.step))
 
 
 def training_loss(terms: list[Term], model: Cascade, samples: int, side_weight: float) -> Tensor:
     """Bits per dimension of the first path, plus ``side_weight`` times the steps that only other paths take."""
     total = terms[0].bits.new_zeros(())
     for term in terms:
-        main = next(iter(model.schedule.level(term.level).paths.values()))
-        weight = 1.0 if term.step in main else side_weight
+        schedule = model.schedule.level(term.level)
+        weight = 1.0 if on_path(term, schedule, next(iter(schedule.paths))) else side_weight
         total = total + weight * term.net_bits
     loss: Tensor = total / samples
     return loss

@@ -163,7 +163,7 @@ class LevelNetwork(nn.Module):
         Args:
             state: Before any latent of this unit (latents are never carried on).
             step: A latent step, or any exact step of the unit.
-            values: ``(B, 3, h, w)`` in sample units.
+            values: ``(B, C, h, w)`` in sample units: the first C colours. Those that are not known are taken as predicted.
         """
         spec = self.schedule.steps[step]
         place = UNITS.index(spec.unit)
@@ -172,6 +172,7 @@ class LevelNetwork(nn.Module):
         else:
             branch, readers = self.carry[spec.unit], [i for i, other in enumerate(self.schedule.steps) if UNITS.index(other.unit) > place]
         mean = self.linear_mean(state, self.schedule.reference(step))
+        values = torch.cat([values, features.round_shift(mean[:, values.shape[1] :], 6)], 1)
         inputs, energies = features.unit_inputs(values, mean)
         known = self._known(self._forms(readers), 1 + place, state.means, state.scales, values, energies)
         return State(branch(ops, inputs, state.carried), *known, 64 * values - mean if spec.is_latent else None)
