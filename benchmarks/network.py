@@ -109,9 +109,10 @@ def evaluate(planes: Planes, model: "Model", operations: "Operations") -> Evalua
         schedule, path = level.schedule, model.schedule.path_names[0]
         known = {}
         for index in schedule.paths[path]:  # latents are their units, rounded to the lattice
-            step, values = schedule.steps[index], bands[schedule.steps[index].unit].astype(np.int64)
+            step = schedule.steps[index]
+            values = bands[step.unit].astype(np.int64)[: schedule.colours(index)]
             if step.is_latent:
-                delta = np.array([1 << log2 for log2 in step.log2_delta[:channels]])[:, None, None]
+                delta = np.array([1 << log2 for log2 in step.log2_delta[: len(values)]])[:, None, None]
                 values = (values + delta // 2) // delta * delta
             known[index] = values
         with clock:

@@ -31,7 +31,7 @@ from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.bitsback.encoder import Encoder
 from hvpzip.codec.lanes import candidates, plans
 from hvpzip.codec.report import stack_bits
-from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, exact_steps, geometry_of, lift_of, transfers
+from hvpzip.codec.walk.geometry import Geometry, Level, coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.walk.level_walk import ExactPass, LevelWalk
 from hvpzip.diffusion.bound import bound_of
 from hvpzip.diffusion.walk import Walk, moves
@@ -120,7 +120,8 @@ class _EarlyEncoder(_Encoder):
 
     def borrow(self, level: Level, path: str, bands: dict[str, npt.NDArray[np.int32]]) -> None:
         schedule, steps = level.schedule, level.schedule.paths[path]
-        known = {index: bands[schedule.steps[index].unit].reshape(self.channels, -1).astype(np.int64) for index in exact_steps(level, path)}
+        exact = [index for index in steps if not schedule.steps[index].is_latent]
+        known = {index: bands[schedule.steps[index].unit].reshape(self.channels, -1).astype(np.int64) for index in exact}
         states = Walk[None, npt.NDArray[np.int64]](schedule, steps, None, lambda state, index, values: None, known)
         for move in reversed(moves(schedule, steps)):
             if move.refund:

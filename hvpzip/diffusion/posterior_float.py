@@ -31,8 +31,8 @@ def sample_latent(values: Tensor, sigma: Tensor, delta: Tensor, generator: torch
 def sample_latents(
     schedule: LevelSchedule, steps: Sequence[int], unit: str, values: Tensor, generator: torch.Generator | None = None
 ) -> dict[int, Tensor]:
-    """The latents of a unit ``(B, 3, h, w)`` among these steps, by step, drawn from q, each ``(B, its colours, h, w)``; those of a chain one
-    from the other, the least noisy first.
+    """The latents of a unit ``(B, 3, h, w)`` among these steps, by step, drawn from q, each ``(B, its colours, h, w)``; those of a chain
+    one from the other, the least noisy first.
     """
     latents: dict[int, Tensor] = {}
     own = [index for index in steps if schedule.steps[index].is_latent and schedule.steps[index].unit == unit]

@@ -174,6 +174,11 @@ class Schedule:
         latent = [any(level.steps[i].is_latent for level in self.levels for i in level.paths[name]) for name in self.path_names]
         return latent.index(False) if False in latent else len(latent) - 1
 
+    @property
+    def luma_alone(self) -> bool:
+        """Whether no latent says anything of colours."""
+        return all(len(step.sigma) <= 1 for level in self.levels for step in level.steps)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; ``from_dict`` is its inverse."""
         return {

@@ -42,8 +42,9 @@ class Predictor(Protocol):
         Args:
             state: Before any latent of this unit (latents are never carried on).
             step: A latent step, or any exact step of the unit.
-            values: ``(C, rows, columns)`` in sample units. A unit smaller than the grid is completed by its closed-form prediction.
-            ranges: (lo, hi) of each channel of the unit, within which that prediction is kept.
+            values: ``(C, rows, columns)`` in sample units, the first C channels. A unit smaller than the grid is completed by its
+                closed-form prediction, and so are channels that are not known.
+            ranges: (lo, hi) of each channel of the group, within which that prediction is kept. A channel that the group lacks is zero.
         """
         ...
 
@@ -108,7 +109,7 @@ class IntegerPredictor:
         layers = state.layers
         spec = layers.schedule.steps[step]
         mean = self._mean(state, layers.schedule.reference(step))
-        full = _completed(_three(values), mean, ranges)
+        full = _completed(values, mean, ranges)
         inputs, energies = self.operations.unit_inputs(full, mean)
         branch = layers.side[step] if spec.is_latent else layers.carry[spec.unit]
         return State(
@@ -157,17 +158,17 @@ def _three(planes: IntArray) -> Int32Array:
     return full
 
 
-def _completed(values: Int32Array, mean: Int32Array, ranges: Ranges) -> Int32Array:
+def _completed(values: IntArray, mean: Int32Array, ranges: Ranges) -> Int32Array:
     """``values`` on the grid of ``mean``. The prediction of a sample that is not there is kept inside the channel's range, on which the
     exactness proof rests.
     """
     if values.shape == mean.shape:
-        return values
+        return np.ascontiguousarray(values, np.int32)
     full = reference.round_shift(mean, 6)
     limits = np.zeros((3, 2), np.int32)
     limits[: len(ranges)] = ranges
     full = np.clip(full, limits[:, :1, None], limits[:, 1:, None])
-    full[:, : values.shape[1], : values.shape[2]] = values
+    full[: len(values), : values.shape[1], : values.shape[2]] = values
     return full
 
 

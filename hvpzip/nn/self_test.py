@@ -15,7 +15,7 @@ from hvpzip.nn.predictor import Predictor
 __all__ = ["self_test"]
 
 _GRID = 24, 40
-_RANGES = [(0, 0)] * 3  # the units fill the grid, so nothing is completed
+_RANGES = [(-255, 255)] * 3  # units fill the grid: only colours that a latent lacks are completed
 
 
 def self_test(predictor: Predictor, schedules: list[LevelSchedule]) -> str:
@@ -35,7 +35,7 @@ def self_test(predictor: Predictor, schedules: list[LevelSchedule]) -> str:
     coarse, *units = (plane[0] for plane in noise + (np.arange(_GRID[0] * _GRID[1], dtype=np.int32) % 97).reshape(_GRID))
     for number, schedule in enumerate(schedules, start=1):
         # Latents reveal their units as they are.
-        known = {index: units[UNITS.index(step.unit)] for index, step in enumerate(schedule.steps)}
+        known = {i: units[UNITS.index(step.unit)][: schedule.colours(i)] for i, step in enumerate(schedule.steps)}
         walk: Walk[Any, NDArray[np.int32]] = Walk(schedule, schedule.every_step, predictor.begin(number, coarse), reveal, known)
         for index in walk.steps:
             found = predictor.predict(walk.state(index), index, _GRID)

@@ -21,7 +21,7 @@ from hvpzip.codec.adaptation.search import FACTS, Dense, Numbers, Pool, Search, 
 from hvpzip.codec.walk.geometry import Int32Array, Level
 from hvpzip.codec.walk.level_walk import ExactStates, LevelWalk, States
 from hvpzip.core.tables import gaussian_tables
-from hvpzip.diffusion.schedule import Step
+from hvpzip.diffusion.schedule import COLOURS, Step
 from hvpzip.errors import ModelError
 from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, adapted_layer
 from hvpzip.nn.formats import ACT_BITS
@@ -37,6 +37,7 @@ HELD_OUT = 4  # every fourth position judges the fit
 PENALTY_BITS, PENALTY_UNITS = 4.0, 8.0
 RATE, WEIGHT_RATE = 0.03, 0.01  # the second: of a weight, relative to a bias
 DEAD_ZONE = 0.75  # in steps; less is sent as zero
+KNOWN = 2.0**20  # width of the bin of a colour that is known: it is certain, and costs nothing
 STEPS_OF_ONE = (2.0**GAIN_BITS, 2.0**BIAS_BITS, 2.0**WEIGHT_BITS)  # of gain, bias and weight
 
 
@@ -120,12 +121,14 @@ def _sampled(model: Model, level: Level, exact: ExactStates, bands: dict[str, In
         if prediction.innovation is not None:
             facts[9:12] = prediction.innovation.reshape(3, *size) / np.float32(64)
         activations = model.predictor.activations(states.state(index))
-        delta = [1 << log2 for log2 in step.log2_delta] if step.is_latent else [1, 1, 1]
+        delta = [float(1 << log2) for log2 in step.log2_delta] if step.is_latent else [1.0] * COLOURS
+        begun = level.schedule.begun(states.steps, index)
+        delta[:begun] = [KNOWN] * begun
         pool = Pool(
             np.concatenate([activations[place].reshape(-1, activations.shape[2]) for place in places]),
             np.ascontiguousarray(np.concatenate([facts[(slice(None), *place)].reshape(FACTS, -1) for place in places], axis=1).T),
             (layers.closed_forms[index].coupling / 64).astype(np.float32),
-            np.array(delta, np.float32) / np.float32(2),
+            np.array([*delta, *[1.0] * (COLOURS - len(delta))], np.float32) / np.float32(2),
             layers.components,
             len(values),
             step.given is not None,
@@ -138,8 +141,7 @@ def _with_latents(level: Level, exact: States) -> States:
     states, steps = exact.again(), level.schedule.steps
     for index in reversed(states.steps):  # a latent's parent comes after it
         if steps[index].is_latent:
-            parent = level.schedule.parent(index)
-            above = states.known[states.exact(steps[index].unit) if parent is None else parent]
+            above = states.known[states.parent(index)][: level.schedule.colours(index)]
             states.known[index] = np.stack([_latent(steps[index], channel, values) for channel, values in enumerate(above)])
     return states
 

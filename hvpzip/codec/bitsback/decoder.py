@@ -13,8 +13,8 @@ from hvpzip.codec.adaptation.head_changes import Adaptation, adapted_heads
 from hvpzip.codec.bitsback.account import Account
 from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.reweighting import reweighted_co
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps
-from hvpzip.codec.walk.level_walk import LevelWalk
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps
+from hvpzip.codec.walk.level_walk import LevelWalk, States
 from hvpzip.diffusion.bound import RATE, REFUND, Term
 from hvpzip.diffusion.posterior import kernel_of, support
 from hvpzip.diffusion.walk import moves
@@ -63,15 +63,22 @@ class Decoder:
             if move.refund:
                 self._push_latent(level, move.step, states.known[states.parent(move.step)], states.known[move.step])
             else:
-                states.known[move.step] = self._pop_unit(level, move.step, self.walk.predict(level, states, move.step))
+                states.known[move.step] = self._pop_unit(level, path, states, move.step)
                 states.forget_before(schedule.steps[move.step].unit)
         exact = {schedule.steps[index].unit: states.known[index] for index in exact_steps(level, path)}
         return {unit: values.reshape(self.channels, *level.sizes[unit]).astype(np.int32) for unit, values in exact.items()}
 
-    def _pop_unit(self, level: Level, index: int, parameters: StepPrediction) -> Int64Array:
+    def _pop_unit(self, level: Level, path: str, states: States, index: int) -> Int64Array:
+        """What is known of a unit after a step: the colours that the step reveals, below those that were known."""
         step, before, bits = level.schedule.steps[index], self.message, 0.0
-        values = np.empty((self.channels, parameters.mean.shape[1]), np.int64)
-        for channel in range(self.channels):
+        channels = colours_of(level, path, index, self.channels)
+        if not channels:  # gray, whose luma has a step of its own
+            return states.known[states.steps[states.steps.index(index) - 1]]
+        parameters = self.walk.predict(level, states, index)
+        values = np.empty((channels.stop, parameters.mean.shape[1]), np.int64)
+        if channels.start:
+            values[: channels.start] = states.known[states.steps[states.steps.index(index) - 1]]
+        for channel in channels:
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, values[:channel])
             if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.co)):
@@ -102,7 +109,7 @@ class Decoder:
 
     def _push_latent(self, level: Level, index: int, parent: Int64Array, latent: Int64Array) -> None:
         step, before, bits = level.schedule.steps[index], self.message, 0.0
-        for channel in reversed(range(self.channels)):
+        for channel in reversed(range(len(latent))):
             kernel = kernel_of(step, channel, parent[channel])
             symbols = latent[channel] // kernel.delta
             if ((symbols < kernel.lo) | (symbols > kernel.hi)).any():

@@ -10,7 +10,7 @@ from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads
 from hvpzip.codec.bitsback.account import Account
 from hvpzip.codec.colours.colour_model import ColourModel
 from hvpzip.codec.colours.reweighting import Intervals, Reweighting, learn_unit, mixtures_of
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, exact_steps
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps
 from hvpzip.codec.walk.level_walk import ExactStates, LevelWalk
 from hvpzip.diffusion.bound import RATE, REFUND, Term
 from hvpzip.diffusion.posterior import kernel_of, support
@@ -35,13 +35,16 @@ class Encoder:
             if move.refund:
                 states.known[move.step] = self._pop_latent(level, move.step, states.known[states.parent(move.step)])
                 continue
+            channels = colours_of(level, path, move.step, self.channels)
+            if not channels:  # gray, whose luma has a step of its own
+                continue
             prediction = exact.predictions.get(move.step) or self.walk.predict(level, states, move.step)
             changed: Intervals = {}
-            if self.reweighting is not None and not steps[move.step].is_latent:
+            if self.reweighting is not None and level.schedule.completes(move.step):
                 units = [steps[index].unit for index in exact_steps(level, path)]
                 before = [coarse, *(bands[unit] for unit in units[: units.index(steps[move.step].unit)])]
                 changed = self._reweighted(level, move.step, prediction, states.known[move.step], before)
-            self._push_unit(level, move.step, prediction, states.known[move.step], changed)
+            self._push_unit(level, move.step, prediction, states.known[move.step], channels, changed)
 
     def _reweighted(self, level: Level, index: int, parameters: StepPrediction, values: Int64Array, before: list[Int32Array]) -> Intervals:
         """Intervals of the reweighted channels. ``before``: the pixels known before this unit."""
@@ -55,9 +58,10 @@ class Encoder:
         return learn_unit(known, parameters, mixtures_of(known, parameters, values), values, ranges)
 
     def _pop_latent(self, level: Level, index: int, parent: Int64Array) -> Int64Array:
-        """Latent drawn by q from the stack: ``(C, n)`` in sample units."""
-        step, bits, latent = level.schedule.steps[index], 0.0, np.empty_like(parent)
-        for channel in range(self.channels):
+        """Latent drawn by q from the stack: ``(C, n)`` in sample units, of its own colours."""
+        step, bits = level.schedule.steps[index], 0.0
+        latent = np.empty_like(parent[: level.schedule.colours(index)])
+        for channel in range(len(latent)):
             kernel = kernel_of(step, channel, parent[channel])
             self.message, symbols, freqs = ans.pop_mixture(
                 self.message, kernel.mixture, kernel.lo, kernel.hi, kernel.delta, plan=next(self.plans)
@@ -67,10 +71,12 @@ class Encoder:
         self.account.enter(Term(level.number, step.unit, index, REFUND, bits), self.message)
         return latent
 
-    def _push_unit(self, level: Level, index: int, parameters: StepPrediction, values: Int64Array, changed: Intervals) -> None:
-        """``changed``: intervals of the channels that are not coded by their mixtures."""
+    def _push_unit(
+        self, level: Level, index: int, parameters: StepPrediction, values: Int64Array, channels: range, changed: Intervals
+    ) -> None:
+        """``channels``: those that the step reveals; ``changed``: intervals of those that are not coded by their mixtures."""
         step, bits = level.schedule.steps[index], 0.0
-        for channel in reversed(range(self.channels)):
+        for channel in reversed(channels):
             if channel in changed:
                 self.message = ans.push_planned(self.message, *changed[channel], ans.PRECISION, next(self.plans))
                 bits += ans.bits_of(changed[channel][1], ans.PRECISION)

@@ -163,12 +163,12 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
 def _order(group: _Group, effort: Effort) -> tuple[list[int], _Prepared | None]:
     """Paths in the order in which they are tried, the most promising first, and what is known of the one without latents.
 
-    Learnt colours reweight samples, not latents, so a noise level loses by them more than it gains (docs/experiments.md, 73): where they
-    pay, the path without latents is smaller, and quicker.
+    Learnt colours reweight samples, not latents, so a latent of three colours loses by them more than it gains (docs/experiments.md, 73):
+    where they pay, the path without latents is smaller, and quicker. A latent of luma alone leaves colours as they are.
     """
     schedule = group.model.schedule
     paths, plain = list(range(len(schedule.path_names))), schedule.plain_path
-    if effort.latents and not can_reweight(group.channels, group.model):
+    if effort.latents and (schedule.luma_alone or not can_reweight(group.channels, group.model)):
         return paths, None
     prepared = _prepared(group, plain, effort.fit, co=effort.co)
     if not effort.latents or prepared.reweighting is not None:

@@ -24,6 +24,7 @@ __all__ = [
     "Range",
     "base_precision",
     "coarse_images",
+    "colours_of",
     "exact_steps",
     "geometry_of",
     "lift_of",
@@ -79,14 +80,20 @@ def transfers(geometry: Geometry, channels: int, path: str) -> list[Transfer]:
     for level in geometry.levels:
         for move in reversed(moves(level.schedule, level.schedule.paths[path])):
             rows, columns = level.sizes[level.schedule.steps[move.step].unit]
-            found += [Transfer(not move.refund, rows * columns)] * channels
+            found += [Transfer(not move.refund, rows * columns)] * len(colours_of(level, path, move.step, channels))
     rows, columns = geometry.base_shape
     return found + [Transfer(True, rows * columns)] * channels
 
 
 def exact_steps(level: Level, path: str) -> list[int]:
-    """Indices of the path's steps that reveal a unit itself, in the decoder's order."""
-    return [index for index in level.schedule.paths[path] if not level.schedule.steps[index].is_latent]
+    """Indices of the path's steps after which a whole unit is known, in the decoder's order."""
+    return [index for index in level.schedule.paths[path] if level.schedule.completes(index)]
+
+
+def colours_of(level: Level, path: str, index: int, channels: int) -> range:
+    """The channels that a step moves on a path, of a group of so many: none where luma alone is left out, and there is nothing else."""
+    schedule = level.schedule
+    return range(schedule.begun(schedule.paths[path], index), min(channels, schedule.colours(index)))
 
 
 def base_precision(span: Range) -> int:

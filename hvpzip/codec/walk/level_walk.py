@@ -15,7 +15,7 @@ from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["ExactPass", "ExactStates", "LevelWalk", "States"]
 
-# What each step reveals: int64 (C, n), positions in row-major order.
+# What is known after each step: int64 (C, n), the step's colours, positions in row-major order.
 States = Walk[Any, Int64Array]
 
 
@@ -35,7 +35,7 @@ class LevelWalk:
 
         def reveal(state: Any, index: int, values: Int64Array) -> Any:
             unit = schedule.steps[index].unit
-            return predictor.reveal(state, index, values.reshape(self.channels, *level.sizes[unit]), level.ranges[unit])
+            return predictor.reveal(state, index, values.reshape(len(values), *level.sizes[unit]), level.ranges[unit])
 
         return Walk(schedule, schedule.paths[path], predictor.begin(level.number, coarse), reveal, known)
 
@@ -66,7 +66,9 @@ class ExactStates(NamedTuple):
 
     def forget(self) -> None:
         """Give back the memory of the states that nobody reads once the predictions are made."""
-        self.states.forget([self.states.schedule.steps[index].unit for index in self.predictions])
+        steps = self.states.schedule.steps
+        read = {steps[index].unit for index in self.states.steps if index not in self.predictions}
+        self.states.forget({steps[index].unit for index in self.predictions} - read)
 
 
 class ExactPass:
@@ -76,8 +78,12 @@ class ExactPass:
         self.walk = walk
 
     def level(self, level: Level, path: str, coarse: Int32Array, bands: Mapping[str, Int32Array]) -> ExactStates:
-        steps, exact = level.schedule.steps, exact_steps(level, path)
-        known = {index: bands[steps[index].unit].reshape(self.walk.channels, -1).astype(np.int64) for index in exact}
+        schedule, steps, exact = level.schedule, level.schedule.steps, exact_steps(level, path)
+        known = {}
+        for index in schedule.paths[path]:
+            if not steps[index].is_latent:
+                whole = bands[steps[index].unit].reshape(self.walk.channels, -1).astype(np.int64)
+                known[index] = whole[: schedule.colours(index)]
         states = self.walk.along(level, path, coarse, known)
         predictions = {index: self.walk.predict(level, states, index) for index in exact if steps[index].given is None}
         for index in exact:

@@ -54,12 +54,12 @@ class GraphPredictor:
         with exact_arithmetic():
             mean = network.linear_mean(before, network.schedule.reference(step))
             full = self._tensor(values)
-            if full.shape != mean.shape:
+            if values.shape != mean.shape[1:]:
                 rows, columns = values.shape[1:]
-                given, full = full, features.round_shift(mean, 6)
+                given, full = full[:, : len(values)], features.round_shift(mean, 6)
                 for channel in range(3):
-                    full[:, channel].clamp_(*(ranges[channel] if channel < len(values) else (0, 0)))
-                full[:, :, :rows, :columns] = given
+                    full[:, channel].clamp_(*(ranges[channel] if channel < len(ranges) else (0, 0)))
+                full[:, : len(values), :rows, :columns] = given
             return _GraphState(network, network.reveal(self.ops, before, step, full))
 
     def predict(self, state: _GraphState, step: int, size: tuple[int, int], head: HeadLayers | None = None) -> StepPrediction:
