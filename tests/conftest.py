@@ -38,6 +38,13 @@ def tiny_settings(transform: int = 0) -> tuple[NetworkConfig, Schedule]:
     return network, Schedule(levels=levels)
 
 
+def luma_schedule() -> Schedule:
+    """The tiny model's levels with latents of luma alone."""
+    from hvpzip.diffusion.schedule import Schedule, one_latent_level
+
+    return Schedule(levels=(one_latent_level((80,), (2,)), one_latent_level((96,), (3,))))
+
+
 def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> dict[str, np.ndarray]:
     """Integer weights as a model's file has them: random networks, random corrections to closed forms that predict somewhat."""
     from hvpzip.diffusion.likelihood import output_channels

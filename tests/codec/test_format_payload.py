@@ -7,7 +7,7 @@ import pytest
 
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.core.tables import exp2_table, gaussian_tables
-from tests.conftest import tiny_tensors
+from tests.conftest import luma_schedule, tiny_tensors
 
 TABLES = gaussian_tables()
 PHI, RECIPROCAL, SCALE64, EXP2 = (table.tolist() for table in (TABLES.phi, TABLES.reciprocal, TABLES.scale64, exp2_table()))
@@ -175,6 +175,20 @@ def differences(x: np.ndarray) -> list[np.ndarray]:
     return [right - here, below - here, diagonal - here, below - right]
 
 
+def colours_of(entry, name: str, index: int) -> tuple[int, int]:
+    """7.6: the first colour of a step on a path, and the one after its last."""
+    steps, path = entry["steps"], entry["paths"][name]
+
+    def count(i: int) -> int:
+        latent = i if steps[i]["sigma"] else steps[i]["given"]
+        return 3 if latent is None else len(steps[latent]["sigma"])
+
+    before = path[path.index(index) - 1] if path.index(index) else None
+    exact = not steps[index]["sigma"] and before is not None and not steps[before]["sigma"]
+    begun = count(before) if exact and steps[before]["unit"] == steps[index]["unit"] else 0
+    return begun, count(index)
+
+
 def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.ndarray], network, schedule) -> np.ndarray:
     channels, height, width = shape
     k = network["components"]
@@ -198,7 +212,9 @@ def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.nd
         for index in reversed(entry(level)["paths"][name]):
             step = entry(level)["steps"][index]
             n = math.prod(size(level, step["unit"]))
-            transfers += [(False, n)] * (channels if step["given"] is not None else 0) + [(True, n)] * channels
+            begun, end = colours_of(entry(level), name, index)
+            given = 0 if step["given"] is None else min(channels, colours_of(entry(level), name, step["given"])[1])
+            transfers += [(False, n)] * given + [(True, n)] * max(0, min(channels, end) - begun)
     transfers += [(True, math.prod(grids[-1]))] * channels
     plans, lanes = stages_of(transfers, most, run)
     stack = Stack(payload[1:])
@@ -239,7 +255,7 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
     levels = np.clip(np.stack([coarse[0] - 128, coarse[1] >> 1, coarse[2] >> 1]), -128, 127)
     f = net.branch("trunk", np.concatenate([companded, levels]), 0)
     planes, energies = coarse, np.abs(companded)
-    side, latent, bands = None, None, {}
+    side, latent, luma, bands = None, None, None, {}
 
     def inputs_of(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
         return compand(np.concatenate([values - rhe(mean, 6), *differences(values)[:2]]))
@@ -258,11 +274,15 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
         flat_scale = np.clip(log_scale[:, :rows, :columns], -192, 1081).reshape(3, -1).tolist()
         innovation = None if step["given"] is None else known[3][:, :rows, :columns].reshape(3, -1).tolist()
         values, errors = np.zeros((3, rows * columns), np.int64), []
+        begun, end = colours_of(entry, name, index)
+        if begun:
+            values[0] = luma
+            errors.append((64 * values[0] - np.array(flat_mean[0], np.int64)).tolist())
 
         def index_of(v: int) -> int:
             return min(max((v + 194) >> 2, 0), 319)
 
-        for c in range(channels):
+        for c in range(begun, min(channels, end)):
             delta, (lo, hi) = 1, spans[c]
             if is_latent:
                 delta = 1 << step["log2_delta"][c]
@@ -293,14 +313,18 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
             values[c] = delta * np.array(pop_array(find, 24), np.int64)
             errors.append((64 * values[c] - np.array(flat_mean[c], np.int64)).tolist())
         if step["given"] is not None:
-            push_latent(stack, plans, steps[step["given"]], values, latent, channels)
+            push_latent(stack, plans, steps[step["given"]], values, latent, min(channels, end))
+        if not is_latent and end < 3:
+            luma = values[0]
+            continue
         direct = [i for i, s in enumerate(steps) if s["unit"] == unit and not s["sigma"] and s["given"] is None]
         reference = index if is_latent else direct[0]
         own_mean = net.closed(reference, "mean", planes)
         full = rhe(own_mean, 6)
         for c in range(3):
             full[c] = np.clip(full[c], *(spans[c] if c < channels else (0, 0)))
-        full[:, :rows, :columns] = values.reshape(3, rows, columns)
+        known_colours = end if channels == 3 else 3
+        full[:known_colours, :rows, :columns] = values.reshape(3, rows, columns)[:known_colours]
         inputs = inputs_of(full, own_mean)
         grown = np.concatenate([planes, full]), np.concatenate([energies, np.abs(inputs)])
         if is_latent:
@@ -332,19 +356,22 @@ def push_latent(stack: Stack, plans, step, values: np.ndarray, latent: np.ndarra
 
 
 @pytest.mark.parametrize(
-    ("path", "box", "gray"),
+    ("path", "box", "gray", "luma"),
     [
-        ("diffusion", (30, 40, 13, 10), False),
-        ("direct", (80, 40, 11, 14), False),
-        ("diffusion", (10, 90, 21, 15), True),
-        ("diffusion", (30, 40, 1, 7), False),
-        ("direct", (30, 40, 2, 2), False),
+        ("diffusion", (30, 40, 13, 10), False, False),
+        ("direct", (80, 40, 11, 14), False, False),
+        ("diffusion", (10, 90, 21, 15), True, False),
+        ("diffusion", (30, 40, 1, 7), False, False),
+        ("direct", (30, 40, 2, 2), False, False),
+        ("diffusion", (30, 40, 13, 10), False, True),
+        ("diffusion", (10, 90, 21, 15), True, True),
     ],
 )
-def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, crop, path, box, gray):
+def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, tiny_model_on, crop, path, box, gray, luma):
     samples = crop(*box, gray)
-    payload, report = group_codec.encode_along(samples, tiny_model, tiny_model.schedule.path_names.index(path))
+    model = tiny_model_on(luma_schedule()) if luma else tiny_model
+    payload, report = group_codec.encode_along(samples, model, model.schedule.path_names.index(path))
     assert max(box[2:]) < 10 or report.lanes > 1
-    tensors = tiny_tensors()
-    found = decode(payload, samples.shape, tensors, tiny_model.config.to_dict(), tiny_model.schedule.to_dict())
+    tensors = tiny_tensors(schedule=model.schedule)
+    found = decode(payload, samples.shape, tensors, model.config.to_dict(), model.schedule.to_dict())
     assert np.array_equal(found, samples)

@@ -92,6 +92,30 @@ def test_a_step_of_an_unknown_unit_or_with_half_a_noise_level_is_refused(setting
         Step(**settings)
 
 
+def test_a_latent_of_luma_alone_leaves_the_other_colours_to_the_direct_step():
+    level = one_latent_level((80,), (2,))
+    path = level.paths["diffusion"]
+    assert path == (0, 1, 4, 2, 3)
+    assert [level.colours(index) for index in range(5)] == [1, 1, 3, 3, 3]
+    assert [level.completes(index) for index in path] == [False, False, True, True, True]
+    assert [level.begun(path, index) for index in path] == [0, 0, 1, 0, 0]
+    assert level.begun(level.paths["direct"], 4) == 0
+    assert Schedule(levels=(level,)).luma_alone
+    assert not Schedule(levels=(level, LEVEL)).luma_alone
+
+
+@pytest.mark.parametrize("path", [(0, 1, 2, 3), (0, 1, 2, 4, 3), (0, 4, 2, 3), (1, 4, 2, 3), (0, 1, 4, 4, 2, 3), (4, 0, 1, 2, 3)])
+def test_a_path_that_leaves_out_colours_or_reveals_them_twice_is_refused(path):
+    with pytest.raises(ValueError, match="path 'bad'"):
+        LevelSchedule(steps=one_latent_level((80,), (2,)).steps, paths={"bad": path})
+
+
+def test_a_chain_is_about_the_same_colours():
+    steps = (NOISIER, Step(unit="hh", sigma=(80,), log2_delta=(2,), given=0), Step(unit="hh", given=1), *EXACT.values())
+    with pytest.raises(ValueError, match="other colours"):
+        LevelSchedule(steps=steps, paths={})
+
+
 def test_the_last_level_schedule_serves_all_coarser_levels():
     other = one_latent_level((96, 80, 80), (3, 2, 2))
     schedule = Schedule(levels=(LEVEL, other))

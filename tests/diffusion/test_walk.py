@@ -18,7 +18,8 @@ CHAIN = LevelSchedule(
     ),
     paths={"chain": (0, 1, 2, 3, 4, 7), "direct": (5, 6, 7), "mixed": (0, 1, 2, 6, 7)},
 )
-SCHEDULES = [one_latent_level((5, 5, 5), (0, 0, 0)), CHAIN]
+LUMA = one_latent_level((5,), (0,))
+SCHEDULES = [one_latent_level((5, 5, 5), (0, 0, 0)), CHAIN, LUMA]
 
 
 def reveal(state: tuple[str, ...], step: int, value: str) -> tuple[str, ...]:
@@ -64,6 +65,15 @@ def test_states_are_the_coarser_image_the_units_before_and_the_latent_that_is_gi
     assert walk.state(3) == ("coarse", "2=v")
     assert walk.state(4) == ("coarse", "2=v", "3=v")
     assert walk.state(7) == ("coarse", "2=v", "4=v")
+
+
+def test_after_luma_alone_the_direct_step_reads_no_latent_and_gives_the_unit_to_what_follows():
+    walk = Walk(LUMA, LUMA.paths["diffusion"], ("coarse",), reveal, {i: "v" for i in range(5)})
+    assert moves(LUMA, walk.steps)[:4] == [Move(0, False), Move(1, False), Move(0, True), Move(4, False)]
+    assert walk.parent(0) == 1
+    assert walk.state(1) == ("coarse", "0=v")
+    assert walk.state(4) == ("coarse",)
+    assert walk.state(2) == ("coarse", "4=v")
 
 
 @given(st.permutations(UNITS))

@@ -16,6 +16,7 @@ from hvpzip.nn.formats import ACT_MAX, CARRY_MAX, LIMIT, MAX_EXPONENT, MIN_EXPON
 from hvpzip.nn.layers import BranchLayers, HeadLayers, Layer
 from hvpzip.nn.predictor import IntegerPredictor, Predictor
 from hvpzip.threads import using_threads
+from tests.conftest import luma_schedule
 
 OPERATIONS = [pytest.param(Compiled(name), id=name) for name in instruction_sets()]
 GRIDS = [(1, 1), (1, 7), (5, 1), (3, 6), (4, 13), (9, 29)]
@@ -121,7 +122,7 @@ def everything_of(predictor: Predictor, level: int, schedule: Any, gray: bool, s
         return np.stack([part.clip(*span) for part, span in zip(noise, ranges, strict=True)]).astype(np.int32)
 
     coarse, units = plane(11, 13), {unit: plane(*sizes[unit]) for unit in UNITS}
-    known = {index: units[step.unit] + 3 * step.is_latent for index, step in enumerate(schedule.steps)}
+    known = {i: units[step.unit][: schedule.colours(i)] + 3 * step.is_latent for i, step in enumerate(schedule.steps)}
 
     def reveal(state: Any, step: int, values: np.ndarray) -> Any:
         return predictor.reveal(state, step, values, ranges)
@@ -135,11 +136,12 @@ def everything_of(predictor: Predictor, level: int, schedule: Any, gray: bool, s
 
 
 @pytest.mark.parametrize("gray", [False, True])
-@pytest.mark.parametrize("name", ["tiny", *list_models()])
-def test_core_numpy_and_torch_predict_the_same(tiny_model, name, gray):
+@pytest.mark.parametrize("name", ["tiny", "luma", *list_models()])
+def test_core_numpy_and_torch_predict_the_same(tiny_model, tiny_model_on, name, gray):
     from hvpzip.nn.graph.predictor import GraphPredictor
 
-    model = tiny_model if name == "tiny" else load_model(name)
+    tiny = {"tiny": tiny_model, "luma": tiny_model_on(luma_schedule())}
+    model = tiny.get(name) or load_model(name)
     others: list[Predictor] = [IntegerPredictor(model.levels, Compiled(one)) for one in instruction_sets()]
     others.append(GraphPredictor(model.levels, model.config, model.schedule, "cpu"))
     for level in range(1, model.config.networks + 1):

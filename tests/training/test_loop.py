@@ -131,6 +131,23 @@ def test_terms_name_every_step_of_every_level_and_paths_are_rates_minus_refunds(
     assert all(value > 0 for value in bits.values())
 
 
+def test_after_luma_alone_a_path_counts_the_other_colours_of_the_direct_step():
+    torch.manual_seed(1)
+    noise = NoiseConfig(sigma=((80,), (96,)), log2_delta=((2,), (3,)))
+    cascade = Cascade(NETWORK, noise.schedule())
+    terms = cascade_terms(cascade, FloatOps(), images(2))
+    schedules = {level: cascade.schedule.level(level) for level in range(1, 5)}
+    rates = {(t.level, t.step, t.colours): float(t.bits.detach()) for t in terms if t.kind == "rate"}
+    refunds = sum(float(t.bits.detach()) for t in terms if t.kind == "refund")
+    shared = sum(bits for (_, step, _), bits in rates.items() if step in (2, 3))
+    luma = sum(bits for (_, step, _), bits in rates.items() if step in (0, 1)) - refunds
+    direct_luma, others = (sum(rates[level, 4, colours] for level in range(1, 5)) for colours in ((0, 1), (1, 3)))
+    assert float(path_bits(terms, schedules, "direct").detach()) == pytest.approx(shared + direct_luma + others, rel=1e-5)
+    assert float(path_bits(terms, schedules, "diffusion").detach()) == pytest.approx(shared + luma + others, rel=1e-5)
+    loss = training_loss(terms, cascade, 100, side_weight=0.5)
+    assert float(loss.detach()) == pytest.approx((shared + luma + others + 0.5 * direct_luma) / 100, rel=1e-5)
+
+
 def test_the_loss_is_the_first_path_a_sample_and_a_share_of_the_steps_beside_it(cascade):
     terms = cascade_terms(cascade, FloatOps(), images(2))
     schedules = {level: cascade.schedule.level(level) for level in range(1, 5)}

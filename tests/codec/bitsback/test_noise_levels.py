@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from benchmarks.orders import ORDERS, code
+from hvpzip.codec.adaptation.fitting import FitSettings
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.diffusion.noise import log2_sigma
 from hvpzip.diffusion.posterior import support
 from hvpzip.diffusion.posterior_float import noise, sample_latents
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
+from tests.conftest import luma_schedule
 
 STEPS = (
     Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
@@ -38,6 +40,20 @@ def test_a_group_along_a_chain_comes_back(model, crop, width, height, gray):
     if width > 1:
         borrowed = {(term.unit, term.step) for term in report.terms if term.kind == "refund"}
         assert borrowed == {("hh", 0), ("hh", 1), ("hl", 3)}
+
+
+@pytest.mark.parametrize(("width", "height", "gray"), [(40, 33, False), (31, 40, True), (1, 2, False), (1, 1, True)])
+@pytest.mark.parametrize("fit", [None, FitSettings(steps=6, batch=64)])
+def test_with_latents_of_luma_alone_colours_are_learnt_as_without(tiny_model_on, crop, width, height, gray, fit):
+    model, samples = tiny_model_on(luma_schedule()), crop(20, 20, width, height, gray)
+    payload, report = group_codec.encode_along(samples, model, 0, learn_colours=True, fit=fit)
+    found, read = group_codec.inspect_group(payload, samples.shape, 8, model)
+    assert np.array_equal(found, samples)
+    assert [term[:4] for term in read.terms] == [term[:4] for term in report.terms]
+    assert read.bound_bits == pytest.approx(report.bound_bits)
+    if width > 1:
+        assert {(term.unit, term.step) for term in report.terms if term.kind == "refund"} == {("hh", 0)}
+        assert (4 in {term.step for term in report.terms}) == (not gray)
 
 
 @pytest.mark.parametrize("order", ORDERS)
