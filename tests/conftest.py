@@ -112,6 +112,64 @@ def make_tiny_model(transform: int = 0, seed: int = 1, schedule: Schedule | None
     return model_from("tiny", network, schedule or usual, tiny_tensors(transform, seed, schedule))
 
 
+def tiny_path_tensors(map_name: str = "5/3", depth: int = 2, seed: int = 5) -> dict[str, np.ndarray]:
+    """A noise path as a model's file has it: random networks of 8 channels, two Gaussians, two latents a scale."""
+    from hvpzip.transform.scales import Hierarchy
+
+    numbers = mixed(seed)
+
+    def uniform(shape: tuple[int, ...], most: int) -> np.ndarray:
+        found = [next(numbers) % (2 * most + 1) - most for _ in range(int(np.prod(shape)))]
+        return np.array(found, np.int64).reshape(shape).astype(np.int32)
+
+    tensors, side, width, components = {}, 1 << depth, 8, 2
+    like = Hierarchy(map_name, side, side, depth).split(np.zeros((1, 3, side, side), np.int32))
+    for number, scale in enumerate(like):
+        known, channels = scale.known.shape[1], scale.values.shape[1]
+        inputs, outputs = 5 * known + 3 * channels, 3 * components * channels
+        shapes = {
+            "mean": ((channels, known, 5, 5), 100),
+            "mean_bias": ((channels,), 1 << 14),
+            "scale": ((channels, 4 * known, 3, 3), 100),
+            "scale_bias": ((channels,), 1 << 12),
+            "enter": ((width, inputs, 3, 3), 1500),
+            "enter_bias": ((width,), 200),
+            "0.first": ((width, width, 3, 3), 2500),
+            "0.first_bias": ((width,), 200),
+            "0.second": ((width, width, 1, 1), 4000),
+            "0.second_bias": ((width,), 200),
+            "leave": ((outputs, width, 1, 1), 2000),
+            "leave_bias": ((outputs,), 200),
+            "straight": ((outputs, inputs, 1, 1), 300),
+            "gains": ((3, 1, width), 8000),
+            "offsets": ((3, 1, width), 500),
+            "enters": ((3, width), 500),
+            "leaves": ((3, outputs), 200),
+        }
+        own = {name: uniform(*told) for name, told in shapes.items()}
+        own["scale_bias"] += (3 << 14) if number else (6 << 14)
+        if not number:
+            own["mean_bias"][0] += 128 << 14
+        noise = ((96, 4), (160, 64))  # a step, and 16 steps, on lattices of half a step and 8
+        own["lattices"] = np.array([[row] * channels for row in noise], np.int32)
+        own["prior"] = np.full(channels, 163 if number else 202, np.int32)
+        own["alone"] = np.full(channels, 256, np.int32)
+        tensors |= {f"{number}.{name}": value for name, value in own.items()}
+    return tensors
+
+
+def make_tiny_path_model(map_name: str = "5/3", depth: int = 2) -> Model:
+    """The tiny model on the map of plain subsampling, with a noise path."""
+    from dataclasses import replace
+
+    from hvpzip.nn.denoiser import NoisePath
+    from hvpzip.nn.identity import identity_with_path
+
+    model, tensors = make_tiny_model(), tiny_path_tensors(map_name, depth)
+    path = NoisePath.from_tensors(map_name, depth, 2, tensors)
+    return replace(model, name="tiny-path", id=identity_with_path(model.id, map_name, depth, 2, tensors), noise_path=path)
+
+
 def photo_crop(left: int, top: int, width: int, height: int, gray: bool = False) -> np.ndarray:
     """A crop of the example photo: uint8 ``(C, height, width)``."""
     from PIL import Image
@@ -125,6 +183,12 @@ def photo_crop(left: int, top: int, width: int, height: int, gray: bool = False)
 def tiny_model() -> Model:
     """The tiny model on the map of plain subsampling."""
     return make_tiny_model()
+
+
+@pytest.fixture(scope="session")
+def tiny_path_model() -> Model:
+    """The tiny model with a noise path on the 5/3 map."""
+    return make_tiny_path_model()
 
 
 @pytest.fixture(scope="session")

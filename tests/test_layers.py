@@ -60,6 +60,7 @@ LAYERS = {
     "codec.adaptation": Layer(5, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.cascade": Layer(6, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.mixing": Layer(6, hidden=UNDER_CODEC | names("nn diffusion ans"), third_party=names("numpy")),
+    "codec.noise_path": Layer(6, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec.efforts": Layer(6, hidden=UNDER_CODEC),
     "codec.bitsback": Layer(7, hidden=UNDER_CODEC, third_party=names("numpy")),
     "codec": Layer(8, hidden=UNDER_CODEC, third_party=names("numpy")),

@@ -74,7 +74,7 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     alone = Parts(coded.data[1:], (coded.report.cost(),), 0, (Trial("model alone", len(coded.data) - 1, "", True), *within))
     suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
     effort = EFFORTS[group.effort]
-    left_to_it = suits and not effort.always_mixes and not effort.cascade
+    left_to_it = suits and not effort.always_mixes and not effort.cascade and group.model.noise_path is None
     if left_to_it and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone._replace(trials=(*alone.trials, Trial("other methods", None, "the model suits it, and nothing repeats"))), None
     found = _smallest(replace(group, modelled=coded))

@@ -13,21 +13,22 @@ from typing import Final
 import numpy as np
 
 from hvpzip import varint
-from hvpzip.codec import cascade, mixing, plain, raster
+from hvpzip.codec import cascade, mixing, noise_path, plain, raster
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, Method, Part, Samples, Tried, Wanted
 from hvpzip.codec.plain import PlainMethod
-from hvpzip.codec.report import CascadeReport
+from hvpzip.codec.report import TermsReport
 from hvpzip.diffusion.bound import RATE, Term
 from hvpzip.errors import CorruptError, TruncatedError
 
-__all__ = ["BY_NUMBER", "CASCADE", "METHODS", "MIXING", "MODEL", "RASTER", "by_model"]
+__all__ = ["BY_NUMBER", "CASCADE", "METHODS", "MIXING", "MODEL", "NOISE_PATH", "RASTER", "by_model"]
 
 MODEL: Final = 0
 RASTER: Final = 6
 MIXING: Final = 7
 CASCADE: Final = 8
+NOISE_PATH: Final = 9
 # Where a plain method needs less than this share of the samples' bytes, no model is tried, and coders that learn in small parts only: all
 # are slow, and gain little.
 # A small part is also learnt by every profile of its effort: the strongest may have too little to learn from.
@@ -206,7 +207,7 @@ class ByCascade:
             raise CorruptError("the coarse image goes beyond the end of its part")
         coarse = data[offset : offset + size]
         method = BY_NUMBER.get(coarse[0]) if coarse else None
-        if method is None or method.number in (MODEL, CASCADE):
+        if method is None or method.number in (MODEL, CASCADE, NOISE_PATH):
             raise CorruptError("the coarse image is of no method that may code it")
         shape = (height + 1) // 2, (width + 1) // 2, channels
         found = method.decode(coarse[1:], Wanted(shape, 8, None, max(1, wanted.step // 2)))
@@ -218,6 +219,42 @@ class ByCascade:
         return units.samples.transpose(1, 2, 0)
 
 
+class ByNoisePath:
+    """A path of noise levels that a model has for small pictures of a kind (``codec.noise_path``)."""
+
+    number, name = NOISE_PATH, "noise path"
+
+    def skip(self, part: Part, tried: Tried) -> str | None:
+        height, width, channels = part.samples.shape
+        if part.model.noise_path is None:
+            return "the model has none"
+        if part.bit_depth != 8 or not noise_path.can_code((channels, height, width)):
+            return f"it codes 3 channels of 8 bits and at most {noise_path.MOST_PIXELS} pixels"
+        return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
+
+    def encode(self, part: Part) -> Coded | None:
+        assert part.model.noise_path is not None
+        found = noise_path.encode_part(np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8), part.model.noise_path)
+        return Coded(bytes((NOISE_PATH,)) + found.data, _noise_path_report(found))
+
+    def decode(self, data: bytes, wanted: Wanted) -> Samples:
+        height, width, channels = wanted.shape
+        path = None if wanted.model is None else wanted.model.noise_path
+        if path is None:
+            raise CorruptError("a part needs a noise path, but the file names no model that has one")
+        if wanted.bit_depth != 8:
+            raise CorruptError(f"a noise path does not code {wanted.bit_depth} bits")
+        found = noise_path.decode_part(data, (channels, height, width), path)
+        if wanted.on_report is not None:
+            wanted.on_report(_noise_path_report(found))
+        return found.samples.transpose(1, 2, 0)[:: wanted.step, :: wanted.step]
+
+
+def _noise_path_report(found: noise_path.Found) -> TermsReport:
+    steps = max(term.step for term in found.terms)
+    return TermsReport(8 * len(found.data), found.terms, f"noise path, {steps} latents a scale", found.lanes)
+
+
 def _coarse(part: Part) -> bytes:
     """The coarse image by whatever makes it smallest without a model."""
     tried = [ByMixing().encode(part)]
@@ -225,13 +262,14 @@ def _coarse(part: Part) -> bytes:
     return min((coded.data for coded in tried if coded is not None), key=len)
 
 
-def _cascade_report(size: int, coarse: int, units: list[Term]) -> CascadeReport:
-    return CascadeReport(8 * size, [*units[::-1], Term(0, "base", 0, RATE, 8.0 * coarse)])
+def _cascade_report(size: int, coarse: int, units: list[Term]) -> TermsReport:
+    return TermsReport(8 * size, [*units[::-1], Term(0, "base", 0, RATE, 8.0 * coarse)], "mixing")
 
 
 METHODS: Final[tuple[Method, ...]] = (
     *(ByPlain(method) for method in plain.PLAIN_METHODS),
     ByModel(),
+    ByNoisePath(),
     ByMixing(),
     ByRaster(),
     ByCascade(),

@@ -6,9 +6,9 @@ from typing import NamedTuple, Protocol
 
 from hvpzip.ans import Message, message_bits, resize
 from hvpzip.codec.choice import Trial
-from hvpzip.diffusion.bound import Term, bound_of
+from hvpzip.diffusion.bound import REFUND, Term, bound_of
 
-__all__ = ["CascadeReport", "GroupCost", "GroupReport", "Report", "stack_bits"]
+__all__ = ["GroupCost", "GroupReport", "Report", "TermsReport", "stack_bits"]
 
 
 class GroupCost(NamedTuple):
@@ -43,28 +43,24 @@ class Report(Protocol):
     def cost(self) -> GroupCost: ...
 
 
-class CascadeReport(NamedTuple):
-    """What a part cost whose finest level the mixing engine coded (``cascade/``): the engine's own probabilities are its bound.
+class TermsReport(NamedTuple):
+    """What a part cost whose terms alone are kept: those of the mixing engine (``cascade/``), whose own probabilities are its bound, and
+    of a noise path (``noise_path/``).
 
     Attributes:
         coded_bits: 8 bits a byte of the part's data.
-        terms: In the encoder's order, as in ``GroupReport``; the coarse image, a part of its own, is the base.
+        terms: In the encoder's order, as in ``GroupReport``; the base of a cascade is its coarse image, a part of its own.
+        path, lanes: As there.
     """
 
     coded_bits: int
     terms: list[Term]
+    path: str
+    lanes: int = 1
 
     @property
     def bound_bits(self) -> float:
         return float(bound_of(self.terms))
-
-    @property
-    def path(self) -> str:
-        return "mixing"
-
-    @property
-    def lanes(self) -> int:
-        return 1
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -72,18 +68,19 @@ class CascadeReport(NamedTuple):
 
     @property
     def stack_curve(self) -> list[tuple[str, float]]:
-        """(label, bits on the stack), as in ``GroupReport``: there are no latents, so it only grows."""
+        """(label, bits on the stack), as in ``GroupReport``: sums of the terms, which no lane rounds."""
         curve, total = [("start", 0.0)], 0.0
         for term in self.terms:
-            total += term.bits
-            curve.append((f"{term.level}:{term.unit}:{term.step}", total))
+            total += term.net_bits
+            borrowed = ":borrowed" * (term.kind == REFUND)
+            curve.append((f"{term.level}:{term.unit}:{term.step}{borrowed}", total))
         return curve
 
     def cost(self) -> GroupCost:
         """The figures alone."""
         levels = dict.fromkeys((term.level for term in self.terms), 0.0)
         for term in self.terms:
-            levels[term.level] += term.bits
+            levels[term.level] += term.net_bits
         return GroupCost(self.coded_bits, self.bound_bits, self.terms, levels)
 
 

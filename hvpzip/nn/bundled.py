@@ -5,6 +5,9 @@ library until one is loaded.
     models/NAME/weights.safetensors   int8 weights, int32 biases, int8 exponents, int32 closed forms
     models/NAME/config.json           network, schedule, id, digest of the self-test
     models/NAME/MODEL_CARD.md
+
+A model with a noise path (``nn.denoiser``) is another one with that beside its levels: its config.json has ``photo_model``, the name of
+the other, and ``noise_path`` instead of a network and a schedule.
 """
 
 from __future__ import annotations
@@ -79,7 +82,8 @@ def settings(folder: Path) -> dict[str, Any]:
         if data["format"] != FORMAT:
             raise ModelError(f"model {name} has format {data['format']}, this version reads {FORMAT}")
         bytes.fromhex(data["id"])
-        missing = [key for key in ("network", "schedule", "self_test") if key not in data]
+        wanted = ("photo_model", "noise_path") if "noise_path" in data else ("network", "schedule", "self_test")
+        missing = [key for key in wanted if key not in data]
         if missing:
             raise ValueError(f"it does not say {', '.join(missing)}")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

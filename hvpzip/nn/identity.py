@@ -14,15 +14,23 @@ from hvpzip.diffusion.schedule import Schedule
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.layers import Tensors
 
-__all__ = ["identity"]
+__all__ = ["identity", "identity_with_path"]
 
 ID_BYTES = 8
 
 
 def identity(network: NetworkConfig, schedule: Schedule, tensors: Tensors) -> bytes:
     """The id of a model, 8 bytes."""
-    digest = hashlib.sha256(network.canonical())
-    digest.update(schedule.canonical())
+    return _digest(network.canonical() + schedule.canonical(), tensors)
+
+
+def identity_with_path(photo_model: bytes, map_name: str, depth: int, components: int, tensors: Tensors) -> bytes:
+    """The id of a photo model, given by its own id, that has a noise path beside its levels; the path's settings and tensors."""
+    return _digest(photo_model + f"{map_name} {depth} {components} ".encode(), tensors)
+
+
+def _digest(settings: bytes, tensors: Tensors) -> bytes:
+    digest = hashlib.sha256(settings)
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name} {array.dtype} {array.shape}".encode())

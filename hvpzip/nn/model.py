@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -15,7 +16,8 @@ from hvpzip.errors import ModelError
 from hvpzip.nn import reference
 from hvpzip.nn.bundled import settings
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.identity import identity
+from hvpzip.nn.denoiser import NoisePath
+from hvpzip.nn.identity import identity, identity_with_path
 from hvpzip.nn.layers import LevelLayers, Tensors, levels_of
 from hvpzip.nn.predictor import IntegerPredictor, Operations, Predictor
 from hvpzip.nn.proof import prove
@@ -33,6 +35,7 @@ class Model:
     Attributes:
         levels: The level networks, finest first; the last one serves all coarser levels.
         predictor: Runs them; all predictors give the same integers.
+        noise_path: For small pictures of a kind, beside the levels.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Model:
     schedule: Schedule
     levels: tuple[LevelLayers, ...]
     predictor: Predictor
+    noise_path: NoisePath | None = None
 
     def network_of(self, level: int) -> int:
         """The number of the network that serves a level, both counted from 1, the finest."""
@@ -71,7 +75,55 @@ def load_folder(folder: Path, device: str = "cpu") -> Model:
     Raises:
         ModelError: damaged file, weights outside the proof, or a device that is missing or whose arithmetic differs.
     """
-    name, config, path = folder.name, settings(folder), folder / "weights.safetensors"
+    name, config = folder.name, settings(folder)
+    if "noise_path" in config:
+        return _with_path(folder, config, device)
+    tensors = _tensors(folder)
+    try:
+        network, schedule = NetworkConfig.from_dict(config["network"]), Schedule.from_dict(config["schedule"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"model {name}: the settings in config.json are damaged ({error})") from error
+    found = identity(network, schedule, tensors)
+    _check_id(name, found, config)
+    try:
+        levels = levels_of(network, schedule, tensors)
+        prove(levels)
+    except ModelError as error:
+        raise ModelError(f"model {name}: {error}") from error
+    predictor = _predictor(levels, network, schedule, device)
+    model = Model(name, found, network, schedule, levels, predictor)
+    check_predictor(model, str(config["self_test"]), device)
+    return model
+
+
+def _with_path(folder: Path, config: dict[str, Any], device: str) -> Model:
+    """The photo model in the folder beside this one, with the noise path of this one."""
+    name, told = folder.name, config["noise_path"]
+    try:
+        map_name, depth, components = str(told["map"]), int(told["depth"]), int(told["components"])
+        photo = folder.parent / Path(str(config["photo_model"])).name
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"model {name}: the settings in config.json are damaged ({error})") from error
+    if "noise_path" in settings(photo):
+        raise ModelError(f"model {name}: its photo model {photo.name} has a noise path itself")
+    tensors = _tensors(folder)
+    model = load_folder(photo, device)
+    found = identity_with_path(model.id, map_name, depth, components, tensors)
+    _check_id(name, found, config)
+    try:
+        path = NoisePath.from_tensors(map_name, depth, components, tensors)
+    except ModelError as error:
+        raise ModelError(f"model {name}: {error}") from error
+    return replace(model, name=name, id=found, noise_path=path)
+
+
+def _check_id(name: str, found: bytes, config: dict[str, Any]) -> None:
+    if found.hex() != config["id"]:
+        raise ModelError(f"model {name}: its contents have id {found.hex()}, not {config['id']}: the files are damaged")
+
+
+def _tensors(folder: Path) -> Tensors:
+    name, path = folder.name, folder / "weights.safetensors"
     try:
         with safe_open(path, "numpy") as file:
             names = file.keys()
@@ -82,22 +134,7 @@ def load_folder(folder: Path, device: str = "cpu") -> Model:
         raise ModelError(f"model {name}: {path.name} is missing or damaged ({error})") from error
     if others:
         raise ModelError(f"model {name}: weights are integers of 8 and 32 bits, but {path.name} has {others[0]}: it is damaged")
-    try:
-        network, schedule = NetworkConfig.from_dict(config["network"]), Schedule.from_dict(config["schedule"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"model {name}: the settings in config.json are damaged ({error})") from error
-    found = identity(network, schedule, tensors)
-    if found.hex() != config["id"]:
-        raise ModelError(f"model {name}: its contents have id {found.hex()}, not {config['id']}: the files are damaged")
-    try:
-        levels = levels_of(network, schedule, tensors)
-        prove(levels)
-    except ModelError as error:
-        raise ModelError(f"model {name}: {error}") from error
-    predictor = _predictor(levels, network, schedule, device)
-    model = Model(name, found, network, schedule, levels, predictor)
-    check_predictor(model, str(config["self_test"]), device)
-    return model
+    return tensors
 
 
 def check_predictor(model: Model, expected: str, device: str) -> None:

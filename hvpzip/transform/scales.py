@@ -127,6 +127,8 @@ class Hierarchy:
     Args:
         name: One of ``NAMES``.
         height, width: Sides of the pictures; even wherever a stage splits them.
+        depth: How many stages; as many as leave no side above ``BASE_SIDE`` by default. Lines then take turns, columns first, where by
+            default the longer side is split.
 
     Attributes:
         stages: Coarsest first; scale 0 is the base, scale i + 1 is what stage i adds.
@@ -134,15 +136,16 @@ class Hierarchy:
     Raises ValueError for an unknown name, or sides that a stage cannot halve.
     """
 
-    def __init__(self, name: str, height: int, width: int) -> None:
+    def __init__(self, name: str, height: int, width: int, depth: int | None = None) -> None:
         if name not in NAMES:
             raise ValueError(f"unknown map {name!r}; known are {', '.join(NAMES)}")
         self.name, self.height, self.width = name, height, width
         stages: list[Stage] = []
-        while name != "identity" and max(height, width) > BASE_SIDE:
+        while name != "identity" and (max(height, width) > BASE_SIDE if depth is None else len(stages) < depth):
             rows, columns = True, True
             if name.endswith(_LINES):
-                rows, columns = height > width, height <= width
+                rows = height > width if depth is None else len(stages) % 2 == 1
+                columns = not rows
                 stages.append(_Line(_MAP_IDS[name.removesuffix(_LINES)], along_rows=rows))
             else:
                 stages.append(_Laplacian() if name == "laplacian" else _Square(_MAP_IDS[name]))

@@ -3,6 +3,7 @@
 python tests/golden/make.py              the payloads of the tiny model (tests/conftest.py)
 python tests/golden/make.py --bundled    good-photo-<model id>.hvz by the bundled default model
 
+tiny-noise-path-*.part   data of method 9, made by the tiny models with a noise path from the same picture
 tiny-*.payload   payload of a group, made by the tiny model from a crop of examples/kodim23-crop.png
 good-*.hvz       whole files that must decode as long as their model is installed
 manifest.csv     name, what it shows, SHA-256 of the decoded samples: uint8 in the order (row, column, channel)
@@ -75,6 +76,12 @@ TINY = {
 }
 
 
+NOISE_PATHS = {
+    "tiny-noise-path-square.part": ("5/3", 2, (64, 40, 41, 30)),
+    "tiny-noise-path-lines.part": ("haar-lines", 3, (20, 20, 64, 48)),
+}
+
+
 @functools.cache
 def helpers() -> ModuleType:
     """tests/conftest.py, where the tiny model is."""
@@ -136,6 +143,15 @@ def encode_tiny(case: Case) -> bytes:
     return found[0]
 
 
+def encode_noise_path(name: str) -> bytes:
+    """The data of method 9, made anew."""
+    from hvpzip.codec.noise_path import encode_part
+
+    map_name, depth, box = NOISE_PATHS[name]
+    path = helpers().make_tiny_path_model(map_name, depth).noise_path
+    return encode_part(helpers().photo_crop(*box), path).data
+
+
 def rows() -> dict[str, tuple[str, str]]:
     """What each file of the manifest shows, and its digest."""
     with open(MANIFEST, newline="", encoding="utf-8") as file:
@@ -161,6 +177,9 @@ def main() -> int:
             if not (FOLDER / name).exists():
                 (FOLDER / name).write_bytes(encode_tiny(case))
             found[name] = case.shows, digest(samples_of(case))
+        for name in NOISE_PATHS:
+            if not (FOLDER / name).exists():
+                (FOLDER / name).write_bytes(encode_noise_path(name))
     with open(MANIFEST, "w", newline="", encoding="utf-8") as file:
         lines = [(name, *facts) for name, facts in sorted(found.items())]
         csv.writer(file, lineterminator="\n").writerows([("file", "shows", "sha256 of the samples"), *lines])

@@ -16,15 +16,15 @@ from PIL import Image
 from hvpzip.ans import Message, base_message, message_bits, message_equal, push
 from hvpzip.codec.bitsback.group_codec import encode_along
 from hvpzip.codec.fill import fill_in
+from hvpzip.codec.noise_path import Ledger, decode, encode
 from hvpzip.nn.bundled import load_model
 from hvpzip.training.continuous.cascade import DiffusionCascade
-from hvpzip.training.continuous.coding import Ledger, decode, encode
 from hvpzip.training.continuous.evaluate import continuous_bound, discrete_bound
 from hvpzip.training.continuous.images import lifted, read_pictures, unlifted
 from hvpzip.training.continuous.log_snr import SHAPES, LogSnrSchedule
 from hvpzip.training.continuous.loop import load_cascade
 from hvpzip.training.continuous.path import Path as NoisePath
-from hvpzip.training.continuous.path import coded_cascade, path_terms
+from hvpzip.training.continuous.path import noise_path, path_terms
 from hvpzip.training.continuous.sampling import FILLS, complete, enlarge
 from hvpzip.training.continuous.sampling import samples as drawn
 
@@ -109,15 +109,15 @@ def code(options: argparse.Namespace) -> None:
 
     cascade, planes = _given(options)
     _, path = joint_paths(cost_tables(cascade, planes, 16), options.steps)
-    coded = coded_cascade(cascade, path)
+    coded = noise_path(cascade, path)
     start = message = _random_message(options.seed)
     ledger, curve = Ledger(), []
     for number in range(len(planes)):
-        message = encode(coded, message, planes[number : number + 1], ledger)
+        message = encode(coded, message, planes[number : number + 1], ledger=ledger)
         curve.append((message_bits(message) - message_bits(start), ledger.lowest))
     back = message
     for number in reversed(range(len(planes))):
-        back, decoded = decode(coded, back, 1)
+        back, decoded = decode(coded, back, (1, *planes.shape[2:]))
         if not np.array_equal(decoded, planes[number : number + 1]):
             raise AssertionError(f"picture {number} did not come back")
     if not message_equal(back, start):

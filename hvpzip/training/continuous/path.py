@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from hvpzip.core.tables import NUM_SCALES, SCALE_STEPS
+from hvpzip.nn.denoiser import CodedScale, Lattice, NoisePath, noise_of, prove
+from hvpzip.nn.denoiser.path import SCALE_OFFSET, UNIT_BITS
 from hvpzip.training.continuous.bound import Terms, mixture_step_loss, prior_loss, reconstruction_loss, step_loss
 from hvpzip.training.continuous.cascade import DiffusionCascade, ScaleModel
-from hvpzip.training.continuous.coding import SCALE_OFFSET, UNIT_BITS, CodedCascade, CodedScale, Lattice
 from hvpzip.training.continuous.quantise import integer_scale
 
-__all__ = ["Path", "coded_cascade", "path_terms", "uniform_path"]
+__all__ = ["Path", "noise_path", "path_terms", "uniform_path"]
 
 FINENESS = 1  # a lattice step is at least this many octaves below the noise beyond the level below
 
@@ -51,23 +52,33 @@ def path_terms(
     )
 
 
-def coded_cascade(cascade: DiffusionCascade, path: Path) -> CodedCascade:
-    """The cascade's integers for a path: the noise between two levels is the nearest of the coder's scales."""
-    return CodedCascade(cascade.hierarchy, tuple(_coded_scale(cascade.scale(number), gammas) for number, gammas in enumerate(path)))
+def noise_path(cascade: DiffusionCascade, path: Path) -> NoisePath:
+    """The cascade's integers for a path, as a file holds them: the noise between two levels is the nearest of the coder's scales.
+
+    Raises ModelError where a sum of its networks may not be exact.
+    """
+    scales = tuple(_coded_scale(cascade.scale(number), gammas) for number, gammas in enumerate(path))
+    found = NoisePath(cascade.config.map_name, len(cascade.hierarchy.stages), scales)
+    prove(found)
+    return found
 
 
 def _coded_scale(model: ScaleModel, gammas: Sequence[float]) -> CodedScale:
     unit = model.unit.double().cpu().numpy()
-    variance = np.zeros(len(unit))
-    lattices, log2_noise = [], []
+    rows: list[list[int]] = []
     for gamma in gammas:
-        wanted = unit**2 * math.exp(gamma) - variance
-        added = [scale_of(0.5 * math.log2(max(w, 1e-6))) for w in wanted]
-        variance = variance + np.array([4.0 ** (index / SCALE_STEPS - SCALE_OFFSET - UNIT_BITS) for index in added])
-        lattices.append(tuple(Lattice(index, 1 << max(0, math.floor(index / SCALE_STEPS - SCALE_OFFSET) - FINENESS)) for index in added))
-        log2_noise.append(0.5 * np.log2(variance))
+        below = 4.0 ** noise_of(np.array(rows))[-1] if rows else 0.0
+        rows.append([scale_of(0.5 * math.log2(max(wanted, 1e-6))) for wanted in unit**2 * math.exp(gamma) - below])
+    top = float(model.schedule.ends[1])
+    alone = tuple(scale_of(math.log2(u) + 0.5 * top / math.log(2)) for u in unit)
+    noise = [*noise_of(np.array(rows)), *noise_of(np.array([alone]))]
+    lattices = tuple(tuple(Lattice(added, _lattice_step(added)) for added in row) for row in rows)
     prior = tuple(scale_of(math.log2(u) + 0.5 * math.log2(1 + math.exp(gammas[-1]))) for u in unit)
-    return CodedScale(integer_scale(model, gammas, log2_noise), tuple(lattices), prior)
+    return CodedScale(integer_scale(model, [*gammas, top], noise), lattices, prior, alone)
+
+
+def _lattice_step(added: int) -> int:
+    return 1 << max(0, math.floor(added / SCALE_STEPS - SCALE_OFFSET) - FINENESS)
 
 
 def scale_of(log2_steps: float) -> int:

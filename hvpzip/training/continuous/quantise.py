@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hvpzip.nn.denoiser.network import ACTIVATION_BITS, WEIGHT_BITS, Block, IntegerScale, Level
 from hvpzip.training.continuous.cascade import ScaleModel
 from hvpzip.training.continuous.denoiser import Denoiser, _Block, _time_features
-from hvpzip.training.continuous.integer import ACTIVATION_BITS, WEIGHT_BITS, Block, IntegerScale, Level
 
 __all__ = ["integer_scale"]
 

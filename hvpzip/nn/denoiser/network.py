@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.training.continuous.strict import exp2, log2, rounded
+from hvpzip.nn.denoiser.strict import exp2, log2, rounded
 
 __all__ = ["ACTIVATION_BITS", "LIMIT_BITS", "WEIGHT_BITS", "Block", "IntegerScale", "Level", "NoisyBelief", "believe", "carried"]
 
@@ -51,7 +51,7 @@ class Level(NamedTuple):
 
 
 class IntegerScale(NamedTuple):
-    """A scale's preconditioner, network and noise levels; see ``quantise.integer_scale`` for what makes one."""
+    """A scale's preconditioner, network and noise levels; ``path.NoisePath`` says what a file holds of them."""
 
     mean: FloatArray
     mean_bias: FloatArray
@@ -169,7 +169,7 @@ def _network(scale: IntegerScale, level: Level, x: FloatArray) -> FloatArray:
     for number, block in enumerate(scale.blocks):
         inner = _layer(np.maximum(h, 0.0), block.first, block.first_bias)
         gain = 2.0**WEIGHT_BITS + level.gains[number]
-        inner = rounded(inner * gain[:, None, None] * 2.0**-WEIGHT_BITS) + level.offsets[number][:, None, None]
+        inner = _limited(rounded(inner * gain[:, None, None] * 2.0**-WEIGHT_BITS) + level.offsets[number][:, None, None])
         h = _limited(h + _layer(np.maximum(inner, 0.0), block.second, block.second_bias))
     straight = rounded(_convolved(x, scale.straight) * 2.0**-WEIGHT_BITS)
     return _layer(np.maximum(h, 0.0), scale.leave, scale.leave_bias + level.leave) + straight
