@@ -12,6 +12,7 @@
 #pragma once
 
 #include "mixing/histories.h"
+#include "mixing/lanes.h"
 #include "mixing/laws.h"
 #include "mixing/mixer.h"
 #include "mixing/numeric.h"
@@ -102,16 +103,18 @@ public:
         begin();
         int low = site_.low, high = site_.high, node = 1, depth = 0;
         cost_ = 0;
+        int middle = high - low > 1 ? split(low, high, depth) : low;
+        ask_weights(low, middle, high, node, depth);
+        if (shape_.laws > 0) begin_laws();
+        histories_.gather();
         while (high - low > 1) {
-            const int middle = split(low, high, depth);
-            for (int i = 0; i < padded_experts_; ++i) at_middle_[i] = cdf(middle, i);
+            logistic_cdfs(t_.logistic, middle * kUnit - kUnit / 2, site_.mean, limit_, inverse_, at_middle_, padded_experts_);
             for (int i = 0; i < shape_.laws; ++i) at_middle_[experts_ + i] = laws_[i].below(middle, at_middle_[0]);
             if (shape_.factors) at_middle_[experts_ + shape_.laws - 1] = factors_.below(middle, at_middle_[0]);
             const std::int32_t p = predict(low, middle, high, node, depth);
             const std::uint32_t chance = static_cast<std::uint32_t>(clamp<std::int32_t>((p + 8) >> 4, 1, 65535));  // of bit 1, in 1/65536
             const bool bit = coder.code(value >= middle, chance);
             cost_ += 726817 - log_q16(t_, bit ? chance : 65536 - chance);
-            learn_decision(bit);
             if (bit) {
                 low = middle;
                 for (int i = 0; i < padded_experts_; ++i) at_low_[i] = at_middle_[i];
@@ -121,6 +124,11 @@ public:
             }
             node = smaller(2 * node + (bit ? 1 : 0), kNodes - 1);
             ++depth;
+            if (high - low > 1) {
+                middle = split(low, high, depth);
+                ask_weights(low, middle, high, node, depth);  // while the last decision is learnt, the next one's weights come
+            }
+            learn_decision(bit);
         }
         learn_value(low);
         return low;
@@ -135,7 +143,6 @@ private:
     };
 
     void begin() {
-        histories_.gather();
         for (int i = 0; i < experts_; ++i) {
             const std::int32_t mean = scales_[site_.scale[i]].mean;
             const int level = smaller(log2_sixteenths(static_cast<std::uint32_t>(4 * mean + 1)), kScales - 1);
@@ -144,10 +151,14 @@ private:
             if (i == 0) sigma_ = t_.sigma[level];
         }
         for (int i = 0; i < padded_experts_; ++i) at_low_[i] = 0, at_high_[i] = 1048576;
-        if (shape_.laws == 0) return;
+    }
+
+    void begin_laws() {
         const int first = (site_.mean[0] >> 6) - kLawWindow / 2;
-        std::int32_t base_at[kLawWindow + 1];
-        for (int k = 0; k <= kLawWindow; ++k) base_at[k] = first + k <= site_.low ? 0 : first + k >= site_.high ? 1048576 : cdf(first + k, 0);
+        std::int32_t base_at[kLawWindow + 8];
+        logistic_cdf_steps(t_.logistic, first * kUnit - kUnit / 2 - site_.mean[0], kUnit, limit_[0], inverse_[0], base_at, kLawWindow + 8);
+        for (int k = 0; k <= site_.low - first && k <= kLawWindow; ++k) base_at[k] = 0;
+        for (int k = larger(site_.high - first, 0); k <= kLawWindow; ++k) base_at[k] = 1048576;
         std::int32_t known = 0;
         for (int i = 0; i < shape_.laws; ++i) {
             if (shape_.factors && i == shape_.laws - 1) {
@@ -162,12 +173,6 @@ private:
         known_ = known;
     }
 
-    // The CDF of expert i below `middle`, in 2^-20.
-    std::int32_t cdf(int middle, int i) const {
-        const std::int32_t distance = clamp(middle * kUnit - kUnit / 2 - site_.mean[i], -limit_[i], limit_[i]);
-        return logistic_q20(t_.logistic, clamp((distance * inverse_[i]) >> 15, -49151, 49151));
-    }
-
     // The first value of the upper part: where the base expert's conditional median is.
     int split(int low, int high, int depth) const {
         if (depth >= kHalving) return (low + high) >> 1;
@@ -177,9 +182,30 @@ private:
         return static_cast<int>(clamp<std::int64_t>((median + kUnit) >> 6, low + 1, high - 1));
     }
 
+    // The weight sets of a decision, but for the two that depend on what predicts it. Returns where the middle lies, in 64ths.
+    int choose(int low, int middle, int high, int node, int depth, int* chosen) const {
+        const int dd = smaller(depth, kDepths - 1);
+        int signs = 0;
+        for (int i = 0; i < kSigns; ++i) signs = 2 * signs + (site_.signs[i] >= middle ? 1 : 0);
+        for (int k = 0; k < kStaticSets; ++k) chosen[k] = shape_.by_depth[k] ? static_cast<int>(site_.select[k]) * kDepths + dd : static_cast<int>(site_.select[k]);
+        const int place = static_cast<int>((static_cast<std::int64_t>(middle - site_.low) << 6) / (site_.high - site_.low));
+        int* dynamic = chosen + kStaticSets;
+        dynamic[0] = node * kDepths + dd;
+        dynamic[1] = signs * kDepths + dd;
+        dynamic[4] = place * kDepths + dd;
+        dynamic[5] = smaller(floor_log2(static_cast<std::uint32_t>(high - low)), 15) * kNodes + node;
+        dynamic[6] = known_;
+        return place;
+    }
+    void ask_weights(int low, int middle, int high, int node, int depth) const {
+        int chosen[kSets];
+        choose(low, middle, high, node, depth, chosen);
+        for (int k = 0; k < kSets; ++k)
+            if (k != kStaticSets + 2 && k != kStaticSets + 3) first_[k].prefetch(chosen[k]);
+    }
+
     std::int32_t predict(int low, int middle, int high, int node, int depth) {
         const std::int32_t* mantissa = t_.log_mantissa;
-        const int dd = smaller(depth, kDepths - 1);
         for (int i = 0; i < padded_experts_; ++i) {
             const std::int32_t over = log_q16_vector(mantissa, smaller(at_high_[i] - at_middle_[i] + 10, 16777215)),
                                under = log_q16_vector(mantissa, smaller(at_middle_[i] - at_low_[i] + 10, 16777215));
@@ -214,19 +240,10 @@ private:
         std::int16_t* xl = xe + kExtra;
         for (int i = 0; i < padded_experts_; ++i) xl[i] = static_cast<std::int16_t>((logistic_q20(t_.logistic, logit_[i] * 16) - p_base) >> 10);
         for (int i = experts_ + shape_.laws; i < padded_experts_; ++i) xl[i] = 0;
-        // Weight sets.
-        int signs = 0;
-        for (int i = 0; i < kSigns; ++i) signs = 2 * signs + (site_.signs[i] >= middle ? 1 : 0);
-        for (int k = 0; k < kStaticSets; ++k) chosen_[k] = shape_.by_depth[k] ? static_cast<int>(site_.select[k]) * kDepths + dd : static_cast<int>(site_.select[k]);
+        const int place = choose(low, middle, high, node, depth, chosen_);
         int* dynamic = chosen_ + kStaticSets;
-        const int place = static_cast<int>((static_cast<std::int64_t>(middle - site_.low) << 6) / (site_.high - site_.low));
-        dynamic[0] = node * kDepths + dd;
-        dynamic[1] = signs * kDepths + dd;
         dynamic[2] = clamp((base + 1024) >> 7, 0, 15) * 48 + site_.best;
         dynamic[3] = smaller((only_below + 1) / 2, 7) * 8 + smaller((only_above + 1) / 2, 7);
-        dynamic[4] = place * kDepths + dd;
-        dynamic[5] = smaller(floor_log2(static_cast<std::uint32_t>(high - low)), 15) * kNodes + node;
-        dynamic[6] = known_;
         for (int k = 0; k < kSets; ++k) {
             logits_[k] = first_[k].logit(chosen_[k], x_);
             y_[k] = static_cast<std::int16_t>(logits_[k] >> 4);
@@ -235,7 +252,7 @@ private:
         seconds_[1] = node;
         seconds_[2] = 0;
         std::int32_t sum = 0;
-        for (int k = 0; k < 3; ++k) sum += second_logits_[k] = second_[k].logit(seconds_[k], y_);
+        for (int k = 0; k < 3; ++k) sum += logits_[kSets + k] = second_[k].logit(seconds_[k], y_);
         const std::int32_t outcome = sum / 3;
         const std::int32_t mixed = logistic_q20(t_.logistic, outcome);
         const auto coarse = [&](int i) { return clamp((logit_[i] - base + 1024) >> 6, 0, 31); };
@@ -249,10 +266,10 @@ private:
 
     void learn_decision(bool bit) {
         const std::int32_t target = bit ? 65536 : 0;
-        for (int k = 0; k < kSets; ++k)
-            first_[k].learn(chosen_[k], x_, target - (logistic_q20(t_.logistic, logits_[k]) >> 4), t_.first_rate);
-        for (int k = 0; k < 3; ++k)
-            second_[k].learn(seconds_[k], y_, target - (logistic_q20(t_.logistic, second_logits_[k]) >> 4), t_.second_rate);
+        alignas(32) std::int32_t thought[kLogits];
+        logistics(t_.logistic, logits_, thought, kLogits);
+        for (int k = 0; k < kSets; ++k) first_[k].learn(chosen_[k], x_, target - (thought[k] >> 4), t_.first_rate);
+        for (int k = 0; k < 3; ++k) second_[k].learn(seconds_[k], y_, target - (thought[kSets + k] >> 4), t_.second_rate);
         for (Correction& correction : corrections_) correction.learn(bit);
     }
 
@@ -284,7 +301,8 @@ private:
     alignas(64) std::int32_t below_[kMostContexts] = {}, above_[kMostContexts] = {};
     alignas(64) std::int16_t x_[kMostInputs];
     alignas(64) std::int16_t y_[16] = {};
-    std::int32_t logits_[kSets] = {}, second_logits_[3] = {};
+    static constexpr int kLogits = (kSets + 3 + 7) / 8 * 8;
+    alignas(32) std::int32_t logits_[kLogits] = {};  // of the first layer, then of the second
     int chosen_[kSets] = {}, seconds_[3] = {};
 };
 

@@ -39,12 +39,20 @@ public:
         const std::size_t place = (static_cast<std::size_t>(context) << log2_slots_) + (hash >> (32 - log2_slots_));
         slot_[context] = slots_.data() + place;
         reference_[context] = reference;
-#if defined(__GNUC__)
-        __builtin_prefetch(slot_[context], 1);
-#endif
+        ask(slot_[context]);
     }
     // After all were located: the values become absolute.
     void gather() {
+#if defined(__AVX2__)
+        if constexpr (sizeof(Value) == 1) {
+            for (int c = 0; c < contexts_; ++c) {
+                const __m128i slot = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(slot_[c]));
+                _mm_storel_epi64(reinterpret_cast<__m128i*>(now_ + c), _mm_add_epi8(slot, _mm_set1_epi8(static_cast<char>(reference_[c]))));
+                std::memcpy(weights_[c], kWeightsOfCount[slot_[c]->count], 8);
+            }
+            return;
+        }
+#endif
         for (int c = 0; c < contexts_; ++c) {
             const Slot& slot = *slot_[c];
             const Value reference = static_cast<Value>(reference_[c]);
@@ -86,6 +94,18 @@ public:
     }
 
     void learn(int value) {
+#if defined(__AVX2__)
+        if constexpr (sizeof(Value) == 1) {  // bytes of a word: the newest value is the lowest, the count the highest
+            for (int c = 0; c < contexts_; ++c) {
+                std::uint64_t word;
+                std::memcpy(&word, slot_[c], 8);
+                const std::uint64_t count = smaller<std::uint64_t>((word >> 56) + 1, kAges);
+                word = (word << 16 >> 8) | static_cast<std::uint8_t>(value - reference_[c]) | count << 56;
+                std::memcpy(slot_[c], &word, 8);
+            }
+            return;
+        }
+#endif
         for (int c = 0; c < contexts_; ++c) {
             Slot& slot = *slot_[c];
             for (int a = kAges - 1; a > 0; --a) slot.value[a] = slot.value[a - 1];
@@ -95,6 +115,8 @@ public:
     }
 
 private:
+    // The weights of a slot by how many values it has; the eighth is its count's place.
+    static constexpr std::uint8_t kWeightsOfCount[kAges + 1][8] = {{}, {64}, {64, 54}, {64, 54, 46}, {64, 54, 46, 39}, {64, 54, 46, 39, 33}, {64, 54, 46, 39, 33, 28}, {64, 54, 46, 39, 33, 28, 24}};
     int contexts_ = 0, log2_slots_ = 1;
     Buffer<Slot> slots_;
     alignas(64) Slot now_[kMostContexts];

@@ -21,11 +21,6 @@ public:
         data_.reset(rows * stride_);
     }
     std::uint16_t* row(std::size_t index) { return data_.data() + index * stride_ + kLawPad; }
-    static void prefetch(const std::uint16_t* place) {
-#if defined(__GNUC__)
-        __builtin_prefetch(place, 1);
-#endif
-    }
     void add(std::uint16_t* row, int value) {
         if (++row[value] < kMost) return;
         for (int v = 0; v < values_; ++v) row[v] = static_cast<std::uint16_t>(row[v] >> 1);

@@ -84,10 +84,8 @@ public:
         train(weights_.data() + static_cast<std::size_t>(context) * inputs_, x, inputs_, step);
     }
     void prefetch(int context) const {
-#if defined(__GNUC__)
         const std::int32_t* w = weights_.data() + static_cast<std::size_t>(context) * inputs_;
-        for (int i = 0; i < inputs_; i += 16) __builtin_prefetch(w + i, 1);
-#endif
+        for (int i = 0; i < inputs_; i += 16) ask(w + i);
     }
 
 private:

@@ -14,13 +14,21 @@
 #include <cstring>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #ifndef HVPZIP_ISA
 #define HVPZIP_ISA portable
 #endif
 
 namespace hvpzip::mixing::HVPZIP_ISA {
 
-// Zeroed memory of a fixed size, aligned to 64 bytes.
+// Zeroed memory of a fixed size, aligned to 64 bytes. Large ones ask for huge pages where there are any: what lies in them is read at places that
+// are all over, and most of such a read was the search for its page.
 template <typename T>
 class Buffer {
 public:
@@ -28,11 +36,22 @@ public:
     explicit Buffer(std::size_t size) { reset(size); }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
-    ~Buffer() { std::free(raw_); }
+    ~Buffer() { release(); }
 
     void reset(std::size_t size) {
-        std::free(raw_);
-        raw_ = std::calloc(size * sizeof(T) + 64, 1);
+        release();
+        bytes_ = size * sizeof(T) + 64;
+#if defined(__linux__)
+        if (bytes_ >= kHuge) {
+            raw_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (raw_ == MAP_FAILED) {
+                raw_ = nullptr;
+                throw std::bad_alloc();
+            }
+            madvise(raw_, bytes_, MADV_HUGEPAGE);
+        } else
+#endif
+            raw_ = std::calloc(bytes_, 1);
         if (raw_ == nullptr) throw std::bad_alloc();
         data_ = reinterpret_cast<T*>((reinterpret_cast<std::uintptr_t>(raw_) + 63) & ~std::uintptr_t{63});
         size_ = size;
@@ -47,9 +66,20 @@ public:
     std::size_t size() const { return size_; }
 
 private:
+    static constexpr std::size_t kHuge = std::size_t{1} << 21;
+
+    void release() {
+#if defined(__linux__)
+        if (raw_ != nullptr && bytes_ >= kHuge) munmap(raw_, bytes_);
+        else
+#endif
+            std::free(raw_);
+        raw_ = nullptr;
+    }
+
     void* raw_ = nullptr;
     T* data_ = nullptr;
-    std::size_t size_ = 0;
+    std::size_t size_ = 0, bytes_ = 0;
 };
 
 // One object, deleted with its owner.
@@ -104,6 +134,15 @@ constexpr int kUnit = 64;         // predictions are in 1/64 of a sample
 constexpr int kLogitOne = 256;    // logits (natural) are in 1/256
 constexpr int kLogitMost = 2047;  // of an input of the mixer
 constexpr int kScales = 448;      // classes of scale, 1/16 octave each
+
+// Brings a place into the cache before it is wanted.
+inline void ask(const void* place) {
+#if defined(__GNUC__)
+    __builtin_prefetch(place, 1);
+#else
+    (void)place;
+#endif
+}
 
 struct Tables {
     // 2^20 / (1 + exp(-z)) for z = (i - 768) / 64; in between linear.

@@ -190,6 +190,7 @@ public:
         const Profile& spec = kProfiles[profile];
         locals_ = spec.locals;
         recursives_ = spec.recursives;
+        for (int i = 0; i < locals_; ++i) reach_ = larger(reach_, spec.local[i].reach);
         const int width = plane.width;
         for (int i = 0; i < locals_; ++i) {
             const LocalSpec& s = spec.local[i];
@@ -307,13 +308,29 @@ private:
 
     void predict(int y, int x);
     void learn(int y, int x, int value);
-    void contexts(int y, int x, int mr, int kq, int ksp, int kg);
+    // Adds how far the first n features of the places from x - kMostReach on in row y are from those given.
+    template <int kCount>
+    void add_likeness(const std::int16_t* features, int n, int y, int x, std::int16_t* sum) {
+        for (int i = 0; i < n; ++i) {
+            const std::int16_t* row = like_row(i, y) + x - kMostReach;
+            const std::int16_t here = features[i];
+            for (int k = 0; k < kCount; ++k) {
+                const std::int16_t d = static_cast<std::int16_t>(row[k] - here);
+                sum[k] = static_cast<std::int16_t>(sum[k] + (d < 0 ? -d : d));
+            }
+        }
+    }
+    void find_laws(int y, int x, int W);
+    void contexts_of_neighbours(int y, int x);
+    void contexts_of_mean(int y, int x, int mr, int kq, int ksp, int kg);
+    template <typename... Values>
+    void put(int context, int reference, Values... values);
 
     Plane& plane_;
     const Raster *first_, *second_;
     const Reached* reached_;
     int planes_, bits_, deep_;
-    int locals_ = 0, recursives_ = 0, squares_ = 0, blended_ = 0, predictors_ = 0, lanes_ = 0;
+    int reach_ = 0, locals_ = 0, recursives_ = 0, squares_ = 0, blended_ = 0, predictors_ = 0, lanes_ = 0;
     Owned<LocalBase> local_[4];
     Recursive recursive_[3];
     int recursive_own_[3] = {}, recursive_other_[3] = {};
@@ -344,6 +361,31 @@ private:
     int shift_[kMostLaws] = {}, laws_ = 0, span_ = 0;
 };
 
+inline std::uint32_t mixed(std::uint32_t hash, int value) {
+    hash = (hash ^ static_cast<std::uint32_t>(value)) * 0x9E3779B1u;
+    return hash ^ (hash >> 15);
+}
+
+// The rows of counts for a place, of which those near W are asked for.
+template <typename Value>
+void Raster<Value>::find_laws(int y, int x, int W) {
+    if (planes_ == 0) {
+        row_[0] = counts_[0].row(0), row_[1] = counts_[1].row(W - plane_.low);
+        shift_[0] = shift_[1] = 0;
+    } else {
+        const int c = *first_->plane_.at(y, x), c2 = planes_ > 1 ? *second_->plane_.at(y, x) : 0;
+        const std::size_t key = planes_ == 1 ? c - first_->plane_.low : static_cast<std::size_t>(c - first_->plane_.low) * second_->span_ + (c2 - second_->plane_.low);
+        row_[0] = counts_[0].row(key);
+        shift_[0] = 0;
+        // by value less the first plane: index 256 + v - c
+        row_[1] = counts_[1].row(planes_ == 1 ? 0 : 256 + c2 - c);
+        shift_[1] = 256 + plane_.low - c;
+    }
+    const int near = W - plane_.low - kLawPad / 2;
+    for (int i = 0; i < laws_; ++i)
+        for (int k = 0; k < kLawPad; k += 32) ask(row_[i] + shift_[i] + near + k);
+}
+
 inline int median(int a, int b, int c) { return larger(smaller(a, b), smaller(larger(a, b), c)); }
 
 template <typename Value>
@@ -354,6 +396,16 @@ void Raster<Value>::predict(int y, int x) {
     const int W = s[-1], N = s[-up], NW = s[-up - 1], NE = s[-up + 1], WW = s[-2], NN = s[-2 * up], NNE = s[-2 * up + 1], NEE = s[-up + 2];
     const int NWW = s[-up - 2], NNW = s[-2 * up - 1], NNWW = s[-2 * up - 2], NNEE = s[-2 * up + 2], WWW = s[-3], NNN = s[-3 * up];
     const std::uint16_t* p1 = first_ != nullptr ? first_->plane_.at(y, x) : nullptr;
+
+    // What comes from far away is asked for first.
+    contexts_of_neighbours(y, x);
+    {
+        std::uint32_t hash = static_cast<std::uint32_t>(W);
+        for (const int v : {N, NW, NE, static_cast<int>(p1 != nullptr ? p1[0] : WW), static_cast<int>(p1 != nullptr ? p1[1] : NN)}) hash = mixed(hash, v);
+        repeat_slot_ = &repeats_[(hash * 0x85EBCA6Bu) >> (32 - kRepeatBits)];
+        ask(repeat_slot_);
+    }
+    if (laws_ > 0) find_laws(y, x, W);
 
     // Features and how alike the places of the window are.
     const std::uint16_t* sources[3] = {s, nullptr, nullptr};
@@ -374,18 +426,13 @@ void Raster<Value>::predict(int y, int x) {
             for (int i = 0; i < kLikeOther; ++i) like[n++] = static_cast<std::int16_t>(features_.other[p][i] >> deep_);
         for (int i = 0; i < kLikeOwn; ++i) like[n++] = static_cast<std::int16_t>(features_.own[i] >> deep_);
         for (int i = 0; i < n; ++i) like_row(i, y)[x] = like[i];
-        const int reach = smaller(y, kMostReach);
+        const int reach = smaller(y, reach_);
         for (int dy = 0; dy <= reach; ++dy) {
-            std::int16_t sum[kLikeLanes] = {};
-            for (int i = 0; i < n; ++i) {
-                const std::int16_t* row = like_row(i, y - dy) + x - kMostReach;
-                const std::int16_t here = like[i];
-                for (int k = 0; k < 17; ++k) {
-                    const std::int16_t d = static_cast<std::int16_t>(row[k] - here);
-                    sum[k] = static_cast<std::int16_t>(sum[k] + (d < 0 ? -d : d));
-                }
-            }
-            for (int k = 0; k < 17; ++k) likeness[dy * kLikeLanes + k] = sum[k];
+            alignas(32) std::int16_t sum[kLikeLanes] = {};
+            // 16 columns are all for a reach up to 7.
+            if (reach_ < kMostReach) add_likeness<16>(like, n, y - dy, x, sum);
+            else add_likeness<kLikeLanes>(like, n, y - dy, x, sum);
+            for (int k = 0; k < kLikeLanes; ++k) likeness[dy * kLikeLanes + k] = sum[k];
         }
     }
     for (int i = 0; i < locals_; ++i) mean_[i] = local_[i]->predict(features_, y, x, likeness, low64, high64);
@@ -444,8 +491,8 @@ void Raster<Value>::predict(int y, int x) {
     }
     std::int64_t weighted = 0, weights = 0;
     for (int i = 0; i < blended_; ++i) {
-        const std::int32_t t = smaller((local_error_[i] >> deep_) + 64, 32768);
-        const std::int64_t w = (std::int32_t{1} << 28) / ((t * static_cast<std::int64_t>(t)) >> 8);
+        const std::uint32_t t = smaller((local_error_[i] >> deep_) + 64, 32768);
+        const std::int64_t w = (std::uint32_t{1} << 28) / (t * t >> 8);
         weighted += w * mean_[i];
         weights += w;
     }
@@ -506,10 +553,6 @@ void Raster<Value>::predict(int y, int x) {
     site.scale[6 + predictors_] = scale_l_ + phase * kLevels + level(local_error_[best_] >> 3);
     // What followed the last place with these neighbours.
     {
-        std::uint32_t hash = static_cast<std::uint32_t>(W);
-        const int near[5] = {N, NW, NE, p1 != nullptr ? p1[0] : WW, p1 != nullptr ? p1[1] : NN};
-        for (int v : near) hash = (hash ^ static_cast<std::uint32_t>(v)) * 0x9E3779B1u, hash ^= hash >> 15;
-        repeat_slot_ = &repeats_[(hash * 0x85EBCA6Bu) >> (32 - kRepeatBits)];
         const bool goes_on = run_ > 0 && x > 0 && repeat_ % plane_.width != plane_.width - 1;
         repeat_ = goes_on ? repeat_ + 1 : *repeat_slot_ - 1;
         if (!goes_on) run_ = 0;
@@ -541,89 +584,89 @@ void Raster<Value>::predict(int y, int x) {
     site.correct[1] = kg;
     site.second = kq;
     if (laws_ > 0) {
-        if (planes_ == 0) {
-            row_[0] = counts_[0].row(0), row_[1] = counts_[1].row(W - plane_.low);
-            shift_[0] = shift_[1] = 0;
-        } else {
-            const int c = p1[0], c2 = planes_ > 1 ? sources[2][0] : 0;
-            const std::size_t key = planes_ == 1 ? c - first_->plane_.low : static_cast<std::size_t>(c - first_->plane_.low) * second_->span_ + (c2 - second_->plane_.low);
-            row_[0] = counts_[0].row(key);
-            shift_[0] = 0;
-            // by value less the first plane: index 256 + v - c
-            row_[1] = counts_[1].row(planes_ == 1 ? 0 : 256 + c2 - c);
-            shift_[1] = 256 + plane_.low - c;
-        }
         for (int i = 0; i < laws_; ++i) site.law[i] = row_[i] + shift_[i];
         // Green, red, blue: see Coder.
         site.reached = reached_ == nullptr ? nullptr : reached_->row(p1[0], sources[2][0]);
     }
-    contexts(y, x, mr, kq, ksp, kg);
+    contexts_of_mean(y, x, mr, kq, ksp, kg);
 }
 
 template <typename Value>
-void Raster<Value>::contexts(int y, int x, int mr, int kq, int ksp, int kg) {
+template <typename... Values>
+void Raster<Value>::put(int context, int reference, Values... values) {
+    std::uint32_t hash = static_cast<std::uint32_t>(context + 1) * 0x85EBCA6Bu;
+    ((hash = mixed(hash, values)), ...);
+    engine_->histories().locate(context, hash * 0xC2B2AE35u, reference);
+}
+
+// Those that depend on neighbours alone come first, so that they are there when the regressions are done.
+template <typename Value>
+void Raster<Value>::contexts_of_neighbours(int y, int x) {
     const std::uint16_t* s = plane_.at(y, x);
     const std::ptrdiff_t up = plane_.stride;
     const int W = s[-1], N = s[-up], NW = s[-up - 1], NE = s[-up + 1], WW = s[-2], NN = s[-2 * up];
-    Histories<Value>& h = engine_->histories();
-    int n = 0;
-    const auto mix = [](std::uint32_t a, int v) { a = (a ^ static_cast<std::uint32_t>(v)) * 0x9E3779B1u; return a ^ (a >> 15); };
-    const auto put = [&](int reference, auto... values) {
-        std::uint32_t hash = static_cast<std::uint32_t>(n + 1) * 0x85EBCA6Bu;
-        ((hash = mix(hash, values)), ...);
-        h.locate(n++, hash * 0xC2B2AE35u, reference);
-    };
-    put(0, W, N);
-    put(0, W, N, NE, NW);
-    put(0, mr, kq / 4);
-    put(0, N, NN, NE);
-    put(0, W);
-    put(0, N);
-    put(0, mr, NE);
-    put(0, W, N, NE, NW, WW, NN);
-    put(0, W >> 3, N >> 3, NE >> 3, NW >> 3, WW >> 3, NN >> 3, static_cast<int>(s[-up + 2]) >> 3);
-    put(mr, kq, ksp, kg);
-    put(mr, (W - mr) >> 1, (N - mr) >> 1, (NE - mr) >> 1, (NW - mr) >> 1);
-    put(mr, (W - mr) / 3, (N - mr) / 3, (NE - mr) / 3, (NW - mr) / 3, (NN - mr) / 4, (WW - mr) / 4);
-    put(mr, W - mr, N - mr);
-    put(N, W - N, N - NW, N - NE);
-    put(N, W - NW, NE - N);
-    put(W, N - NW, W - NW);
+    put(0, 0, W, N);
+    put(1, 0, W, N, NE, NW);
+    put(3, 0, N, NN, NE);
+    put(4, 0, W);
+    put(5, 0, N);
+    put(7, 0, W, N, NE, NW, WW, NN);
+    put(8, 0, W >> 3, N >> 3, NE >> 3, NW >> 3, WW >> 3, NN >> 3, static_cast<int>(s[-up + 2]) >> 3);
+    put(13, N, W - N, N - NW, N - NE);
+    put(14, N, W - NW, NE - N);
+    put(15, W, N - NW, W - NW);
     if (first_ == nullptr) {
-        const int ls = (mean_[0] + kUnit / 2) >> 6, ls2 = mean_[0] >> 5;
-        put(0, W, WW);
-        put(0, N, NE);
-        put(0, mr, W);
-        put(0, mr, N);
-        put(0, ls2);
-        put(0, W + N - NW);
-        put(0, W, NE);
-        put(0, NW, NE);
-        put(0, NN, static_cast<int>(s[-3 * up]));
-        put(ls, W - ls, N - ls, NE - ls);
-        put(ls, kq, ls2 & 1, (W > ls) + 2 * (N > ls) + 4 * (NE > ls));
-        put(W, W - WW, N - NW);
-        put(N, N - NN, W - NW);
-        put(mr, mr - N, mr - W, NE - N);
+        put(16, 0, W, WW);
+        put(17, 0, N, NE);
+        put(21, 0, W + N - NW);
+        put(22, 0, W, NE);
+        put(23, 0, NW, NE);
+        put(24, 0, NN, static_cast<int>(s[-3 * up]));
+        put(27, W, W - WW, N - NW);
+        put(28, N, N - NN, W - NW);
     } else {
         const std::uint16_t* p = first_->plane_.at(y, x);
         const std::uint16_t* g = second_ != nullptr ? second_->plane_.at(y, x) : p;
-        const int c = p[0], c2 = g[0], cW = p[-1], cN = p[-up], cE = p[1], cS = p[up], dW = c - cW, dN = c - cN;
-        put(0, c, c2);
-        put(0, c, W);
-        put(0, c, c2, W);
-        put(0, c, c2, N);
-        put(0, c, c2, mr);
-        put(W, W, dW);
-        put(N, N, dN);
-        put(0, c, mr);
-        put(c, c - c2);
-        put(c, c - c2, mr - c);
-        put(c, W - cW, N - cN);
-        put(c, dW, dN, c - cE, c - cS);
-        put(c, c - c2, W - cW, cW - g[-1]);
-        put(mr, (cE - c) / 2, (cS - c) / 2, kq / 4);
-        // 30 in all: (dW, p2 - W of p2) at W and the like at N stand in for nothing above
+        const int c = p[0], c2 = g[0], cW = p[-1], cN = p[-up], dW = c - cW, dN = c - cN;
+        put(16, 0, c, c2);
+        put(17, 0, c, W);
+        put(18, 0, c, c2, W);
+        put(19, 0, c, c2, N);
+        put(21, W, W, dW);
+        put(22, N, N, dN);
+        put(24, c, c - c2);
+        put(26, c, W - cW, N - cN);
+        put(27, c, dW, dN, c - p[1], c - p[up]);
+        put(28, c, c - c2, W - cW, cW - g[-1]);
+    }
+}
+
+template <typename Value>
+void Raster<Value>::contexts_of_mean(int y, int x, int mr, int kq, int ksp, int kg) {
+    const std::uint16_t* s = plane_.at(y, x);
+    const std::ptrdiff_t up = plane_.stride;
+    const int W = s[-1], N = s[-up], NW = s[-up - 1], NE = s[-up + 1], WW = s[-2], NN = s[-2 * up];
+    put(2, 0, mr, kq / 4);
+    put(6, 0, mr, NE);
+    put(9, mr, kq, ksp, kg);
+    put(10, mr, (W - mr) >> 1, (N - mr) >> 1, (NE - mr) >> 1, (NW - mr) >> 1);
+    put(11, mr, (W - mr) / 3, (N - mr) / 3, (NE - mr) / 3, (NW - mr) / 3, (NN - mr) / 4, (WW - mr) / 4);
+    put(12, mr, W - mr, N - mr);
+    if (first_ == nullptr) {
+        const int ls = (mean_[0] + kUnit / 2) >> 6, ls2 = mean_[0] >> 5;
+        put(18, 0, mr, W);
+        put(19, 0, mr, N);
+        put(20, 0, ls2);
+        put(25, ls, W - ls, N - ls, NE - ls);
+        put(26, ls, kq, ls2 & 1, (W > ls) + 2 * (N > ls) + 4 * (NE > ls));
+        put(29, mr, mr - N, mr - W, NE - N);
+    } else {
+        const std::uint16_t* p = first_->plane_.at(y, x);
+        const int c = p[0], c2 = second_ != nullptr ? *second_->plane_.at(y, x) : c;
+        put(20, 0, c, c2, mr);
+        put(23, 0, c, mr);
+        put(25, c, c - c2, mr - c);
+        put(29, mr, (p[1] - c) / 2, (p[up] - c) / 2, kq / 4);
     }
     static_assert(kContexts == 30, "");
 }

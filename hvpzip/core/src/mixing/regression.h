@@ -40,43 +40,46 @@ struct NormalEquations {
     static constexpr int kWidth = kFloats * kVectors;
     alignas(32) float matrix[kWidth][kWidth];
 
-    // n rows of kWidth floats, first one at rows, each `stride` floats after the one before, with weights; adds to what is there.
+    // n <= kMostPlaces rows of kWidth floats, first one at rows, one after the other, with weights; adds to what is there.
     // features: rows of the matrix that are wanted.
     void add(const float* rows, const float* weights, int n, int features) {
-        for (int top = 0; top < features; top += kRows) add_rows(rows, weights, n, top);
+        for (int k = 0; k < n; ++k)
+            for (int j = 0; j < kVectors; ++j) store(scaled_[k] + kFloats * j, load(rows + static_cast<std::ptrdiff_t>(k) * kWidth + kFloats * j) * weights[k]);
+        for (int top = 0; top < features; top += kRows) add_rows(rows, n, top);
     }
+    static constexpr int kMostPlaces = 17;
     void clear() { std::memset(matrix, 0, sizeof matrix); }
 
 private:
     static constexpr int kRows = kVectors > 3 ? 2 : 4;  // so that all sums stay in registers; any number gives the same
 
     template <int kFirst>
-    void block(const float* rows, const float* weights, int n, int top) {
+    void block(const float* rows, int n, int top) {
         constexpr int kCount = kVectors - kFirst;
         Floats sum[kRows][kCount];
         for (int r = 0; r < kRows; ++r)
             for (int j = 0; j < kCount; ++j) sum[r][j] = load(matrix[top + r] + kFloats * (kFirst + j));
         for (int k = 0; k < n; ++k) {
             const float* f = rows + static_cast<std::ptrdiff_t>(k) * kWidth;
-            const float w = weights[k];
-            Floats scaled[kCount];
-            for (int j = 0; j < kCount; ++j) scaled[j] = load(f + kFloats * (kFirst + j)) * w;
+            const float* scaled = scaled_[k] + kFloats * kFirst;
             for (int r = 0; r < kRows; ++r)
-                for (int j = 0; j < kCount; ++j) sum[r][j] = sum[r][j] + scaled[j] * f[top + r];
+                for (int j = 0; j < kCount; ++j) sum[r][j] = sum[r][j] + load(scaled + kFloats * j) * f[top + r];
         }
         for (int r = 0; r < kRows; ++r)
             for (int j = 0; j < kCount; ++j) store(matrix[top + r] + kFloats * (kFirst + j), sum[r][j]);
     }
-    void add_rows(const float* rows, const float* weights, int n, int top) {
+    void add_rows(const float* rows, int n, int top) {
         switch (top / kFloats) {
-            case 0: block<0>(rows, weights, n, top); break;
-            case 1: if constexpr (kVectors > 1) block<1>(rows, weights, n, top); break;
-            case 2: if constexpr (kVectors > 2) block<2>(rows, weights, n, top); break;
-            case 3: if constexpr (kVectors > 3) block<3>(rows, weights, n, top); break;
-            case 4: if constexpr (kVectors > 4) block<4>(rows, weights, n, top); break;
+            case 0: block<0>(rows, n, top); break;
+            case 1: if constexpr (kVectors > 1) block<1>(rows, n, top); break;
+            case 2: if constexpr (kVectors > 2) block<2>(rows, n, top); break;
+            case 3: if constexpr (kVectors > 3) block<3>(rows, n, top); break;
+            case 4: if constexpr (kVectors > 4) block<4>(rows, n, top); break;
             default: break;
         }
     }
+    alignas(32) float scaled_[kMostPlaces][kWidth];
+
     static const Floats& load(const float* p) { return *reinterpret_cast<const Floats*>(p); }
     static void store(float* p, const Floats& v) { *reinterpret_cast<Floats*>(p) = v; }
 };

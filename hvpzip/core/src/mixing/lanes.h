@@ -1,0 +1,67 @@
+// Loops of the engine over all experts, with AVX2 where it is compiled for it: the same integers either way. This file reaches the bit stream.
+#pragma once
+
+#include "mixing/numeric.h"
+
+namespace hvpzip::mixing::HVPZIP_ISA {
+
+#if defined(__AVX2__)
+// logistic_q20 of eight.
+inline __m256i logistic_q20_lanes(const std::int32_t* table, __m256i z) {
+    const __m256i place = _mm256_add_epi32(z, _mm256_set1_epi32(49152));
+    const __m256i i = _mm256_srai_epi32(place, 6), fraction = _mm256_and_si256(place, _mm256_set1_epi32(63));
+    const __m256i here = _mm256_i32gather_epi32(table, i, 4), next = _mm256_i32gather_epi32(table + 1, i, 4);
+    return _mm256_add_epi32(here, _mm256_srai_epi32(_mm256_mullo_epi32(_mm256_sub_epi32(next, here), fraction), 6));
+}
+inline __m256i clamp_lanes(__m256i value, __m256i low, __m256i high) { return _mm256_min_epi32(_mm256_max_epi32(value, low), high); }
+#endif
+
+// out[i] = logistic_q20(z[i]) for n values, n a multiple of 8, 32-byte aligned.
+inline void logistics(const std::int32_t* table, const std::int32_t* z, std::int32_t* out, int n) {
+#if defined(__AVX2__)
+    for (int i = 0; i < n; i += 8)
+        _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), logistic_q20_lanes(table, _mm256_load_si256(reinterpret_cast<const __m256i*>(z + i))));
+#else
+    for (int i = 0; i < n; ++i) out[i] = logistic_q20(table, z[i]);
+#endif
+}
+
+// The CDF in 2^-20 of a logistic distribution at a distance from its mean; limit and inverse: of its class of scale (Tables).
+inline std::int32_t logistic_cdf(const std::int32_t* table, std::int32_t distance, std::int32_t limit, std::int32_t inverse) {
+    return logistic_q20(table, clamp((clamp(distance, -limit, limit) * inverse) >> 15, -49151, 49151));
+}
+#if defined(__AVX2__)
+inline __m256i logistic_cdf_lanes(const std::int32_t* table, __m256i distance, __m256i limit, __m256i inverse) {
+    const __m256i near = clamp_lanes(distance, _mm256_sub_epi32(_mm256_setzero_si256(), limit), limit);
+    const __m256i z = _mm256_srai_epi32(_mm256_mullo_epi32(near, inverse), 15);
+    return logistic_q20_lanes(table, clamp_lanes(z, _mm256_set1_epi32(-49151), _mm256_set1_epi32(49151)));
+}
+#endif
+
+// Of n experts, n a multiple of 8, at one place; arrays are 32-byte aligned.
+inline void logistic_cdfs(const std::int32_t* table, std::int32_t place, const std::int32_t* mean, const std::int32_t* limit, const std::int32_t* inverse, std::int32_t* out, int n) {
+#if defined(__AVX2__)
+    const __m256i at = _mm256_set1_epi32(place);
+    for (int i = 0; i < n; i += 8) {
+        const auto load = [i](const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i)); };
+        _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), logistic_cdf_lanes(table, _mm256_sub_epi32(at, load(mean)), load(limit), load(inverse)));
+    }
+#else
+    for (int i = 0; i < n; ++i) out[i] = logistic_cdf(table, place - mean[i], limit[i], inverse[i]);
+#endif
+}
+
+// Of one expert at n places that are `step` apart from `distance` to its mean on; n a multiple of 8.
+inline void logistic_cdf_steps(const std::int32_t* table, std::int32_t distance, std::int32_t step, std::int32_t limit, std::int32_t inverse, std::int32_t* out, int n) {
+#if defined(__AVX2__)
+    __m256i at = _mm256_add_epi32(_mm256_set1_epi32(distance), _mm256_mullo_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(step)));
+    for (int i = 0; i < n; i += 8) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), logistic_cdf_lanes(table, at, _mm256_set1_epi32(limit), _mm256_set1_epi32(inverse)));
+        at = _mm256_add_epi32(at, _mm256_set1_epi32(8 * step));
+    }
+#else
+    for (int i = 0; i < n; ++i) out[i] = logistic_cdf(table, distance + i * step, limit, inverse);
+#endif
+}
+
+}  // namespace hvpzip::mixing::HVPZIP_ISA
