@@ -15,7 +15,21 @@ from benchmarks.scales import summed
 __all__ = ["main"]
 
 # Each is a module of this package with a ``main(arguments)`` of its own.
-EXPERIMENTS = ("ablation", "cifar10", "damage", "edits", "jpegs", "kills", "large", "modes", "network", "overhead", "readers", "startup")
+EXPERIMENTS = (
+    "ablation",
+    "cifar10",
+    "damage",
+    "edits",
+    "gpu",
+    "jpegs",
+    "kills",
+    "large",
+    "modes",
+    "network",
+    "overhead",
+    "readers",
+    "startup",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
