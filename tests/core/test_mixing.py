@@ -67,3 +67,37 @@ def test_no_probability_moves_when_a_later_sample_changes(name, profile):
         differs = next(i for i, (one, other) in enumerate(zip(wanted, found, strict=False)) if one != other)
         assert wanted[differs][1] == found[differs][1]
         assert wanted[differs][0] != found[differs][0]
+
+
+def units(kernel, samples: np.ndarray, matrix: np.ndarray, data: bytes | None) -> tuple[list[np.ndarray], bytes]:
+    """The units of a picture (P, h, w) by the cascade geometry, with a network that guesses, and the message."""
+    planes, height, width = samples.shape
+    generator = np.random.default_rng(3)
+    coder = kernel.CascadeCoder(height, width, planes, matrix, data)
+    coder.coarse(np.ascontiguousarray(samples[:, ::2, ::2]))
+    found = []
+    for row, column in ((1, 1), (0, 1), (1, 0)):
+        unit = np.ascontiguousarray(samples[:, row::2, column::2])
+        values = unit if data is None else np.zeros_like(unit)
+        mean, slope = np.clip(unit + generator.normal(0, 4, unit.shape), 0, 255), generator.uniform(-1, 1, (3, *unit.shape[1:]))
+        coder.unit(values, mean, slope, np.full(unit.shape, 4.0))
+        found.append(values)
+    return found, coder.finish()
+
+
+@pytest.mark.parametrize(("shape", "matrix"), [((1, 12, 15), 0), ((3, 11, 14), 5), ((1, 1, 9), 0), ((3, 7, 1), 0), ((3, 1, 1), 0)])
+def test_the_plain_cascade_and_the_compiled_one_agree(shape, matrix):
+    core = pytest.importorskip("hvpzip.core._core")
+    samples = planes(shape, 8).astype(np.uint8)
+    numbers = MATRICES[matrix].numbers() if matrix else NOTHING
+    _, data = units(core, samples, numbers, None)
+    assert units(reference, samples, numbers, None)[1] == data
+    for kernel in (core, reference):
+        for values, (row, column) in zip(units(kernel, samples, numbers, data)[0], ((1, 1), (0, 1), (1, 0)), strict=True):
+            np.testing.assert_array_equal(values, samples[:, row::2, column::2])
+    faults = []
+    for kernel in (core, reference):
+        with pytest.raises(kernel.CorruptMessage) as fault:
+            units(kernel, samples, numbers, data[:-3])
+        faults.append(str(fault.value))
+    assert faults[0] == faults[1]

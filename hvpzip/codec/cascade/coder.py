@@ -21,7 +21,7 @@ from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.walk.geometry import Level, exact_steps, geometry_of, lift_of
 from hvpzip.core import kernels
 from hvpzip.diffusion.bound import RATE, Term
-from hvpzip.errors import CorruptError, LibraryError, UnsupportedVersionError
+from hvpzip.errors import CorruptError, UnsupportedVersionError
 from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting
 
@@ -57,7 +57,7 @@ def can_code(shape: tuple[int, int, int], model: Model) -> bool:
 def encode_units(samples: Planes, model: Model) -> Units:
     """The units of a picture, uint8 ``(C, h, w)`` that ``can_code`` allows; its samples of even rows and columns are coded elsewhere."""
     matrix = choose_matrix(colour.forward(samples[:, ::2, ::2], colour.YCOCG_R).reshape(3, -1)) if len(samples) == 3 else 0
-    writer = _core().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix))
+    writer = kernels().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix))
 
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
         row, column = _FIRST[unit]
@@ -74,7 +74,6 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
     Raises:
         CorruptError: the data is not that of an encoder.
         UnsupportedVersionError: it is of a profile that came later.
-        LibraryError: the package was built without its compiled core.
     """
     if not can_code(shape, model):
         raise CorruptError("the picture or its model does not go with units by the mixing engine")
@@ -85,7 +84,7 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
     matrix = data[1]
     if matrix and (matrix >= len(MATRICES) or shape[0] != 3):
         raise CorruptError(f"a matrix {matrix} is unknown, or does not go with {shape[0]} channels")
-    core = _core()
+    core = kernels()
     samples = np.zeros(shape, np.uint8)
     samples[:, ::2, ::2] = coarse
 
@@ -139,10 +138,3 @@ def _to_engine(planes: Planes) -> Planes:
 def _numbers(matrix: int) -> NDArray[np.int64]:
     entry = MATRICES[matrix]
     return np.empty(0, np.int64) if entry is None else entry.numbers()
-
-
-def _core() -> Any:
-    core = kernels()
-    if not hasattr(core, "CascadeCoder"):
-        raise LibraryError("this picture takes the compiled core of hvpzip, which was not built or is not to be used")
-    return core

@@ -21,11 +21,13 @@ from hvpzip.core.reference.colours import (
     reweight_co,
     sum_log2,
 )
-from hvpzip.core.reference.mixing import mixing_decode, mixing_encode
+from hvpzip.core.reference.mixing import CascadeCoder, CorruptMessage, mixing_decode, mixing_encode
 from hvpzip.core.reference.parameters import fill_mixture
 from hvpzip.core.reference.windows import fill_edges, fill_starts, pop_reweighted_stage
 
 __all__ = [
+    "CascadeCoder",
+    "CorruptMessage",
     "count_colours",
     "fill_cumulative",
     "fill_edges",

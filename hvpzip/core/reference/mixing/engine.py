@@ -92,10 +92,14 @@ class _Correction:
 class Engine:
     """State of one plane."""
 
-    def __init__(self, experts: int, laws: int, factors: bool, wide: bool) -> None:
-        self.experts, self.laws, self.wide = experts, laws, wide
-        self.padded = -(-(experts + laws) // 8) * 8
-        size = -(-(2 * self.padded + 80) // 16) * 16
+    def __init__(self, experts: int, contexts: int, laws: int, factors: bool, wide: bool) -> None:
+        self.experts, self.wide = experts, wide
+        # Where inputs begin: of contexts, of contexts that are sure, of numbers, of experts' probabilities.
+        self.past_at = -(-(experts + laws) // 8) * 8
+        self.sure_at = self.past_at + -(-contexts // 8) * 8
+        self.extra_at = 2 * self.sure_at - self.past_at
+        self.linear_at = self.extra_at + 16
+        size = -(-(self.linear_at + self.past_at) // 16) * 16
         self.x = np.zeros(size, np.int64)
         start = [0] * size
         start[0] = int(0.9 * 268435456.0)
@@ -175,7 +179,7 @@ class Engine:
         for i, logit in enumerate(logits):
             if i:
                 x[i] = clip(logit - base, -_MOST, _MOST)
-            x[self.padded + 80 + i] = logistic(16 * logit) - p >> 10
+            x[self.linear_at + i] = logistic(16 * logit) - p >> 10
         only_below = only_above = 0
         for c, values in enumerate(self.past):
             n0 = sum(w for w, v in zip(_AGES, values, strict=False) if low <= v < mid)
@@ -183,11 +187,11 @@ class Engine:
             z = 0
             if n0 or n1:
                 z = clip((LN(16 * n1 + (p >> 10) + 20) - LN(16 * n0 + 1044 - (p >> 10)) >> 8) - base, -_MOST, _MOST)
-            x[self.padded + c] = z
-            x[self.padded + 32 + c] = z if (n0 > 0) != (n1 > 0) else 0
+            x[self.past_at + c] = z
+            x[self.sure_at + c] = z if (n0 > 0) != (n1 > 0) else 0
             only_below += n0 > 0 and n1 == 0
             only_above += n1 > 0 and n0 == 0
-        x[self.padded + 64], x[self.padded + 65] = 77, p - 524288 >> 10
+        x[self.extra_at], x[self.extra_at + 1] = 77, p - 524288 >> 10
         place = (mid - site.low << 6) // (site.high - site.low)
         self.chosen = [(*key, dd) if deep else key for key, deep in zip(site.select, site.by_depth, strict=True)]
         self.chosen += [

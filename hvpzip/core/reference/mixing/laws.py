@@ -7,13 +7,15 @@ from collections.abc import Callable
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hvpzip.core.reference.mixing.numbers import clip
 
-__all__ = ["WINDOW", "Factors", "Row", "Weighed", "reweighted"]
+__all__ = ["WINDOW", "Factors", "Reached", "Row", "Weighed", "reached_by", "reweighted"]
 
 WINDOW, _REACH, _MOST = 64, 16, 4000
 Reaches = Callable[[int], bool]
+Reached = Callable[[int, int, int], bool]  # of a red, a green and a blue
 
 
 class Row:
@@ -97,3 +99,29 @@ class Factors:
         for i in range(960):
             self.factor[i] = clip(self.factor[i] * ((self.count[i] + 8) << 20) // (self.expected[i] + (8 << 20)), 1, 32768)
         self.count, self.expected = [0] * 960, [0] * 960
+
+
+def reached_by(matrix: NDArray[np.int64]) -> Reached:
+    """Which colours a matrix gives: ``colours.matrices.Matrix.numbers``."""
+    luma, red, green_blue, green_red, blue, *offset = matrix.tolist()
+    found: dict[tuple[int, int, int], bool] = {}
+
+    def reached(r: int, g: int, b: int) -> bool:
+        if (r, g, b) not in found:
+            found[r, g, b] = 0 <= b < 256 and any(_chromas(luma * y + offset[0], red, r) and _green(luma * y, r, g, b) for y in range(256))
+        return found[r, g, b]
+
+    def _green(luma_y: int, r: int, g: int, b: int) -> bool:
+        return any(
+            luma_y - green_blue * cb - green_red * cr + offset[1] >> 16 == g
+            for cr in _chromas(luma_y + offset[0], red, r)
+            for cb in _chromas(luma_y + offset[2], blue, b)
+        )
+
+    return reached
+
+
+def _chromas(luma: int, gain: int, channel: int) -> list[int]:
+    """The chromas of -256 to 256 that give this value."""
+    near = ((channel << 16) - luma) // gain
+    return [c for c in range(max(near - 1, -256), min(near + 2, 256) + 1) if (luma + gain * c) >> 16 == channel]

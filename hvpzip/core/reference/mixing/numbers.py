@@ -17,11 +17,13 @@ __all__ = [
     "SCALES",
     "clip",
     "cut",
+    "hashed",
     "level",
     "log16",
     "logistic",
     "logistic_table",
     "scale_class",
+    "slot_of",
 ]
 
 LIMIT = 49151  # a logit in 1/4096
@@ -101,3 +103,16 @@ def scale_class(number: int) -> tuple[int, int, int]:
 RATE_MEAN = [max(65536 // (n + 2), 655) for n in range(128)]
 RATE_FIRST = [max(80, int(1311.0 / math.sqrt(1.0 + n) + 0.5)) for n in range(256)]
 RATE_SECOND = [max(33, int(328.0 / math.sqrt(1.0 + n) + 0.5)) for n in range(256)]
+
+
+def hashed(start: int, values: tuple[int, ...] | list[int]) -> int:
+    for value in values:
+        start = ((start ^ value & 0xFFFFFFFF) * 0x9E3779B1) & 0xFFFFFFFF
+        start ^= start >> 15
+    return start
+
+
+def slot_of(context: int, values: tuple[int, ...], log2_slots: int) -> int:
+    """Where an exact-value context keeps the values that came after these."""
+    start = hashed((context + 1) * 0x85EBCA6B & 0xFFFFFFFF, values)
+    return (start * 0xC2B2AE35 & 0xFFFFFFFF) >> 32 - log2_slots

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.core.reference.mixing.engine import Code, Engine, Site
-from hvpzip.core.reference.mixing.laws import Row
-from hvpzip.core.reference.mixing.numbers import clip, cut, level, log16
+from hvpzip.core.reference.mixing.laws import Reached, Row
+from hvpzip.core.reference.mixing.numbers import clip, cut, hashed, level, log16, slot_of
 from hvpzip.core.reference.mixing.regression import Local, Recursive, rounded
 
 __all__ = ["PROFILES", "Raster"]
@@ -32,14 +32,6 @@ PROFILES = {
     2: ([(8, 3, 8, 5.0, 3, 0.03), (10, 7, 7, 6.0, 2, 0.05), (18, 9, 8, 4.0, 4, 0.03)], [(24, 7, 0.9995, 4), (24, 7, 0.996, 4)]),
 }
 Place = tuple[int, int]
-Reached = Callable[[int, int, int], bool]
-
-
-def _hash(start: int, values: tuple[int, ...] | list[int]) -> int:
-    for value in values:
-        start = ((start ^ value & 0xFFFFFFFF) * 0x9E3779B1) & 0xFFFFFFFF
-        start ^= start >> 15
-    return start
 
 
 def _median(*values: int) -> int:
@@ -80,7 +72,7 @@ class Raster:
         self.rows: list[dict[int, Row]] = [defaultdict(Row), defaultdict(Row)]
         self.repeats: dict[int, int] = {}
         self.repeat, self.run = -1, 0
-        self.engine = Engine(4 + self.predictors + 4, 0 if wide else 2 + (planes == 2), not wide and planes == 2, wide)
+        self.engine = Engine(4 + self.predictors + 4, 30, 0 if wide else 2 + (planes == 2), not wide and planes == 2, wide)
         self.log2_slots = 10
         while self.log2_slots < 17 and self.width * self.height >> self.log2_slots > 1:
             self.log2_slots += 1
@@ -271,7 +263,7 @@ class Raster:
         W, N, NW, NE, WW, NN = near
         p = self.before[0] if self.before else None
         last = [p.at(y, x), p.at(y, x + 1)] if p else [WW, NN]
-        self.repeat_slot = (_hash(W, [N, NW, NE, *last]) * 0x85EBCA6B & 0xFFFFFFFF) >> 16
+        self.repeat_slot = (hashed(W, [N, NW, NE, *last]) * 0x85EBCA6B & 0xFFFFFFFF) >> 16
         if self.run > 0 and x > 0 and self.repeat % self.width != self.width - 1:
             self.repeat += 1
         else:
@@ -305,8 +297,5 @@ class Raster:
                 (c, (c - c2,)), (c, (c - c2, mr - c)), (c, (W - cW, N - cN)), (c, (dW, dN, c - cE, c - cS)),
                 (c, (c - c2, W - cW, cW - g.at(y, x - 1))), (mr, (cut(cE - c, 2), cut(cS - c, 2), kq // 4)),
             ]  # fmt: skip
-        slots = []
-        for n, (_, values) in enumerate(found):
-            start = _hash((n + 1) * 0x85EBCA6B & 0xFFFFFFFF, values)
-            slots.append((n, (start * 0xC2B2AE35 & 0xFFFFFFFF) >> 32 - self.log2_slots))
+        slots = [(n, slot_of(n, values, self.log2_slots)) for n, (_, values) in enumerate(found)]
         return slots, [reference for reference, _ in found]

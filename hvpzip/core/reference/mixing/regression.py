@@ -6,12 +6,13 @@ IEEE arithmetic, element by element in the same order: this file reaches the bit
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Local", "Recursive", "rounded"]
+__all__ = ["Local", "Recursive", "Window", "rounded"]
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -39,6 +40,17 @@ def _solve(matrix: FloatArray, features: int) -> FloatArray:
             total = total - matrix[k, j] * solution[j]
         solution[k] = total * inverse[k]
     return solution
+
+
+def _ridged(matrix: FloatArray) -> FloatArray:
+    n = len(matrix)
+    trace = np.float32(0)
+    for i in range(n):
+        trace = trace + matrix[i, i]
+    ridge = np.float32(0.002) * trace / np.float32(n) + np.float32(0.02)
+    for i in range(n):
+        matrix[i, i] = matrix[i, i] + ridge
+    return matrix
 
 
 def _in_lanes(products: FloatArray) -> Any:
@@ -80,16 +92,42 @@ class Local:
                 count += 1
         if count < 20:
             return max(low, min(32 * base, high))
-        trace = np.float32(0)
-        for i in range(n):
-            trace = trace + matrix[i, i]
-        ridge = np.float32(0.002) * trace / np.float32(n) + np.float32(0.02)
-        for i in range(n):
-            matrix[i, i] = matrix[i, i] + ridge
-        return rounded(_in_lanes(_solve(matrix, n) * f) / scale + np.float32(0.5) * np.float32(base), low, high)
+        return rounded(_in_lanes(_solve(_ridged(matrix), n) * f) / scale + np.float32(0.5) * np.float32(base), low, high)
 
     def learn(self, y: int, x: int, target: int) -> None:
         self.rows[y, x, -1] = np.float32(target) * (np.float32(0.5) * np.float32(1.0 / (1 << self.deep)))
+
+
+class Window:
+    """Weighted by likeness, over a window of a unit: mirrors ``src/mixing/window.h``. The last feature is the network's mean."""
+
+    def __init__(self, rows: int, columns: int, features: int) -> None:
+        self.features = features
+        self.rows = np.zeros((rows, columns, features + 1), np.float32)
+        self.quarters = np.zeros((rows, columns, features - 1), np.int64)
+
+    def predict(self, y: int, x: int, quarters: list[int], network: np.float32, likes: Iterable[int]) -> np.float32:
+        """quarters: all features but the last, in quarters. Returns the prediction less the base: at first the network's."""
+        f = np.array([*(np.float32(0.25) * np.float32(v) for v in quarters), network], np.float32)
+        self.rows[y, x, :-1] = f
+        self.quarters[y, x] = quarters
+        chosen, n, columns = list(likes), self.features, self.rows.shape[1]
+        matrix, count = np.zeros((n, n + 1), np.float32), 0
+        for yy in range(max(y - 6, 0), y + 1):
+            for xx in range(max(x - 6, 0), min(x + 6, columns - 1 if yy < y else x - 1) + 1):
+                likeness = int(np.abs(self.quarters[yy, xx, chosen] - self.quarters[y, x, chosen]).sum())
+                total = 0.25 * min(likeness, 4095) + 5.0
+                far = (y - yy) ** 2 + (xx - x) ** 2
+                weight = np.float32(1.0 / (1.0 + 0.03 * far)) * np.float32(math.sqrt(5.0) / (total * math.sqrt(total)))
+                row = self.rows[yy, xx]
+                matrix = matrix + row[:-1, None] * (row * weight)[None, :]
+                count += 1
+        if count < 20:
+            return network
+        return np.float32(_in_lanes(_solve(_ridged(matrix), n) * f))
+
+    def learn(self, y: int, x: int, target: np.float32) -> None:
+        self.rows[y, x, -1] = target
 
 
 class Recursive:
