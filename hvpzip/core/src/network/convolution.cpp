@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "multiversion.h"
+#include "network/byte_rows.h"
 
 namespace hvpzip::network {
 
@@ -17,9 +17,11 @@ constexpr int STEP = 4, GROUP = 16;
 
 bool everywhere() { return true; }
 
-void activate(const int16_t* carried, int positions, int channels, void* row) {
-    const int padded = (channels + STEP - 1) / STEP * STEP;
-    uint8_t* out = static_cast<uint8_t*>(row);
+using Rows = ByteRows<STEP, GROUP>;
+
+void activate(const int16_t* carried, int positions, int channels, int side, void* row) {
+    const int padded = Rows::padded(channels);
+    uint8_t* out = Rows::first(row, channels, side);
     for (int x = 0; x < positions; ++x, carried += channels, out += padded) {
         for (int c = 0; c < channels; ++c) out[c] = static_cast<uint8_t>(std::clamp(rounded(carried[c], 3, 3, 1), 0, ACT_MAX));
     }
@@ -59,14 +61,14 @@ void convolve(const Convolution& conv, const void* const* rows, int positions, c
     }
 }
 
-const Kernels PORTABLE = {"portable", STEP, GROUP, 128, everywhere, activate, convolve};
+const Kernels PORTABLE = {"portable", STEP, GROUP, 1, 128, everywhere, Rows::row_bytes, Rows::load, activate, convolve, Rows::group_bytes, Rows::pack};
 
 }  // namespace
 
 const std::vector<const Kernels*>& available_kernels() {
     static const std::vector<const Kernels*> found = [] {
         std::vector<const Kernels*> all;
-        for (const Kernels* kernels : {avx512_vnni_kernels, avx_vnni_kernels, avx2_kernels, &PORTABLE}) {
+        for (const Kernels* kernels : {avx512_vnni_kernels, avx_vnni_kernels, avx2_kernels, avx2_bytes_kernels, &PORTABLE}) {
             if (kernels && kernels->available()) all.push_back(kernels);
         }
         return all;
@@ -78,25 +80,19 @@ Convolution::Convolution(const Kernels& chosen, Format wanted, bool signed_input
                          const int8_t* weight, const int32_t* given_bias, const int8_t* exponent)
     : kernels(&chosen), format(wanted), outputs(out_channels), inputs(in_channels), side(window), offset(signed_inputs ? chosen.input_offset : 0) {
     const int bits = wanted == Format::activations ? ACT_BITS : wanted == Format::carried ? CARRY_BITS : OUT_BITS;
-    const int step = chosen.step, group = chosen.group, padded = chosen.padded(inputs), taps = side * side;
+    const int group = chosen.group;
     groups = (outputs + group - 1) / group;
-    const size_t lanes = static_cast<size_t>(groups) * group, per_group = static_cast<size_t>(taps) * padded * group;
-    group_bytes = per_group;
+    group_bytes = (chosen.group_bytes(inputs, side) + 63) / 64 * 64;
+    const size_t lanes = static_cast<size_t>(groups) * group, length = static_cast<size_t>(inputs) * side * side;
     store_.assign(64 + groups * group_bytes + 4 * lanes * sizeof(int32_t) + 64, 0);
     unsigned char* base = store_.data() + (64 - reinterpret_cast<uintptr_t>(store_.data()) % 64) % 64;
     int32_t* numbers = reinterpret_cast<int32_t*>(base + groups * group_bytes);
     int32_t *biases = numbers, *shifts = biases + lanes, *belows = shifts + lanes, *odds = belows + lanes;
     for (int o = 0; o < outputs; ++o) {
+        const int8_t* of_output = weight + o * length;
+        chosen.pack(of_output, inputs, side, o % group, base + o / group * group_bytes);
         int32_t sum = 0;
-        for (int i = 0; i < inputs; ++i) {
-            for (int tap = 0; tap < taps; ++tap) {
-                const int8_t w = weight[(static_cast<size_t>(o) * inputs + i) * taps + tap];
-                sum += w;
-                const size_t at = ((static_cast<size_t>(o / group) * taps + tap) * (padded / step) + i / step) * group * step +
-                                  static_cast<size_t>(o % group) * step + i % step;
-                reinterpret_cast<int8_t*>(base)[at] = w;
-            }
-        }
+        for (size_t i = 0; i < length; ++i) sum += of_output[i];
         const int32_t shift = exponent[o] + ACT_BITS - bits;  // proved to be 0..16
         biases[o] = given_bias[o] - offset * sum;
         shifts[o] = shift;

@@ -27,20 +27,26 @@ struct Target {
     const int16_t* add;  // carried features to add, or null; may be `out` itself
 };
 
-// An instruction set: how activations lie in a row, and how rows are made and multiplied.
-//
-// A row holds positions side by side, each of `padded(channels)` bytes; a byte is an activation plus an offset, so
-// that unsigned x signed products serve signed inputs too.
+// An instruction set: how activations lie in a row, and how rows are made and multiplied. What a row holds is its own affair: bytes or 16 bits,
+// positions side by side or transformed. A row that a 3x3 convolution reads has a margin of zeros at either end.
 struct Kernels {
     const char* name;
-    int step;          // channels multiplied at once
-    int group;         // outputs at once
-    int input_offset;  // of signed inputs; activations have none
+    int step;           // channels of a position are padded to a multiple of it
+    int group;          // outputs at once
+    int channel_bytes;  // of an activation in a row of side 1
+    int input_offset;   // that signed inputs get, where rows hold unsigned bytes; activations have none
     bool (*available)();
-    // Features (positions, channels) -> activations.
-    void (*activate)(const int16_t* carried, int positions, int channels, void* row);
-    // One row of results. rows: `side` rows, each from the position left of the first (or at it, side 1).
+    // Bytes of a row that a convolution of this side reads. Filled with `input_offset` (0 for activations), it is a row outside the grid.
+    size_t (*row_bytes)(int positions, int channels, int side);
+    // Inputs (positions, channels) -> a row of side 3.
+    void (*load)(const int8_t* inputs, int positions, int channels, void* row);
+    // Features (positions, channels) -> a row of activations.
+    void (*activate)(const int16_t* carried, int positions, int channels, int side, void* row);
+    // One row of results from `side` rows.
     void (*convolve)(const Convolution& convolution, const void* const* rows, int positions, const Target& target);
+    // Weights of a group of outputs: their bytes, and those (inputs, side, side) of one output to its place in the group.
+    size_t (*group_bytes)(int inputs, int side);
+    void (*pack)(const int8_t* weight, int inputs, int side, int place, void* group);
 
     int padded(int channels) const { return (channels + step - 1) / step * step; }
 };
@@ -57,10 +63,10 @@ struct Convolution {
     const Kernels* kernels;
     Format format;
     int outputs, inputs, side;
-    int offset;  // that the bytes of its rows have
+    int offset;  // that its rows have
     int groups;  // of kernels->group outputs
     size_t group_bytes;
-    // Aligned to 64 bytes: weights [group][tap][inputs / step][output][step], and for every output bias and rounding.
+    // Aligned to 64 bytes: weights by group, and for every output bias and rounding.
     const void* weights;
     const int32_t *bias, *shift, *below_half, *odd;
 
@@ -74,8 +80,9 @@ private:
 // x / 2^shift rounded half to even; below_half = 2^(shift - 1) - 1 and odd = 1, both 0 for shift 0.
 inline int32_t rounded(int32_t x, int32_t shift, int32_t below_half, int32_t odd) { return (x + below_half + ((x >> shift) & odd)) >> shift; }
 
-// The instruction sets of x86-64, or null where the compiler has none.
+// Those of x86-64, or null where the compiler has none.
 extern const Kernels* const avx2_kernels;
+extern const Kernels* const avx2_bytes_kernels;
 extern const Kernels* const avx_vnni_kernels;
 extern const Kernels* const avx512_vnni_kernels;
 

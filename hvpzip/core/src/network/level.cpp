@@ -45,42 +45,37 @@ int bands_of(Grid grid, int threads) {
     return static_cast<int>(std::clamp<int64_t>(most, 1, std::max(1, threads)));
 }
 
-// A row of bytes with a margin at either end; the margin and the padding of the channels stand for zero.
+// A row as an instruction set lays it (convolution.h); as it is made, one outside the grid.
 class Row {
 public:
-    Row(int stride, int64_t columns, int margin, int zero) : store_(static_cast<size_t>((columns + 2 * margin) * stride + 64), static_cast<unsigned char>(zero)), margin_(static_cast<size_t>(margin) * stride) {}
-    void* start() { return store_.data() + margin_; }  // the first position
-    const void* edge() const { return store_.data(); }   // the margin before it
+    Row(const Kernels& kernels, int64_t columns, int channels, int side, int zero)
+        : store_(kernels.row_bytes(static_cast<int>(columns), channels, side), static_cast<unsigned char>(zero)) {}
+    void* data() { return store_.data(); }
+    const void* data() const { return store_.data(); }
 
 private:
     std::vector<unsigned char> store_;
-    size_t margin_;
 };
 
 // The three rows around one that moves down, made when they are first needed.
 struct Ring {
-    Ring(int stride, int64_t columns, int margin, int zero) : rows{Row(stride, columns, margin, zero), Row(stride, columns, margin, zero), Row(stride, columns, margin, zero)} {}
+    Ring(const Kernels& kernels, int64_t columns, int channels, int zero)
+        : rows{Row(kernels, columns, channels, 3, zero), Row(kernels, columns, channels, 3, zero), Row(kernels, columns, channels, 3, zero)} {}
     Row& operator[](int64_t y) { return rows[static_cast<size_t>((y + 3) % 3)]; }
     std::array<Row, 3> rows;
 };
 
-void load_inputs(const Convolution& conv, const int8_t* inputs, int64_t columns, void* row) {
-    const int padded = conv.kernels->padded(conv.inputs);
-    for (int64_t x = 0; x < columns; ++x, inputs += conv.inputs) {
-        uint8_t* out = static_cast<uint8_t*>(row) + x * padded;
-        for (int c = 0; c < conv.inputs; ++c) out[c] = static_cast<uint8_t>(inputs[c] + conv.offset);
-    }
-}
-
 void embed_rows(const Convolution& embed, Grid grid, const int8_t* inputs, const int16_t* carried, int16_t* found, Ring& ring, const Row& outside,
                 int64_t first, int64_t end) {
-    const auto load = [&](int64_t y) { load_inputs(embed, inputs + y * grid.columns * embed.inputs, grid.columns, ring[y].start()); };
+    const auto load = [&](int64_t y) {
+        embed.kernels->load(inputs + y * grid.columns * embed.inputs, static_cast<int>(grid.columns), embed.inputs, ring[y].data());
+    };
     if (first > 0) load(first - 1);
     load(first);
     const int64_t length = grid.columns * embed.outputs;
     for (int64_t y = first; y < end; ++y) {
         if (y + 1 < grid.rows) load(y + 1);
-        const void* rows[3] = {y ? ring[y - 1].edge() : outside.edge(), ring[y].edge(), y + 1 < grid.rows ? ring[y + 1].edge() : outside.edge()};
+        const void* rows[3] = {y ? ring[y - 1].data() : outside.data(), ring[y].data(), y + 1 < grid.rows ? ring[y + 1].data() : outside.data()};
         const Target target = {Format::carried, found + y * length, carried ? carried + y * length : nullptr};
         embed.kernels->convolve(embed, rows, static_cast<int>(grid.columns), target);
     }
@@ -91,15 +86,15 @@ void block_rows(const Convolution& spatial, const Convolution& mix, Grid grid, i
                 Row& hidden, const Row& outside, int64_t first, int64_t end) {
     const int channels = spatial.inputs, columns = static_cast<int>(grid.columns);
     const int64_t length = grid.columns * channels;
-    const auto activate = [&](const int16_t* from, int64_t y) { spatial.kernels->activate(from, columns, channels, ring[y].start()); };
+    const auto activate = [&](const int16_t* from, int64_t y) { spatial.kernels->activate(from, columns, channels, 3, ring[y].data()); };
     if (above) activate(above, first - 1);
     activate(features + first * length, first);
     for (int64_t y = first; y < end; ++y) {
         const int16_t* next = y + 1 < end ? features + (y + 1) * length : below;
         if (next) activate(next, y + 1);
-        const void* rows[3] = {y > first || above ? ring[y - 1].edge() : outside.edge(), ring[y].edge(), next ? ring[y + 1].edge() : outside.edge()};
-        spatial.kernels->convolve(spatial, rows, columns, {Format::activations, hidden.start(), nullptr});
-        const void* one[1] = {hidden.start()};
+        const void* rows[3] = {y > first || above ? ring[y - 1].data() : outside.data(), ring[y].data(), next ? ring[y + 1].data() : outside.data()};
+        spatial.kernels->convolve(spatial, rows, columns, {Format::activations, hidden.data(), nullptr});
+        const void* one[1] = {hidden.data()};
         mix.kernels->convolve(mix, one, columns, {Format::carried, features + y * length, features + y * length});
     }
 }
@@ -111,10 +106,10 @@ void run_branch(const Convolution& embed, const Blocks& blocks, Grid grid, const
     const int bands = bands_of(grid, threads), channels = embed.outputs;
     const Kernels& kernels = *embed.kernels;
     const int64_t length = grid.columns * channels;
-    const Row no_inputs(kernels.padded(embed.inputs), grid.columns, 1, embed.offset), no_features(kernels.padded(channels), grid.columns, 1, 0);
-    std::vector<Ring> input_rings(bands, Ring(kernels.padded(embed.inputs), grid.columns, 1, embed.offset));
-    std::vector<Ring> rings(blocks.empty() ? 0 : bands, Ring(kernels.padded(channels), grid.columns, 1, 0));
-    std::vector<Row> hidden(rings.size(), Row(kernels.padded(channels), grid.columns, 0, 0));
+    const Row no_inputs(kernels, grid.columns, embed.inputs, 3, embed.offset), no_features(kernels, grid.columns, channels, 3, 0);
+    std::vector<Ring> input_rings(bands, Ring(kernels, grid.columns, embed.inputs, embed.offset));
+    std::vector<Ring> rings(blocks.empty() ? 0 : bands, Ring(kernels, grid.columns, channels, 0));
+    std::vector<Row> hidden(rings.size(), Row(kernels, grid.columns, channels, 1, 0));
     std::vector<int16_t> around(bands > 1 ? 2 * bands * length : 0);  // the rows above and below each band
     in_bands(grid.rows, bands, [&](int band, int64_t first, int64_t end) {
         embed_rows(embed, grid, inputs, carried, found, input_rings[band], no_inputs, first, end);
@@ -141,12 +136,12 @@ void run_head(const Convolution& hidden, const Convolution& out, Grid grid, Grid
     if (!size.positions()) return;
     const int bands = bands_of(size, threads), columns = static_cast<int>(size.columns);
     const Kernels& kernels = *hidden.kernels;
-    std::vector<Row> read(bands, Row(kernels.padded(hidden.inputs), size.columns, 0, 0)), made(bands, Row(kernels.padded(hidden.outputs), size.columns, 0, 0));
+    std::vector<Row> read(bands, Row(kernels, size.columns, hidden.inputs, 1, 0)), made(bands, Row(kernels, size.columns, hidden.outputs, 1, 0));
     in_bands(size.rows, bands, [&](int band, int64_t first, int64_t end) {
-        const void *from[1] = {read[band].start()}, *middle[1] = {made[band].start()};
+        const void *from[1] = {read[band].data()}, *middle[1] = {made[band].data()};
         for (int64_t y = first; y < end; ++y) {
-            kernels.activate(carried + y * grid.columns * hidden.inputs, columns, hidden.inputs, read[band].start());
-            kernels.convolve(hidden, from, columns, {Format::activations, made[band].start(), nullptr});
+            kernels.activate(carried + y * grid.columns * hidden.inputs, columns, hidden.inputs, 1, read[band].data());
+            kernels.convolve(hidden, from, columns, {Format::activations, made[band].data(), nullptr});
             kernels.convolve(out, middle, columns, {Format::outputs, found + y * size.columns * out.outputs, nullptr});
         }
     });
