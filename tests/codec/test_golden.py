@@ -50,7 +50,7 @@ def test_the_tiny_model_writes_the_same_bytes(name):
 @pytest.mark.parametrize("name", make.TINY)
 def test_the_tiny_model_reads_the_same_samples(name):
     case = make.TINY[name]
-    model = make.tiny_model(case.transform, case.chained)
+    model = make.tiny_model(case.transform, case.levels)
     decoded = decode_group((GOLDEN / name).read_bytes(), case.shape, 8, model)
     assert make.digest(decoded) == ROWS[name][1]
     assert np.array_equal(decoded, make.samples_of(case))
@@ -60,7 +60,7 @@ def test_the_tiny_model_reads_the_same_samples(name):
 @pytest.mark.parametrize("arithmetic", ["numpy", *instruction_sets()])
 def test_every_arithmetic_reads_the_same_bytes(name, arithmetic):
     case = make.TINY[name]
-    model = make.tiny_model(case.transform, case.chained)
+    model = make.tiny_model(case.transform, case.levels)
     operations = reference if arithmetic == "numpy" else Compiled(arithmetic)
     model = replace(model, predictor=IntegerPredictor(model.levels, operations))
     assert make.digest(decode_group((GOLDEN / name).read_bytes(), case.shape, 8, model)) == ROWS[name][1]
@@ -73,13 +73,14 @@ def test_payloads_begin_as_they_should(name):
     coding = Coding.from_byte(payload[start - 1], 2)
     assert (payload[0] == ADAPTED_MARK) == case.adapted
     assert (payload[start - 3 : start - 2] == bytes([COLOURS_MARK])) == case.colours
-    assert make.tiny_model(case.transform, case.chained).schedule.path_names[coding.path] == case.path
+    assert make.tiny_model(case.transform, case.levels).schedule.path_names[coding.path] == case.path
     assert case.run in (None, coding.run)
 
 
 def test_the_tiny_models_are_those_of_the_golden_files():
-    found = [make.tiny_model(transform, chained).id.hex() for transform, chained in ((0, False), (1, False), (2, False), (0, True))]
-    assert found == ["ab5903064a34bd8e", "290a840329613320", "301471c4e7ff09cc", "84b961d9d4d04ce1"]
+    kinds = ((0, "usual"), (1, "usual"), (2, "usual"), (0, "chained"), (0, "luma"))
+    found = [make.tiny_model(transform, levels).id.hex() for transform, levels in kinds]
+    assert found == ["ab5903064a34bd8e", "290a840329613320", "301471c4e7ff09cc", "84b961d9d4d04ce1", "322fd1beab7e2876"]
 
 
 def test_files_of_the_installed_models_decode():

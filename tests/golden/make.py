@@ -35,8 +35,8 @@ BUNDLED_CROP = (64, 40, 64, 48)
 class Case(NamedTuple):
     """How a payload is made: map, path, crop (left, top, width, height).
 
-    ``run`` is that of the parameter byte, on 8 lanes at most, in place of the first one that will do; ``chained``: the model has noise
-    levels in chains.
+    ``run`` is that of the parameter byte, on 8 lanes at most, in place of the first one that will do; ``levels``: "usual", "chained" where
+    the model has noise levels in chains, "luma" where its latents are of luma alone.
     ``adapted``: with changed heads. Another processor may find other changes, so these are read again, not written again.
     """
 
@@ -48,7 +48,7 @@ class Case(NamedTuple):
     colours: bool = False
     adapted: bool = False
     run: int | None = None
-    chained: bool = False
+    levels: str = "usual"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -70,9 +70,15 @@ TINY = {
     "tiny-adapted-lattice-direct.payload": Case("heads changed, colours learnt", 0, "direct", (32, 20, 96, 80), colours=True, adapted=True),
     "tiny-run4-direct.payload": Case("the longest run, 2,048 pushes before lanes double", 0, "direct", (64, 60, 96, 90), run=4),
     "tiny-adapted-run4-direct.payload": Case("heads changed, the longest run", 0, "direct", (64, 60, 96, 90), adapted=True, run=4),
-    "tiny-chain-noisy.payload": Case("a chain of two latents on hh, a latent on hl", 0, "noisy", (20, 20, 40, 33), chained=True),
-    "tiny-gray-chain-noisy.payload": Case("gray with the same latents, odd sides", 0, "noisy", (90, 60, 31, 41), gray=True, chained=True),
-    "tiny-chain-direct.payload": Case("the path without latents of the model with chains", 0, "direct", (20, 20, 40, 33), chained=True),
+    "tiny-chain-noisy.payload": Case("a chain of two latents on hh, a latent on hl", 0, "noisy", (20, 20, 40, 33), levels="chained"),
+    "tiny-gray-chain-noisy.payload": Case(
+        "gray with the same latents, odd sides", 0, "noisy", (90, 60, 31, 41), gray=True, levels="chained"
+    ),
+    "tiny-chain-direct.payload": Case("the path without latents of the model with chains", 0, "direct", (20, 20, 40, 33), levels="chained"),
+    "tiny-luma-diffusion.payload": Case(
+        "latents of luma alone, colours learnt", 0, "diffusion", (32, 20, 95, 80), colours=True, levels="luma"
+    ),
+    "tiny-gray-luma-diffusion.payload": Case("gray with latents of luma alone", 0, "diffusion", (90, 60, 31, 41), gray=True, levels="luma"),
 }
 
 
@@ -94,12 +100,14 @@ def helpers() -> ModuleType:
 
 
 @functools.cache
-def tiny_model(transform: int, chained: bool) -> Model:
-    """The tiny model on a map; with a chain of latents on ``hh`` of every level, and a latent on ``hl``."""
+def tiny_model(transform: int, levels: str) -> Model:
+    """The tiny model on a map; "chained" with a chain of latents on ``hh`` of every level, and a latent on ``hl``."""
     from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
 
-    if not chained:
+    if levels == "usual":
         return helpers().make_tiny_model(transform)
+    if levels == "luma":
+        return helpers().make_tiny_model(transform, schedule=helpers().luma_schedule())
     steps = (
         Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
         Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0),
@@ -134,7 +142,7 @@ def encode_tiny(case: Case) -> bytes:
     def chosen(path: int, symbols: int) -> list[Coding]:
         return candidates(path, symbols) if case.run is None else [Coding(path, 3, case.run)]
 
-    model = tiny_model(case.transform, case.chained)
+    model = tiny_model(case.transform, case.levels)
     fit = FitSettings(steps=12, batch=512) if case.adapted else None
     with mock.patch.object(group_codec, "candidates", chosen):
         place = model.schedule.path_names.index(case.path)
