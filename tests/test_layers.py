@@ -230,6 +230,37 @@ def loaded_by(module: str, files: dict[str, Path]) -> dict[str, str]:
     return found
 
 
+def imported_by(module: str, files: dict[str, Path]) -> set[str]:
+    """The modules of hvpzip that a module imports, at once or in a function; not what only a type checker sees."""
+    tree = Running().visit(ast.parse((ROOT / files[module]).read_text(encoding="utf-8")))
+    package = module if files[module].name == "__init__.py" else module.rpartition(".")[0]
+    found = set()
+    for name, _ in imports(tree, package):
+        found.add(name if name in files else name.rpartition(".")[0])
+    return {name for name in found if name in files} - {module}
+
+
+class Running(ast.NodeTransformer):
+    """Leaves of a module what may run: all but what only a type checker sees."""
+
+    visit_If = AtOnce.visit_If
+
+
+# What is loaded by its name only when it is asked for: the public names, a device, a command.
+ROUND = {("hvpzip", "hvpzip.api"), ("hvpzip.nn.model", "hvpzip.nn.graph.predictor"), ("hvpzip.cli.app", "hvpzip.cli")}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    files = modules()
+    direct = {name: {other for other in imported_by(name, files) if (name, other) not in ROUND} for name in files}
+    reached = {name: set(others) for name, others in direct.items()}
+    for middle in files:
+        for name in files:
+            if middle in reached[name]:
+                reached[name] |= reached[middle]
+    assert [name for name in files if name in reached[name]] == []
+
+
 # What an import of a layer never loads, however indirectly: the run-time package works without what training and devices need, and what is
 # asked for its version or its help answers at once.
 NEVER_LOADED = {

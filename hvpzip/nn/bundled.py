@@ -17,23 +17,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hvpzip.errors import ModelError
+from hvpzip.nn.settings import settings
 
 if TYPE_CHECKING:
     from hvpzip.nn.model import Model
 
 __all__ = [
-    "FORMAT",
     "find_model",
     "list_models",
     "load_model",
     "model_id",
     "models_folder",
     "name_of",
-    "settings",
     "stated_ids",
 ]
-
-FORMAT = 1
 
 
 def models_folder() -> Path:
@@ -72,24 +69,6 @@ def _folder(name: str) -> Path:
     if name not in _index()["models"]:
         raise ModelError(f"no model {name!r}; installed are {', '.join(list_models())}")
     return models_folder() / name
-
-
-def settings(folder: Path) -> dict[str, Any]:
-    """What config.json of a model's folder says. Raises ModelError."""
-    name = folder.name
-    try:
-        data = json.loads((folder / "config.json").read_text())
-        if data["format"] != FORMAT:
-            raise ModelError(f"model {name} has format {data['format']}, this version reads {FORMAT}")
-        bytes.fromhex(data["id"])
-        wanted = ("photo_model", "noise_path") if "noise_path" in data else ("network", "schedule", "self_test")
-        missing = [key for key in wanted if key not in data]
-        if missing:
-            raise ValueError(f"it does not say {', '.join(missing)}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"model {name}: config.json is missing or damaged ({error})") from error
-    assert isinstance(data, dict)
-    return data
 
 
 def find_model(wanted: bytes, device: str = "cpu") -> Model:

@@ -14,7 +14,6 @@ from hvpzip.core import compiled
 from hvpzip.diffusion.schedule import Schedule
 from hvpzip.errors import ModelError
 from hvpzip.nn import reference
-from hvpzip.nn.bundled import settings
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.denoiser import NoisePath
 from hvpzip.nn.identity import identity, identity_with_path
@@ -22,6 +21,7 @@ from hvpzip.nn.layers import LevelLayers, Tensors, levels_of
 from hvpzip.nn.predictor import IntegerPredictor, Operations, Predictor
 from hvpzip.nn.proof import prove
 from hvpzip.nn.self_test import self_test
+from hvpzip.nn.settings import settings
 
 __all__ = ["Model", "check_predictor", "load_folder", "model_from", "operations"]
 

@@ -13,7 +13,6 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from hvpzip.diffusion.schedule import Schedule
-from hvpzip.nn.bundled import FORMAT
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.formats import ACT_BITS
 from hvpzip.nn.graph.network import Cascade, ClosedForm
@@ -21,6 +20,7 @@ from hvpzip.nn.graph.ops import Conv, weight_exponents
 from hvpzip.nn.layers import LevelLayers
 from hvpzip.nn.model import Model, model_from
 from hvpzip.nn.self_test import self_test
+from hvpzip.nn.settings import FORMAT
 
 __all__ = ["export", "integer_cascade", "quantise"]
 
