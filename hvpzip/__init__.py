@@ -14,6 +14,8 @@ from hvpzip.errors import HvpzipError
 
 if TYPE_CHECKING:
     from hvpzip.api import (
+        CompressOptions,
+        DecompressOptions,
         FileInfo,
         FileResult,
         compress,
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CompressOptions",
+    "DecompressOptions",
     "FileInfo",
     "FileResult",
     "HvpzipError",

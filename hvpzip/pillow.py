@@ -24,6 +24,7 @@ from PIL import Image, ImageFile, ImagePalette, JpegImagePlugin, PngImagePlugin
 from hvpzip import container, image_io
 from hvpzip.api.decoding import decode, open_bytes, packed_bytes
 from hvpzip.api.encoding import encode
+from hvpzip.api.options import CompressOptions, DecompressOptions
 from hvpzip.api.pictures import form_of, sections_of
 from hvpzip.errors import CorruptError, ImageError
 from hvpzip.image_io import Chunk, Form, Kind
@@ -160,18 +161,12 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     """Raises: ImageError if a ``.hvz`` cannot hold the image, ModelError, CorruptError if it does not decode to the image."""
     options: dict[str, Any] = image.encoderinfo
     samples, form = _picture(image, options)
-    coded = encode(
-        samples,
-        bit_depth=form.bit_depth,
-        sections=sections_of(form),
-        effort=options.get("effort"),
-        model=options.get("model"),
-        threads=options.get("threads"),
-    )
+    coding = CompressOptions(**{key: options[key] for key in ("effort", "model", "threads", "verify") if key in options})
+    coded = encode(samples, coding, bit_depth=form.bit_depth, sections=sections_of(form))
     buffer = io.BytesIO()
     coded.write_to(buffer)
-    if options.get("verify", True):
-        decoded, parsed = decode(buffer.getvalue(), max_pixels=samples.size, threads=options.get("threads"))
+    if coding.verify:
+        decoded, parsed = decode(buffer.getvalue(), DecompressOptions(max_pixels=samples.size, threads=coding.threads))
         if form_of(parsed) != form or not np.array_equal(decoded, samples):
             raise CorruptError("the file does not decode to the image; nothing was kept. This is a bug or a fault of the machine")
     file.write(buffer.getvalue())

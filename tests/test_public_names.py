@@ -11,6 +11,8 @@ import hvpzip
 from hvpzip import errors
 
 PUBLIC = [
+    "CompressOptions",
+    "DecompressOptions",
     "FileInfo",
     "FileResult",
     "HvpzipError",

@@ -17,12 +17,13 @@ from hvpzip.api.batch import (
     run_batch,
     source_state,
 )
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, packed_bytes
+from hvpzip.api.decoding import packed_bytes
 from hvpzip.api.encoding import CompressReport
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
 from hvpzip.api.inspect import Versions, account, bit_map, choices, draw_bit_map, info, versions
 from hvpzip.api.naming import SUFFIX, PlannedFile, compressed_name, decompressed_name, plan_outputs
+from hvpzip.api.options import DEFAULT_MAX_PIXELS, CompressOptions, DecompressOptions, FileOptions
 from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
 from hvpzip.api.view import Crop, checked_scale
 from hvpzip.diffusion.bound import Term
@@ -31,10 +32,13 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "JSON_KEYS",
     "SUFFIX",
+    "CompressOptions",
     "CompressReport",
     "Crop",
     "Damage",
+    "DecompressOptions",
     "FileInfo",
+    "FileOptions",
     "FileResult",
     "GroupAccount",
     "Job",

@@ -7,8 +7,9 @@ effort, not on threads, device or processor.
 import io
 from typing import TYPE_CHECKING
 
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, Damages, open_bytes
+from hvpzip.api.decoding import Damages, open_bytes
 from hvpzip.api.encoding import CompressReport, GroupProgress, checked_shape, encode
+from hvpzip.api.options import DEFAULT_MAX_PIXELS, CompressOptions, DecompressOptions
 from hvpzip.api.view import Crop
 from hvpzip.device import using_device
 
@@ -71,7 +72,9 @@ def decompress(
     scale, or cannot be filled in, ValueError if the scale or the fill is none of those.
     """
     with using_device(device):
-        opened = open_bytes(data, max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, fill=fill, salvage=on_damage is not None)
+        salvage = on_damage is not None
+        options = DecompressOptions(max_pixels=max_pixels, threads=threads, crop=crop, scale=scale, fill=fill, salvage=salvage)
+        opened = open_bytes(data, options)
         return opened.samples(on_damage=on_damage)
 
 
@@ -85,7 +88,8 @@ def compress_with_report(
 ) -> tuple[bytes, CompressReport]:
     """As ``compress``, with the bound and its parts, which only the encoder can know. ``on_group`` is called after each group."""
     checked_shape(array)
-    coded = encode(array, bit_depth=8 * array.itemsize, sections=(), effort=effort, model=model, threads=threads, on_group=on_group)
+    options = CompressOptions(effort=effort, model=model, threads=threads)
+    coded = encode(array, options, bit_depth=8 * array.itemsize, sections=(), on_group=on_group)
     out = io.BytesIO()
     report = coded.write_to(out)
     return out.getvalue(), report

@@ -12,12 +12,13 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from hvpzip.api.encoding import NO_MODEL, GroupProgress, map_fields, samples_crc
+from hvpzip.api.options import DEFAULT_MAX_PIXELS, DecompressOptions
 from hvpzip.api.records import Damage
 from hvpzip.api.runtime import give_back_memory, model_by_id
-from hvpzip.api.view import Crop, View, checked_fill, view_of
+from hvpzip.api.view import View, view_of
 from hvpzip.errors import CorruptError, ImageError, UnsupportedVersionError
 from hvpzip.source import read_source
-from hvpzip.threads import checked_threads, using_threads
+from hvpzip.threads import using_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from hvpzip.nn.model import Model
     from hvpzip.transform.tiling import Tile
 
-__all__ = ["DEFAULT_MAX_PIXELS", "Damages", "OnReport", "Opened", "decode", "open_bytes", "packed_bytes"]
+__all__ = ["Damages", "OnReport", "Opened", "decode", "open_bytes", "packed_bytes"]
 
-DEFAULT_MAX_PIXELS = 1 << 28
 _ANY_SCALE = 1 << 15  # of a JPEG file, which is decoded whole
+_USUAL = DecompressOptions()
 
 
 Damages = Callable[[Damage], None]
@@ -139,16 +140,14 @@ class Opened:
                 yield strip
                 strip = None
 
-    def samples(
-        self, *, on_group: GroupProgress | None = None, on_report: OnReport | None = None, on_damage: Damages | None = None
-    ) -> "Samples":
+    def samples(self, *, on_report: OnReport | None = None, on_damage: Damages | None = None) -> "Samples":
         """The samples as one array, (rows, columns) for one channel, else (rows, columns, channels); arguments and errors are those of
         ``rows``."""
         import numpy as np
 
         samples = np.empty(self.shape, self._dtype())
         place = 0
-        for strip in self.rows(on_group=on_group, on_report=on_report, on_damage=on_damage):
+        for strip in self.rows(on_report=on_report, on_damage=on_damage):
             samples[place : place + len(strip)] = strip
             place += len(strip)
         return samples[:, :, 0] if samples.shape[2] == 1 else samples
@@ -223,28 +222,18 @@ def packed_bytes(src: "str | os.PathLike[str] | IO[bytes]", max_pixels: int = DE
     return read_source(src, pixels_of)
 
 
-def open_bytes(
-    data: bytes | bytearray | memoryview,
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    threads: int | None = None,
-    crop: Crop | None = None,
-    scale: float = 1,
-    fill: str | None = None,
-    salvage: bool = False,
-) -> Opened:
-    """A file, checked as far as that goes without decoding; with ``salvage``, a damaged one too if its header is whole.
+def open_bytes(data: bytes | bytearray | memoryview, options: DecompressOptions = _USUAL) -> Opened:
+    """A file, checked as far as that goes without decoding; with ``salvage``, a damaged one too if its header is whole. Of the options,
+    those of the output have no bearing.
 
     Raises: as ``decompress`` does.
     """
     from hvpzip import container
 
-    checked_threads(threads)
-    checked_fill(fill, scale)
-    limits = container.Limits(max_pixels=max_pixels)
+    limits = container.Limits(max_pixels=options.max_pixels)
     groups: tuple[Group | None, ...]
     rest = None
-    if salvage:
+    if options.salvage:
         found = container.salvage(data, limits)
         groups, lost, rest = found.groups, found.lost_sections, found.jpeg_rest
         whole = tuple(group for group in groups if group is not None)
@@ -254,20 +243,20 @@ def open_bytes(
         parsed = container.read(data, limits)
         groups, lost = parsed.groups, 0
     header = parsed.header
-    if fill is not None and (header.jpeg or header.parts or header.model_id == NO_MODEL or header.channels not in (1, 3)):
+    if options.fill is not None and (header.jpeg or header.parts or header.model_id == NO_MODEL or header.channels not in (1, 3)):
         raise ImageError("only gray and RGB of 8 bits that a model coded whole can be filled in, without transparency")
     if header.jpeg:
-        return _opened_jpeg(parsed, groups, lost, rest, view_of(header.width, header.height, _ANY_SCALE, crop, scale))
+        return _opened_jpeg(parsed, groups, lost, rest, view_of(header.width, header.height, _ANY_SCALE, options.crop, options.scale))
     if (header.channels not in (1, 3) or header.bit_depth != 8) and not header.parts:
         raise UnsupportedVersionError(
             f"{header.channels} channels of {header.bit_depth} bits, not in parts: this hvpzip decodes that for gray and RGB of 8 bits; "
             "a newer one may do more"
         )
     side = 1 << header.group_size_log2
-    view = view_of(header.width, header.height, side, crop, scale)
+    view = view_of(header.width, header.height, side, options.crop, options.scale)
     known_step = 1
-    if fill is not None:
-        known_step, view = view.step, view_of(header.width, header.height, side, crop, 1)
+    if options.fill is not None:
+        known_step, view = view.step, view_of(header.width, header.height, side, options.crop, 1)
     # Only now, so that what is no sound file is refused before the model is loaded.
     from hvpzip.transform import tiling
 
@@ -285,8 +274,8 @@ def open_bytes(
         view=view,
         tiles=tiles,
         model=model,
-        threads=threads,
-        fill=fill,
+        threads=options.threads,
+        fill=options.fill,
         known_step=known_step,
     )
 
@@ -299,13 +288,8 @@ def _opened_jpeg(parsed: "Container", groups: "tuple[Group | None, ...]", lost: 
 
 
 def decode(
-    data: bytes | bytearray | memoryview,
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    threads: int | None = None,
-    on_group: GroupProgress | None = None,
-    on_report: OnReport | None = None,
+    data: bytes | bytearray | memoryview, options: DecompressOptions = _USUAL, *, on_report: OnReport | None = None
 ) -> "tuple[Samples, Container]":
-    """As ``decompress``, with the parsed file beside the samples; ``on_group`` and ``on_report`` as for ``Opened.rows``."""
-    opened = open_bytes(data, max_pixels=max_pixels, threads=threads)
-    return opened.samples(on_group=on_group, on_report=on_report), opened.container
+    """As ``decompress``, with the parsed file beside the samples; ``on_report`` as for ``Opened.rows``."""
+    opened = open_bytes(data, options)
+    return opened.samples(on_report=on_report), opened.container

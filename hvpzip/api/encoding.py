@@ -16,10 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from hvpzip.api.options import CompressOptions
 from hvpzip.api.runtime import give_back_memory, model_by_name
 from hvpzip.diffusion.bound import Term
 from hvpzip.errors import ModelError
-from hvpzip.threads import checked_threads, using_threads
+from hvpzip.threads import using_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,15 +97,14 @@ class Coded:
 
 def encode(
     array: "Samples",
+    options: CompressOptions,
     *,
     bit_depth: int,
     sections: "Sequence[Section]",
-    effort: int | None = None,
-    model: str | None = None,
-    threads: int | None = None,
     on_group: GroupProgress | None = None,
 ) -> Coded:
-    """The coded groups of a picture whose samples are below ``2**bit_depth``, with sections that say what they mean.
+    """The coded groups of a picture whose samples are below ``2**bit_depth``, with sections that say what they mean. Of the options,
+    effort, model and threads have a bearing.
 
     Raises: as ``compress`` does.
     """
@@ -116,16 +116,15 @@ def encode(
     from hvpzip.codec.method import Part
     from hvpzip.transform import tiling
 
-    checked_threads(threads)
     height, width, channels = checked_shape(array)
     planes = array.reshape(height, width, channels)
-    weights = model_by_name(model)
-    level = _checked_effort(effort, weights)
+    weights = model_by_name(options.model)
+    level = _checked_effort(options.effort, weights)
     side = tiling.group_side(height, width, group_codec.GROUP_SIZE, group_codec.LONGEST_GROUP)
     tiles = tiling.group_grid(height, width, side)
     coded: list[tuple[Parts, Parts | None]] = []
     checksums: list[int] = []
-    with using_threads(threads):
+    with using_threads(options.threads):
         for done, (y, x, h, w) in enumerate(tiles, start=1):
             tile = np.ascontiguousarray(planes[y : y + h, x : x + w])
             coded.append(parts.encode_either(Part(tile, bit_depth, weights, level)))

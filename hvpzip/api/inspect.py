@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS, decode, packed_bytes
+from hvpzip.api.decoding import decode, packed_bytes
+from hvpzip.api.options import DEFAULT_MAX_PIXELS, DecompressOptions
 from hvpzip.api.pictures import source_of
 from hvpzip.api.records import FileInfo, GroupAccount, ScaleAccount, Section, StackPoint
 from hvpzip.errors import ImageError
@@ -107,7 +108,7 @@ def account(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
     def add(group: int, report: "Report") -> None:
         found.append(_group_account(group, report))
 
-    decode(data, max_pixels=max_pixels, threads=threads, on_report=add)
+    decode(data, DecompressOptions(max_pixels=max_pixels, threads=threads), on_report=add)
     return tuple(found)
 
 

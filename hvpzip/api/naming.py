@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hvpzip.api.options import CompressOptions, DecompressOptions
 from hvpzip.errors import HvpzipError, NotHvpzipError
 
 __all__ = ["JPEG_SUFFIXES", "SOURCE_SUFFIXES", "SUFFIX", "PlannedFile", "compressed_name", "decompressed_name", "plan_outputs"]
@@ -80,18 +81,18 @@ def _held(path: str) -> tuple[bool, bool]:
 def plan_outputs(
     paths: Iterable[str | os.PathLike[str]],
     out_dir: str | os.PathLike[str] | None,
-    *,
-    compressing: bool,
-    pixels: bool = False,
-    part: bool = False,
+    options: CompressOptions | DecompressOptions,
 ) -> Sequence[PlannedFile]:
-    """The output of each input, in order: beside it, or in ``out_dir``; ``pixels`` and ``part`` as for ``compressed_name`` and
-    ``decompressed_name``. Two inputs never share an output; the later one gets an error."""
+    """The output of each input, in order: beside it, or in ``out_dir``, named as the options make it. Two inputs never share an output;
+    the later one gets an error."""
     plans: list[PlannedFile] = []
     owners: dict[str, str] = {}
     for path in [os.fspath(path) for path in paths]:
         try:
-            output = compressed_name(path, pixels=pixels) if compressing else decompressed_name(path, part=part)
+            if isinstance(options, CompressOptions):
+                output = compressed_name(path, pixels=options.pixels)
+            else:
+                output = decompressed_name(path, part=options.part)
         except NotHvpzipError as error:
             plans.append(PlannedFile(path, None, error))
             continue

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hvpzip.image_io import Chunk, Form
     from hvpzip.source import SourceFile
 
-__all__ = ["form_of", "sections_of", "source_of", "source_section", "unknown_sections"]
+__all__ = ["form_of", "same_forms", "sections_of", "source_of", "source_section", "unknown_sections"]
 
 _PACKED = 0x80  # in the byte of the kind
 _DIGEST_BYTES = 32
@@ -171,3 +171,18 @@ def _records(data: bytes) -> "list[Chunk]":
             found.append(Chunk(name, bytes(records[start : start + size])))
         offset = start + size
     return found
+
+
+def same_forms(again: "Form", form: "Form", kind: str) -> bool:
+    """Whether a picture of that kind holds the form. What PNG holds comes back to the byte; others say the same in their own words, and pad
+    palettes."""
+    same = (again.kind, again.transparency, again.palette[: len(form.palette)]) == (form.kind, form.transparency, form.palette)
+    if kind == "PNG":
+        same = same and again.bit_depth == form.bit_depth and _comparable(again) == _comparable(form)
+    return same
+
+
+def _comparable(form: "Form") -> "list[Chunk]":
+    """The metadata in one order, without the resolution that is only the nearest to another."""
+    exact = any(chunk.name == b"reSo" for chunk in form.chunks)
+    return sorted(chunk for chunk in form.chunks if not (exact and chunk.name == b"pHYs"))

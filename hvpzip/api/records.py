@@ -208,21 +208,7 @@ def as_record(result: FileInfo | FileResult) -> dict[str, object]:
     return {key: getattr(result, key, None) for key in JSON_KEYS}
 
 
-def result_of(
-    facts: FileInfo,
-    *,
-    output: str,
-    input_bytes: int,
-    output_bytes: int,
-    bound_bits: float | None = None,
-    seconds: float,
-    skipped: bool = False,
-    notices: tuple[str, ...] = (),
-    damaged: tuple[Damage, ...] = (),
-    dropped: tuple[str, ...] = (),
-    trials: "tuple[tuple[Trial, ...], ...]" = (),
-    error: str | None = None,
-) -> FileResult:
+def result_of(facts: FileInfo, *, output: str, input_bytes: int, output_bytes: int, seconds: float) -> FileResult:
     """The result of an operation on the ``.hvz`` file of which ``facts`` tells, ``facts.path`` being the name of its source."""
     return FileResult(
         path=facts.path,
@@ -235,18 +221,12 @@ def result_of(
         output_bytes=output_bytes,
         header_bytes=facts.header_bytes,
         coded_bits=facts.coded_bits,
-        bound_bits=bound_bits,
         bits_per_dim=facts.bits_per_dim,
         model=facts.model,
         effort=facts.effort,
         groups=facts.groups,
         seconds=seconds,
-        error=error,
-        skipped=skipped,
-        notices=notices,
-        damaged=damaged,
-        dropped=dropped,
-        trials=trials,
+        dropped=(),
         holds=facts.holds,
         source_format=facts.source_format,
         source_bytes=facts.source_bytes,

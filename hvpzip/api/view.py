@@ -65,7 +65,7 @@ def checked_fill(fill: str | None, scale: float) -> None:
     if fill not in FILLS:
         raise ValueError(f"the fill must be one of {', '.join(FILLS)}, not {fill!r}")
     if scale == 1:
-        raise ValueError("a fill stands in for scales that are not decoded: it needs a scale of 1/2, 1/4, 1/8 and so on")
+        raise ValueError("fill needs a scale of 1/2, 1/4, 1/8 and so on: it stands in for what is not decoded")
 
 
 def view_of(width: int, height: int, group_side: int, crop: Crop | None, scale: float) -> View:

@@ -6,16 +6,22 @@ import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, picture_text, shown
+from hvpzip.cli.options import Transfer, coding_options, gathered, transfer_options
 from hvpzip.cli.places import STREAM, input_argument
-from hvpzip.cli.transfer import coding_options, run_transfer, transfer_options
+from hvpzip.cli.transfer import run_transfer
 
 __all__ = ["command"]
 
 
+def _not(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    return not value
+
+
 @click.command("compress", short_help="Compress pictures to .hvz files.")
+@gathered(options=api.CompressOptions, transfer=Transfer, console=Console)
 @input_argument
 @transfer_options
-@click.option("--no-verify", is_flag=True, help="Do not decode what was written before it gets its name.")
+@click.option("--no-verify", "verify", is_flag=True, callback=_not, help="Do not decode what was written before it gets its name.")
 @click.option(
     "--effort",
     type=click.IntRange(0, 15),
@@ -32,26 +38,7 @@ __all__ = ["command"]
 @click.option("--model", metavar="NAME", help="The bundled model to use; the default is the best one.")
 @coding_options
 @output_options
-def command(
-    inputs: tuple[str, ...],
-    recursive: bool,
-    output: str | None,
-    force: bool,
-    remove: bool,
-    jobs: int,
-    as_json: bool,
-    no_verify: bool,
-    effort: int | None,
-    frame: int | None,
-    strip: bool,
-    pixels: bool,
-    model: str | None,
-    threads: int | None,
-    max_pixels: int,
-    quiet: int,
-    verbose: int,
-    no_progress: bool,
-) -> int:
+def command(inputs: tuple[str, ...], options: api.CompressOptions, transfer: Transfer, console: Console) -> int:
     """Compress each picture IN to a .hvz file, without loss.
 
     The output is IN with .hvz added. It gets its name only after it was read back, decoded, and found equal to the picture. Inputs are
@@ -69,28 +56,16 @@ def command(
       hvpzip compress --json photo.png -o photo.hvz
       hvpzip compress < photo.png > photo.hvz
     """
-    if remove and no_verify:
+    if transfer.remove and not options.verify:
         raise click.UsageError("--rm needs the verification that --no-verify leaves out.")
-    console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
-    job = api.Job(
-        compressing=True,
-        force=force,
-        verify=not no_verify,
-        effort=effort,
-        model=model,
-        threads=threads,
-        max_pixels=max_pixels,
-        frame=frame,
-        strip=strip,
-        pixels=pixels,
-        mirror=recursive,
-        remove=remove,
-    )
+    job = api.Job(options=options, mirror=transfer.recursive, remove=transfer.remove)
 
     def summary(result: api.FileResult) -> str:
-        return "\n".join([_summary(result), *([_figures(result)] if verbose else []), *(_trial_lines(result) if verbose > 1 else [])])
+        return "\n".join(
+            [_summary(result), *([_figures(result)] if console.verbose else []), *(_trial_lines(result) if console.verbose > 1 else [])]
+        )
 
-    return run_transfer(console, job, inputs, summary, output=output, jobs=jobs, recursive=recursive, as_json=as_json)
+    return run_transfer(console, job, inputs, summary, transfer)
 
 
 def _summary(result: api.FileResult) -> str:

@@ -6,8 +6,9 @@ import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, shown
+from hvpzip.cli.options import Transfer, coding_options, gathered, transfer_options
 from hvpzip.cli.places import STREAM, input_argument
-from hvpzip.cli.transfer import coding_options, run_transfer, transfer_options
+from hvpzip.cli.transfer import run_transfer
 
 __all__ = ["command"]
 
@@ -30,6 +31,7 @@ def _scale(ctx: click.Context, param: click.Parameter, value: str) -> float:
 
 
 @click.command("decompress", short_help="Bring pictures back from .hvz files.")
+@gathered(options=api.DecompressOptions, transfer=Transfer, console=Console)
 @input_argument
 @transfer_options
 @click.option("--strip", is_flag=True, help="Leave out the metadata, so that formats that cannot hold it will do.")
@@ -43,25 +45,7 @@ def _scale(ctx: click.Context, param: click.Parameter, value: str) -> float:
 @click.option("--salvage", is_flag=True, help="Take damaged files: write what is whole, fill the rest with 0, and count as failed.")
 @coding_options
 @output_options
-def command(
-    inputs: tuple[str, ...],
-    recursive: bool,
-    output: str | None,
-    force: bool,
-    remove: bool,
-    jobs: int,
-    as_json: bool,
-    strip: bool,
-    crop: api.Crop | None,
-    scale: float,
-    fill: str | None,
-    salvage: bool,
-    threads: int | None,
-    max_pixels: int,
-    quiet: int,
-    verbose: int,
-    no_progress: bool,
-) -> int:
+def command(inputs: tuple[str, ...], options: api.DecompressOptions, transfer: Transfer, console: Console) -> int:
     """Bring the picture back from each .hvz file IN.
 
     The output is IN without .hvz; .png is added where no lossless picture suffix is left, .tif for CMYK. A JPEG file that was kept
@@ -92,25 +76,10 @@ def command(
       hvpzip decompress -r packed/ -o photos/
       hvpzip decompress < photo.hvz > photo.png
     """
-    console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
-    if remove and (crop or scale != 1 or salvage):
+    if transfer.remove and not options.whole:
         raise click.UsageError("--rm needs the whole picture: not with --crop, --scale or --salvage.")
-    if fill and scale == 1:
-        raise click.UsageError("--fill needs --scale 1/2, 1/4, 1/8 and so on.")
-    job = api.Job(
-        compressing=False,
-        force=force,
-        threads=threads,
-        max_pixels=max_pixels,
-        strip=strip,
-        crop=crop,
-        scale=scale,
-        fill=fill,
-        salvage=salvage,
-        mirror=recursive,
-        remove=remove,
-    )
-    return run_transfer(console, job, inputs, _summary, output=output, jobs=jobs, recursive=recursive, as_json=as_json)
+    job = api.Job(options=options, mirror=transfer.recursive, remove=transfer.remove)
+    return run_transfer(console, job, inputs, _summary, transfer)
 
 
 def _summary(result: api.FileResult) -> str:

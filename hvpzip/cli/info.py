@@ -6,8 +6,8 @@ import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, picture_text, shown
+from hvpzip.cli.options import coding_options, gathered
 from hvpzip.cli.places import STREAM, input_argument, opened, received
-from hvpzip.cli.transfer import coding_options
 
 __all__ = ["command"]
 
@@ -15,6 +15,7 @@ _BAR = 30  # characters of the longest bar
 
 
 @click.command("info", short_help="Show what .hvz files say about themselves.")
+@gathered(console=Console)
 @input_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
 @click.option("--map", "map_path", type=click.Path(dir_okay=False), metavar="PNG", help="Draw where the bits of one file went.")
@@ -26,9 +27,7 @@ def command(
     map_path: str | None,
     threads: int | None,
     max_pixels: int,
-    quiet: int,
-    verbose: int,
-    no_progress: bool,
+    console: Console,
 ) -> int:
     """Show what each .hvz file IN says about itself: sizes, model, bits per dimension.
 
@@ -44,7 +43,6 @@ def command(
       hvpzip info --json *.hvz
       hvpzip info --map bits.png photo.hvz
     """
-    console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
     paths = received(inputs)
     if map_path is not None and len(paths) != 1:
         raise click.UsageError("--map draws one file")
@@ -59,14 +57,14 @@ def command(
         if as_json:
             console.record(api.as_record(facts))
             continue
-        console.result(_text(facts, shown(path), sections=verbose > 0))
+        console.result(_text(facts, shown(path), sections=console.verbose > 0))
         if map_path is not None:
             try:
                 api.draw_bit_map(data, map_path, max_pixels=max_pixels, threads=threads)
             except Exception as error:
                 console.failure(path, error)
                 continue
-        if verbose:
+        if console.verbose:
             try:
                 console.result(
                     "\n".join(f"  group {n}: {words}" for n, words in enumerate(api.choices(data, max_pixels=max_pixels), start=1))

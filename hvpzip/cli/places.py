@@ -56,11 +56,11 @@ def plan(paths: Sequence[str], output: str | None, job: Job) -> Sequence[Planned
     folder = _out_folder(paths, output)
     if folder is None and output is None and paths == [STREAM]:
         output = STREAM
-    if output == STREAM and not job.force and sys.stdout is not None and sys.stdout.isatty():
+    if output == STREAM and not job.options.force and sys.stdout is not None and sys.stdout.isatty():
         raise click.UsageError("binary data does not go to a terminal: use -o FILE, or -f.")
     if folder is None and output is not None:
         return [PlannedFile(paths[0], output, None)]
-    return plan_outputs(paths, folder, compressing=job.compressing, pixels=job.pixels, part=job.part)
+    return plan_outputs(paths, folder, job.options)
 
 
 def planned_tree(paths: Sequence[str], output: str | None, job: Job) -> Tree:
@@ -70,7 +70,7 @@ def planned_tree(paths: Sequence[str], output: str | None, job: Job) -> Tree:
     if output is not None and (output == STREAM or (os.path.lexists(output) and not os.path.isdir(output))):
         raise click.UsageError(f"-o must be a folder with -r; {output} is none.")
     try:
-        return plan_tree(paths[0], output, compressing=job.compressing, part=job.part)
+        return plan_tree(paths[0], output, job.options)
     except OSError as error:
         raise click.UsageError(f"cannot read the folder {paths[0]}: {error.strerror}") from error
 

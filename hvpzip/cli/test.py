@@ -4,17 +4,18 @@ import click
 
 from hvpzip import api
 from hvpzip.cli.console import Console, output_options, picture_text, shown
+from hvpzip.cli.options import coding_options, gathered
 from hvpzip.cli.places import input_argument, opened, received
-from hvpzip.cli.transfer import coding_options
 
 __all__ = ["command"]
 
 
 @click.command("test", short_help="Check .hvz files by decoding them; write nothing.")
+@gathered(console=Console)
 @input_argument
 @coding_options
 @output_options
-def command(inputs: tuple[str, ...], threads: int | None, max_pixels: int, quiet: int, verbose: int, no_progress: bool) -> int:
+def command(inputs: tuple[str, ...], threads: int | None, max_pixels: int, console: Console) -> int:
     """Check each .hvz file IN: decode it, compare every checksum, write nothing.
 
     With no IN, or with -, standard input is read.
@@ -24,7 +25,6 @@ def command(inputs: tuple[str, ...], threads: int | None, max_pixels: int, quiet
       hvpzip test packed/*.hvz
       hvpzip test -q photo.hvz && rm photo.png
     """
-    console = Console(quiet=quiet, verbose=verbose, no_progress=no_progress)
     paths = received(inputs)
     for number, path in enumerate(paths, start=1):
         label = f"[{number}/{len(paths)}] {shown(path)}"

@@ -1,70 +1,16 @@
-"""What ``compress`` and ``decompress`` share: their options, and the loop over the inputs."""
+"""What ``compress`` and ``decompress`` share: the loop over the inputs."""
 
 from collections.abc import Callable, Sequence
 
 import click
 
 from hvpzip.api import FileResult, Job, PlannedFile, as_record, run_batch
-from hvpzip.cli.console import Console, Decorated, shown
+from hvpzip.cli.console import Console, shown
+from hvpzip.cli.options import Transfer
 from hvpzip.cli.places import STREAM, opened, plan, planned_tree, received
 from hvpzip.cli.tally import Tally
 
-__all__ = ["coding_options", "run_transfer", "transfer_options"]
-
-
-def coding_options(function: Decorated) -> Decorated:
-    """The options of every command that decodes: ``-T``, ``--max-pixels``."""
-    for option in (
-        click.option(
-            "--max-pixels",
-            type=click.IntRange(min=1),
-            default=1 << 28,
-            show_default=True,
-            metavar="N",
-            envvar="HVPZIP_MAX_PIXELS",
-            show_envvar=True,
-            help="Refuse pictures with more pixels.",
-        ),
-        click.option(
-            "-T",
-            "--threads",
-            type=click.IntRange(min=0),
-            metavar="N",
-            envvar="HVPZIP_THREADS",
-            show_envvar=True,
-            help="Cores for one file; 0 is all of them. The bytes do not depend on it.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def transfer_options(function: Decorated) -> Decorated:
-    """The options of the commands that write files."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file to standard output."),
-        click.option(
-            "-j",
-            "--jobs",
-            type=click.IntRange(min=1),
-            default=1,
-            show_default=True,
-            metavar="N",
-            help="Files at a time, each in its own process.",
-        ),
-        click.option("--rm", "remove", is_flag=True, help="Delete each input once its output was read back and found equal."),
-        click.option("-f", "--force", is_flag=True, help="Replace existing outputs; write to a terminal."),
-        click.option(
-            "-o",
-            "--output",
-            metavar="OUT",
-            type=click.Path(allow_dash=True),
-            help="Output file, or folder for several inputs; - is standard output.",
-        ),
-        click.option("-r", "--recursive", is_flag=True, help="IN is a folder: take what is in it and below, into the same tree in OUT."),
-    ):
-        function = option(function)
-    return function
+__all__ = ["run_transfer"]
 
 
 def run_transfer(
@@ -72,21 +18,17 @@ def run_transfer(
     job: Job,
     inputs: Sequence[str],
     summary: Callable[[FileResult], str],
-    *,
-    output: str | None,
-    jobs: int,
-    recursive: bool,
-    as_json: bool,
+    transfer: Transfer,
 ) -> int:
     """The exit status after all inputs; a failed one stops no other. ``summary`` tells in a line what became of a file that did not fail.
 
     Raises: click.UsageError before any work.
     """
-    paths = received(inputs)
+    paths, output, as_json = received(inputs), transfer.output, transfer.as_json
     if as_json and (output == STREAM or (output is None and paths == [STREAM])):
         raise click.UsageError("--json and the output cannot both go to standard output: use -o FILE.")
     tally = None
-    if recursive:
+    if transfer.recursive:
         tree = planned_tree(paths, output, job)
         plans: Sequence[PlannedFile] = tree.plans
         tally = Tally(job.compressing, tree)
@@ -111,8 +53,8 @@ def run_transfer(
             (console.detail if result.output == STREAM else console.notice)(summary(result))
 
     try:
-        if jobs > 1 and len(plans) > 1:
-            _in_processes(console, job, plans, jobs, finish)
+        if transfer.jobs > 1 and len(plans) > 1:
+            _in_processes(console, job, plans, transfer.jobs, finish)
         else:
             for number, item in enumerate(plans, start=1):
                 finish(_attempt(console, job, item, f"[{number}/{len(plans)}] {shown(item.path)}"))

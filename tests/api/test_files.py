@@ -17,7 +17,7 @@ from hvpzip import api, errors, image_io
 from hvpzip.api import decoding
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.image_io.png_writing import PngWriter
-from tests.coded import coded
+from tests.helpers.coded import coded
 
 Samples = npt.NDArray[np.uint8]
 
@@ -191,7 +191,7 @@ def test_file_that_does_not_decode_to_the_picture_is_not_kept(folder: Path, monk
 
 
 def test_bytes_that_change_on_the_disk_are_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hvpzip.api.files.open_bytes", lambda data, **options: decoding.open_bytes(data[:-1], **options))
+    monkeypatch.setattr("hvpzip.api.compressing.open_bytes", lambda data, options: decoding.open_bytes(data[:-1], options))
     with pytest.raises(errors.TruncatedError):
         hvpzip.compress_file(folder / "gray.png", folder / "x.hvz")
     assert not (folder / "x.hvz").exists()

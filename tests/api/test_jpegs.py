@@ -231,9 +231,10 @@ def test_a_tree_of_jpegs_comes_back_and_the_second_run_does_nothing(tmp_path: Pa
             (tmp_path / "in" / name).write_bytes(jpegs[kind])
 
     def run(compressing: bool) -> list[hvpzip.FileResult]:
-        job = api.Job(compressing=compressing, mirror=True)
+        options = api.CompressOptions() if compressing else api.DecompressOptions()
+        job = api.Job(options=options, mirror=True)
         source, target = (tmp_path / "in", tmp_path / "hvz") if compressing else (tmp_path / "hvz", tmp_path / "back")
-        plans = api.plan_tree(source, target, compressing=compressing).plans
+        plans = api.plan_tree(source, target, options).plans
         return [job.resume(plan.path, str(plan.output)) for plan in plans]
 
     for compressing in (True, False):
@@ -253,6 +254,6 @@ def test_pixels_and_files_are_not_taken_for_each_other(tmp_path: Path, jpegs: Ma
     source, output = str(tmp_path / "a.jpg"), str(tmp_path / "a.jpg.hvz")
     for pixels_first in (True, False):
         hvpzip.compress_file(source, output, pixels=pixels_first, force=True)
-        assert api.Job(compressing=True, pixels=pixels_first).resume(source, output).skipped
+        assert api.Job(options=api.CompressOptions(pixels=pixels_first)).resume(source, output).skipped
         with pytest.raises(FileExistsError, match="holds something else"):
-            api.Job(compressing=True, pixels=not pixels_first).resume(source, output)
+            api.Job(options=api.CompressOptions(pixels=not pixels_first)).resume(source, output)

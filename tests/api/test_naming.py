@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hvpzip import image_io
-from hvpzip.api import compressed_name, decompressed_name, describe_failure, naming, plan_outputs
+from hvpzip.api import CompressOptions, DecompressOptions, compressed_name, decompressed_name, describe_failure, naming, plan_outputs
 from hvpzip.errors import CorruptError, HvpzipError, NotHvpzipError
 
 
@@ -54,24 +54,24 @@ def test_suffixes_are_those_that_can_be_written() -> None:
 
 def test_outputs_lie_beside_their_inputs_or_in_the_folder() -> None:
     paths: list[str | Path] = ["a/x.png", Path("b/y.png")]
-    assert [plan.output for plan in plan_outputs(paths, None, compressing=True)] == ["a/x.hvz", str(Path("b/y.hvz"))]
-    assert [plan.output for plan in plan_outputs(paths, "out", compressing=True)] == ["out/x.hvz", "out/y.hvz"]
-    assert [plan.output for plan in plan_outputs(["a/x.hvz"], Path("out"), compressing=False)] == [os.path.join("out", "x.png")]
+    assert [plan.output for plan in plan_outputs(paths, None, CompressOptions())] == ["a/x.hvz", str(Path("b/y.hvz"))]
+    assert [plan.output for plan in plan_outputs(paths, "out", CompressOptions())] == ["out/x.hvz", "out/y.hvz"]
+    assert [plan.output for plan in plan_outputs(["a/x.hvz"], Path("out"), DecompressOptions())] == [os.path.join("out", "x.png")]
 
 
 def test_two_inputs_never_share_an_output() -> None:
-    first, second, third = plan_outputs(["a/x.png", "b/x.png", "./a/../a/x.png"], "out", compressing=True)
+    first, second, third = plan_outputs(["a/x.png", "b/x.png", "./a/../a/x.png"], "out", CompressOptions())
     assert first == ("a/x.png", "out/x.hvz", None)
     for plan in (second, third):
         assert plan.output is None
         assert "already that of a/x.png" in str(plan.error)
-    same, again = plan_outputs(["x.png.hvz", "x.hvz"], None, compressing=False)
+    same, again = plan_outputs(["x.png.hvz", "x.hvz"], None, DecompressOptions())
     assert same.output == "x.png"
     assert isinstance(again.error, HvpzipError)
 
 
 def test_unknown_suffix_becomes_the_error_of_its_own_plan() -> None:
-    bad, good = plan_outputs(["x.zip", "y.hvz"], None, compressing=False)
+    bad, good = plan_outputs(["x.zip", "y.hvz"], None, DecompressOptions())
     assert isinstance(bad.error, NotHvpzipError)
     assert good == ("y.hvz", "y.png", None)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import hvpzip
 from hvpzip import errors, image_io
-from hvpzip.api import encoding
+from hvpzip.api import CompressOptions, encoding
 from hvpzip.api.pictures import sections_of
 from hvpzip.api.view import checked_scale, view_of
 from hvpzip.codec import parts
@@ -51,7 +51,7 @@ def files(pictures: Mapping[str, Samples]) -> Mapping[str, tuple[bytes, Samples]
         for name, (samples, depth) in kinds.items():
             sections = sections_of(Form(Kind.PALETTE, 4, bytes(range(48)))) if name == "palette" else ()
             out = io.BytesIO()
-            encoding.encode(samples, bit_depth=depth, sections=sections).write_to(out)
+            encoding.encode(samples, CompressOptions(), bit_depth=depth, sections=sections).write_to(out)
             found[name] = out.getvalue(), samples
     return found
 

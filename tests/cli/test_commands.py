@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from hvpzip import __version__, api
 from hvpzip.codec.bitsback import group_codec
-from tests.coded import coded
+from tests.helpers.coded import coded
 
 Samples = npt.NDArray[np.uint8]
 Run = Callable[..., tuple[int, bytes, str]]
@@ -401,7 +401,7 @@ def test_crop_and_scale_write_a_part(run: Run, folder: Path, pictures: Mapping[s
         (("--scale", "2"), "is not 1/2, 1/4, 1/8"),
         (("--scale", "0.5"), "is not 1/2, 1/4, 1/8"),
         (("--rm", "--scale", "1/2"), "--rm needs the whole picture"),
-        (("--fill", "mean"), "--fill needs --scale"),
+        (("--fill", "mean"), "fill needs a scale of 1/2"),
         (("--fill", "median", "--scale", "1/2"), "'median' is not one of 'mean', 'sample'"),
         (("--rm", "--salvage"), "--rm needs the whole picture"),
     ],

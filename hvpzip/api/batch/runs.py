@@ -9,20 +9,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hvpzip.api.batch.jobs import Job, SourceState, delete_source, refuse_to_remove, source_state
+from hvpzip.api.batch.jobs import Job
+from hvpzip.api.batch.sources import SourceState, delete_source, refuse_to_remove, source_state
 from hvpzip.api.batch.tree import plan_tree
 from hvpzip.api.batch.workers import interruptible, pool_of, quiet_spawn
-from hvpzip.api.decoding import DEFAULT_MAX_PIXELS
 from hvpzip.api.failures import describe_failure, failed
-from hvpzip.api.files import StrPath, refuse_early
 from hvpzip.api.naming import PlannedFile, plan_outputs
+from hvpzip.api.options import CompressOptions, DecompressOptions
+from hvpzip.api.outputs import StrPath, refuse_early
 from hvpzip.api.records import FileResult
-from hvpzip.api.view import Crop
 from hvpzip.errors import HvpzipError
 from hvpzip.threads import available_cores
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
+    from typing import Unpack
+
+    from hvpzip.api.options import CompressKeywords, DecompressKeywords
 
 __all__ = ["compress_files", "decompress_files", "run_batch"]
 
@@ -38,43 +41,22 @@ def compress_files(
     executor: "Executor | None" = None,
     workers: int | None = None,
     progress: Progress | None = None,
-    force: bool = False,
-    verify: bool = True,
-    effort: int | None = None,
-    model: str | None = None,
-    threads: int | None = None,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    frame: int | None = None,
-    strip: bool = False,
-    pixels: bool = False,
+    **options: "Unpack[CompressKeywords]",
 ) -> list[FileResult]:
     """Compresses each picture to its own ``.hvz`` file, several at a time; one result per path, in order.
 
     out_dir: an existing folder for the outputs; None puts each beside its input. recursive: ``paths`` is one folder, and all pictures in it
     and below are compressed, into the same tree under ``out_dir``, which is made; an output that is there and holds its picture is left as
     it is, so that a batch can go on where it was stopped; results are sorted by path. remove: delete each source once its output was
-    decoded and found equal, if nothing of the source is missing in it. executor: where the work runs; it is not shut down. None makes a
-    pool of ``workers`` fresh processes (None: one per core, or one per file if those are fewer); each loads the model once. threads: per
-    file, 0 for all cores; None shares the cores among the workers of the default pool, and leaves another executor's as it is. progress:
-    called here with each result as it comes, in
-    any order. The rest: as for ``compress_file``.
-    Failures of single files are in ``FileResult.error``, not raised. Raises: ValueError if an option is out of range, OSError if the
-    folder cannot be read.
+    decoded and found equal, if nothing of the source is missing in it.
+    executor: where the work runs; it is not shut down. None makes a pool of ``workers`` fresh processes (None: one per core, or one per
+    file if those are fewer); each loads the model once. progress: called here with each result as it comes, in any order.
+    options: as for ``compress_file``; ``threads`` is per file, and None shares the cores among the workers of the default pool, and leaves
+    another executor's as it is.
+    Failures of single files are in ``FileResult.error``, not raised. Raises: ValueError if an option is out of range, TypeError if there is
+    no such option, OSError if the folder cannot be read.
     """
-    job = Job(
-        compressing=True,
-        force=force,
-        verify=verify,
-        effort=effort,
-        model=model,
-        threads=threads,
-        max_pixels=max_pixels,
-        frame=frame,
-        strip=strip,
-        pixels=pixels,
-        mirror=recursive,
-        remove=remove,
-    )
+    job = Job(options=CompressOptions(**options), mirror=recursive, remove=remove)
     return run_batch(_plans(paths, out_dir, job), job, executor=executor, workers=workers, progress=progress)
 
 
@@ -87,41 +69,21 @@ def decompress_files(
     executor: "Executor | None" = None,
     workers: int | None = None,
     progress: Progress | None = None,
-    force: bool = False,
-    threads: int | None = None,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    strip: bool = False,
-    crop: Crop | None = None,
-    scale: float = 1,
-    fill: str | None = None,
-    salvage: bool = False,
+    **options: "Unpack[DecompressKeywords]",
 ) -> list[FileResult]:
     """Decompresses each ``.hvz`` file to its own picture, several at a time; the arguments and results are those of ``compress_files``,
-    and crop, scale, fill and salvage those of ``decompress_file``."""
-
-    job = Job(
-        compressing=False,
-        force=force,
-        threads=threads,
-        max_pixels=max_pixels,
-        strip=strip,
-        crop=crop,
-        scale=scale,
-        fill=fill,
-        salvage=salvage,
-        mirror=recursive,
-        remove=remove,
-    )
+    and options as for ``decompress_file``."""
+    job = Job(options=DecompressOptions(**options), mirror=recursive, remove=remove)
     return run_batch(_plans(paths, out_dir, job), job, executor=executor, workers=workers, progress=progress)
 
 
 def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Sequence[PlannedFile]:
     if not job.mirror:
-        return plan_outputs(paths, out_dir, compressing=job.compressing, pixels=job.pixels, part=job.part)
+        return plan_outputs(paths, out_dir, job.options)
     folders = list(paths)
     if len(folders) != 1:
         raise ValueError(f"recursive takes one folder, not {len(folders)} paths")
-    return plan_tree(folders[0], out_dir, compressing=job.compressing, part=job.part).plans
+    return plan_tree(folders[0], out_dir, job.options).plans
 
 
 def run_batch(
@@ -162,8 +124,8 @@ def run_batch(
     if runnable:
         if executor is None:
             workers = min(workers or available_cores(), len(runnable))
-            if job.threads is None:
-                job = replace(job, threads=max(1, available_cores() // workers))
+            if job.options.threads is None:
+                job = replace(job, options=replace(job.options, threads=max(1, available_cores() // workers)))
         from concurrent.futures import as_completed
 
         batch = os.urandom(8).hex()
@@ -189,7 +151,7 @@ def _checked_output(plan: PlannedFile, job: Job) -> str:
     if plan.output is None:
         raise plan.error or ValueError("no output")
     if not job.mirror:
-        refuse_early(plan.path, plan.output, job.force)
+        refuse_early(plan.path, plan.output, job.options.force)
     return plan.output
 
 

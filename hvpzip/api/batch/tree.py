@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from hvpzip.api.naming import SOURCE_SUFFIXES, SUFFIX, PlannedFile, decompressed_name
+from hvpzip.api.options import CompressOptions, DecompressOptions
 
 __all__ = ["Tree", "plan_tree"]
 
@@ -30,17 +31,16 @@ class Tree(NamedTuple):
     links: int
 
 
-def plan_tree(
-    folder: str | os.PathLike[str], out_dir: str | os.PathLike[str] | None = None, *, compressing: bool, part: bool = False
-) -> Tree:
+def plan_tree(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str] | None, options: CompressOptions | DecompressOptions) -> Tree:
     """Plans for all files in ``folder`` and below that can be taken: pictures by their suffix, or ``.hvz`` files.
 
     Outputs have the same places in ``out_dir`` (None: in ``folder`` itself). Names are kept whole, ``a.png`` becomes ``a.png.hvz``, so that
     it does not depend on what else is there what a file becomes; ``decompress`` brings the name back, with ``.png`` added if it is not that
-    of a lossless picture, or of a JPEG file that was kept; once more where the name is that of another one. ``part``: a part of each
-    picture is wanted, or a smaller one. ``out_dir`` is left out where it lies in ``folder``. Hidden files are taken as others are.
+    of a lossless picture, or of a JPEG file that was kept; once more where the name is that of another one. ``out_dir`` is
+    left out where it lies in ``folder``. Hidden files are taken as others are.
     Raises: OSError if ``folder`` itself cannot be read.
     """
+    compressing = isinstance(options, CompressOptions)
     root = os.fspath(folder)
     out = root if out_dir is None else os.fspath(out_dir)
     taken: list[tuple[str, str]] = []  # path, folder of the output
@@ -66,7 +66,7 @@ def plan_tree(
             if place == root:
                 raise
             unreadable.append(PlannedFile(place, None, error))
-    plans = _planned(sorted(taken), compressing, part)
+    plans = _planned(sorted(taken), compressing, options.part)
     made = {plan.output for plan in plans}
     return Tree(
         plans=tuple(sorted([*plans, *unreadable], key=lambda plan: plan.path)),

@@ -17,9 +17,9 @@ from PIL import Image
 
 import hvpzip
 from hvpzip import api, container
-from hvpzip.api.batch import jobs
+from hvpzip.api.batch import existing
 from hvpzip.codec.bitsback import group_codec
-from tests.coded import coded
+from tests.helpers.coded import coded
 
 Samples = npt.NDArray[np.uint8]
 
@@ -42,11 +42,11 @@ def here() -> Iterator[Executor]:
         yield executor
 
 
-def job(tree: Path, **options: bool) -> list[hvpzip.FileResult]:
+def job(tree: Path, *, remove: bool = False, **options: bool) -> list[hvpzip.FileResult]:
     """The folder ``in`` compressed into ``out``, by this process."""
     outcome = []
-    work = api.Job(compressing=True, mirror=True, **options)
-    for plan in api.plan_tree(tree / "in", tree / "out", compressing=True).plans:
+    work = api.Job(options=api.CompressOptions(**options), mirror=True, remove=remove)
+    for plan in api.plan_tree(tree / "in", tree / "out", api.CompressOptions()).plans:
         try:
             outcome.append(work.resume(plan.path, plan.output or ""))
         except (hvpzip.HvpzipError, OSError) as error:
@@ -135,7 +135,7 @@ def test_output_of_a_newer_version_is_an_error_that_names_it_and_stays(tree: Pat
 
 
 def test_output_whose_model_is_not_installed_is_an_error_and_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = api.Job(compressing=True, mirror=True)
+    work = api.Job(options=api.CompressOptions(), mirror=True)
     source, output = str(folder / "rgb.png"), str(folder / "packed" / "rgb.hvz")
     assert work.resume(source, output).skipped
     monkeypatch.setattr("hvpzip.nn.bundled.list_models", lambda: [])
@@ -146,7 +146,7 @@ def test_output_whose_model_is_not_installed_is_an_error_and_stays(folder: Path,
 def test_existing_picture_is_compared_when_it_is_decompressed_again(tree: Path) -> None:
     job(tree)
     shutil.copytree(tree / "in", tree / "again")
-    work = api.Job(compressing=False, mirror=True)
+    work = api.Job(options=api.DecompressOptions(), mirror=True)
     source, output = str(tree / "out" / "dot.png.hvz"), str(tree / "again" / "dot.png")
     assert work.resume(source, output).skipped
     (tree / "again" / "dot.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -157,7 +157,7 @@ def test_existing_picture_is_compared_when_it_is_decompressed_again(tree: Path) 
 def test_picture_that_its_own_kind_of_file_cannot_hold_comes_back_as_png(tree: Path) -> None:
     Image.new("RGBA", (2, 2), (1, 2, 3, 4)).save(tree / "in" / "alpha.ppm", format="PNG")  # kinds are told by contents
     assert [result.error for result in job(tree)] == [None] * 3
-    work = api.Job(compressing=False, mirror=True)
+    work = api.Job(options=api.DecompressOptions(), mirror=True)
     source, output = str(tree / "out" / "alpha.ppm.hvz"), str(tree / "again" / "alpha.ppm")
     assert work.resume(source, output).output == output + ".png"
     assert work.resume(source, output).skipped
@@ -173,7 +173,7 @@ def test_output_that_another_process_makes_meanwhile_is_no_failure_if_it_is_the_
     def other(done: int, groups: int) -> None:
         output.write_bytes(packed[name])
 
-    work = api.Job(compressing=True)
+    work = api.Job(options=api.CompressOptions())
     if name == "rgb":
         assert work.resume(str(folder / "rgb.png"), str(output), other).skipped
     else:
@@ -186,7 +186,7 @@ def test_output_that_another_process_makes_meanwhile_is_no_failure_if_it_is_the_
 
 
 def test_output_that_is_there_is_decoded_before_its_source_is_deleted(tree: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = api.Job(compressing=True, remove=True)
+    work = api.Job(options=api.CompressOptions(), remove=True)
     source, output = folder / "rgb.png", folder / "packed" / "rgb.hvz"
     assert work.resume(str(source), str(output)).skipped
     real = group_codec.decode_group
@@ -242,8 +242,8 @@ def test_traits_of_a_picture_do_not_depend_on_how_many_rows_come_at_a_time(
     )
     cuts = [0, *sorted(data.draw(st.sets(st.integers(1, max(1, height - 1))))), height]
     strips = [samples[begin:end] for begin, end in itertools.pairwise(cuts) if end > begin]
-    found = jobs._traits(strips, header)
-    assert found == jobs._traits([samples], header)
+    found = existing._traits(strips, header)
+    assert found == existing._traits([samples], header)
     assert found is not None
     little = samples.astype(samples.dtype.newbyteorder("<"))
     assert found.checksums == [
@@ -251,12 +251,12 @@ def test_traits_of_a_picture_do_not_depend_on_how_many_rows_come_at_a_time(
     ]
     other = samples.copy()
     other.flat[-1] ^= 1
-    changed = jobs._traits([other], header)
+    changed = existing._traits([other], header)
     assert changed is not None
     assert changed.digest != found.digest
-    assert jobs._traits(strips[:-1], header) is None
-    assert jobs._traits([samples, samples[:1]], header) is None
-    assert jobs._traits([np.concatenate([samples, samples[:, :1]], axis=1)], header) is None
+    assert existing._traits(strips[:-1], header) is None
+    assert existing._traits([samples, samples[:1]], header) is None
+    assert existing._traits([np.concatenate([samples, samples[:, :1]], axis=1)], header) is None
 
 
 def test_output_that_is_no_file_is_an_error(tree: Path) -> None:
@@ -280,9 +280,9 @@ def test_a_picture_that_needs_another_suffix_leaves_the_name_to_the_one_that_had
     gray = np.arange(36, dtype=np.uint8).reshape(6, 6)
     (tmp_path / "packed" / "a.ppm.hvz").write_bytes(hvpzip.compress(alpha))
     (tmp_path / "packed" / "a.ppm.png.hvz").write_bytes(hvpzip.compress(gray))
-    job = api.Job(compressing=False, mirror=True)
+    job = api.Job(options=api.DecompressOptions(), mirror=True)
     for skipped in (False, True):
-        plans = api.plan_tree(tmp_path / "packed", tmp_path / "back", compressing=False).plans
+        plans = api.plan_tree(tmp_path / "packed", tmp_path / "back", api.DecompressOptions()).plans
         results = [job.resume(plan.path, str(plan.output)) for plan in plans]
         assert [Path(str(result.output)).name for result in results] == ["a.ppm.png.png", "a.ppm.png"]
         assert [result.skipped for result in results] == [skipped, skipped]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hvpzip.api import plan_tree
+from hvpzip.api import CompressOptions, DecompressOptions, plan_tree
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs links and permissions of POSIX")
 
@@ -16,9 +16,9 @@ def fill(folder: Path, *names: str) -> None:
         (folder / name).write_bytes(b"")
 
 
-def planned(folder: Path, out: Path | None, compressing: bool = True) -> dict[str, str | None]:
+def planned(folder: Path, out: Path | None, options: CompressOptions | DecompressOptions | None = None) -> dict[str, str | None]:
     """Paths below the folder, and outputs below where they go."""
-    tree = plan_tree(folder, out, compressing=compressing)
+    tree = plan_tree(folder, out, options or CompressOptions())
     return {
         Path(plan.path).relative_to(folder).as_posix(): plan.output and Path(plan.output).relative_to(out or folder).as_posix()
         for plan in tree.plans
@@ -40,7 +40,7 @@ def test_pictures_that_differ_in_suffix_alone_do_not_clash(tmp_path: Path) -> No
 
 def test_names_come_back_and_of_two_for_one_name_the_one_that_had_it_gets_it(tmp_path: Path) -> None:
     fill(tmp_path / "in", "x/a.png.hvz", "x/b.jpg.HVZ", "x/c.hvz", "c.png.hvz", "c.hvz", "d.png")
-    found = planned(tmp_path / "in", tmp_path / "out", compressing=False)
+    found = planned(tmp_path / "in", tmp_path / "out", DecompressOptions())
     assert found == {
         "c.hvz": "c.png.png",
         "c.png.hvz": "c.png",
@@ -49,7 +49,7 @@ def test_names_come_back_and_of_two_for_one_name_the_one_that_had_it_gets_it(tmp
         "x/c.hvz": "x/c.png",
     }
     fill(tmp_path / "jpegs", "a.jpg.hvz", "a.jpg.png.hvz", "a.jpg.png.png.hvz", "b.png.hvz", "b.png.HVZ")
-    assert planned(tmp_path / "jpegs", tmp_path / "out", compressing=False) == {
+    assert planned(tmp_path / "jpegs", tmp_path / "out", DecompressOptions()) == {
         "a.jpg.hvz": "a.jpg.png.png.png",
         "a.jpg.png.hvz": "a.jpg.png",
         "a.jpg.png.png.hvz": "a.jpg.png.png",
@@ -60,14 +60,14 @@ def test_names_come_back_and_of_two_for_one_name_the_one_that_had_it_gets_it(tmp
 
 def test_hidden_pictures_are_taken_and_what_is_no_picture_is_counted_by_suffix(tmp_path: Path) -> None:
     fill(tmp_path, ".hidden.png", ".dir/a.png", "._a.png", ".png", "notes.txt", "more.TXT", "README", "raw.dng")
-    tree = plan_tree(tmp_path, compressing=True)
+    tree = plan_tree(tmp_path, None, CompressOptions())
     assert [Path(plan.path).relative_to(tmp_path).as_posix() for plan in tree.plans] == [".dir/a.png", ".hidden.png"]
     assert tree.others == {".txt": 2, "": 2, ".png": 1, ".dng": 1}
 
 
 def test_outputs_beside_their_pictures_are_not_counted_as_others(tmp_path: Path) -> None:
     fill(tmp_path, "a.png", "a.png.hvz", "b.hvz")
-    assert plan_tree(tmp_path, compressing=True).others == {".hvz": 1}
+    assert plan_tree(tmp_path, None, CompressOptions()).others == {".hvz": 1}
 
 
 @pytest.mark.parametrize("relative", [False, True])
@@ -75,7 +75,7 @@ def test_folder_of_the_outputs_is_no_part_of_the_tree(tmp_path: Path, monkeypatc
     fill(tmp_path, "a.png", "out/b.png", "out/deep/c.hvz", "other/out/d.png")
     monkeypatch.chdir(tmp_path)
     folder, out = (Path(), Path("out")) if relative else (tmp_path, tmp_path / "other" / ".." / "out")
-    tree = plan_tree(folder, out, compressing=True)
+    tree = plan_tree(folder, out, CompressOptions())
     assert [os.path.relpath(plan.path, folder) for plan in tree.plans] == ["a.png", os.path.join("other", "out", "d.png")]
     assert not tree.others
 
@@ -87,17 +87,17 @@ def test_symbolic_links_are_counted_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "in" / "circle").symlink_to(tmp_path / "in")
     (tmp_path / "in" / "c.png").symlink_to(tmp_path / "elsewhere" / "c.png")
     (tmp_path / "in" / "broken.png").symlink_to("nowhere")
-    tree = plan_tree(tmp_path / "in", tmp_path / "out", compressing=True)
+    tree = plan_tree(tmp_path / "in", tmp_path / "out", CompressOptions())
     assert [os.path.basename(plan.path) for plan in tree.plans] == ["a.png", "b.png"]
     assert (tree.links, tree.others.total()) == (3, 0)
     (tmp_path / "link").symlink_to(tmp_path / "in")
-    assert len(plan_tree(tmp_path / "link", tmp_path / "out", compressing=True).plans) == 2  # the one that is named is meant
+    assert len(plan_tree(tmp_path / "link", tmp_path / "out", CompressOptions()).plans) == 2  # the one that is named is meant
 
 
 @posix
 def test_pipes_are_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
-    tree = plan_tree(tmp_path, compressing=True)
+    tree = plan_tree(tmp_path, None, CompressOptions())
     assert (tree.plans, tree.others) == ((), {".png": 1})
 
 
@@ -111,7 +111,7 @@ def test_unreadable_folder_fails_alone_and_by_name(tmp_path: Path, monkeypatch: 
         return real(place)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    tree = plan_tree(tmp_path, compressing=True)
+    tree = plan_tree(tmp_path, None, CompressOptions())
     assert [(os.path.relpath(plan.path, tmp_path), type(plan.error)) for plan in tree.plans] == [
         ("a.png", type(None)),
         ("locked", PermissionError),
@@ -122,9 +122,9 @@ def test_unreadable_folder_fails_alone_and_by_name(tmp_path: Path, monkeypatch: 
 def test_missing_folder_and_a_file_are_errors(tmp_path: Path) -> None:
     fill(tmp_path, "a.png")
     with pytest.raises(FileNotFoundError):
-        plan_tree(tmp_path / "none", compressing=True)
+        plan_tree(tmp_path / "none", None, CompressOptions())
     with pytest.raises(NotADirectoryError):
-        plan_tree(tmp_path / "a.png", compressing=True)
+        plan_tree(tmp_path / "a.png", None, CompressOptions())
 
 
 @posix
@@ -138,7 +138,7 @@ def test_folder_too_deep_to_be_named_fails_alone(tmp_path: Path) -> None:
         os.close(place)
         place = inner
     os.close(place)
-    good, deep = plan_tree(tmp_path, compressing=True).plans
+    good, deep = plan_tree(tmp_path, None, CompressOptions()).plans
     assert os.path.basename(good.path) == "a.png"
     assert isinstance(deep.error, OSError)
     assert deep.error.strerror == "File name too long"
