@@ -139,7 +139,9 @@ def run_batch(
                     index, path = futures[future]
                     finish(index, _outcome(future, path))
             except BaseException:
-                for future in futures:
+                # The default pool cancels its own: one whose workers were ended stumbles over futures that somebody else cancelled
+                # (CPython before 3.13 leaves the workers that are left alone then).
+                for future in futures if executor is not None else ():
                     future.cancel()
                 raise
     return [results[index] for index in range(len(plans))]

@@ -1,9 +1,11 @@
 """Many files on executors of every kind."""
 
 import functools
+import multiprocessing
 import pickle
+import shutil
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from PIL import Image
 
 import hvpzip
 from hvpzip.codec.bitsback import group_codec
-from tests.coded import coded
+from tests.helpers.coded import coded
 
 Samples = npt.NDArray[np.uint8]
 
@@ -148,6 +150,30 @@ def test_lost_worker_is_the_failure_of_its_file(folder: Path, failure: BaseExcep
 def test_interrupt_goes_on_to_the_caller(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         hvpzip.compress_files([folder / "rgb.png", folder / "gray.png"], executor=LosingExecutor(KeyboardInterrupt()))
+
+
+def test_interrupt_of_the_default_pool_ends_its_workers_without_a_word(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And without an exception in a thread of the pool, which would be an error here."""
+    paths = [folder / f"{number}.png" for number in range(8)]
+    for path in paths:
+        shutil.copy(folder / "rgb.png", path)
+    real = ProcessPoolExecutor.shutdown
+
+    def late(pool: ProcessPoolExecutor, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As where the pool finds its workers ended before it is shut down."""
+        pool._executor_manager_thread.join()
+        real(pool, wait, cancel_futures=cancel_futures)
+
+    def interrupt(result: hvpzip.FileResult) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProcessPoolExecutor, "shutdown", late)
+    with pytest.raises(KeyboardInterrupt):
+        hvpzip.compress_files(paths, workers=1, progress=interrupt)
+    assert multiprocessing.active_children() == []
+    assert capfd.readouterr().err == ""
 
 
 class RepeatingExecutor(Executor):
