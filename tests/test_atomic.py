@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from hvpzip import atomic
 from hvpzip.atomic import atomic_write
+from tests.helpers.children import ran
 
 
 @pytest.fixture(autouse=True, params=["nameless", "hidden"])
@@ -99,7 +99,7 @@ def test_a_killed_process_leaves_the_old_state_and_at_most_a_hidden_file(tmp_pat
             out.flush()
             os.kill(os.getpid(), signal.SIGKILL)
     """
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
+    done = ran([sys.executable, "-c", code], cwd=Path(__file__).parents[1])
     assert done.returncode == -signal.SIGKILL
     left = sorted(os.listdir(tmp_path))
     assert [name for name in left if not name.startswith(".")] == (["a"] if overwrite else [])

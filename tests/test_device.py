@@ -1,7 +1,6 @@
 """The device that is asked for reaches the model, and one that is missing is one clear line."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 
 import hvpzip
 from hvpzip.device import VARIABLE, current_device, using_device
+from tests.helpers.children import ran
 
 GRADIENT = np.add.outer(np.arange(24, dtype=np.uint8), np.arange(32, dtype=np.uint8))
 
@@ -42,7 +42,7 @@ def test_without_torch_the_command_says_what_to_install(tmp_path) -> None:
     source = tmp_path / "gradient.pgm"
     source.write_bytes(b"P5 32 24 255\n" + GRADIENT.tobytes())
     command = [sys.executable, "-c", code, "--device", "cuda", "compress", str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k != VARIABLE})
+    done = ran(command, env={k: v for k, v in os.environ.items() if k != VARIABLE})
     assert done.returncode == 1
     assert "device 'cuda' needs torch, which is not installed: pip install 'hvpzip[torch]'" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -13,25 +13,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import hvpzip
 from hvpzip import atomic
 from hvpzip.atomic import atomic_write
 from hvpzip.cli import main
-from tests.children import COMMAND, ENVIRONMENT, ROOT, child
+from tests.helpers.children import COMMAND, ENVIRONMENT, ROOT, child, ran
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs the permissions and limits of POSIX")
 nobody = 65534
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -90,7 +81,7 @@ def test_file_that_would_be_too_large_is_one_line_and_the_others_are_done(folder
     before = listing(folder)
     # -B: else Python's own caches would be cut off too, where it may write them.
     command = [sys.executable, "-B", "-c", LIMITED, name, "2000", "compress", "-q", "0.png", "noise.png", "1.png"]
-    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    done = ran(command, env=ENVIRONMENT)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "hvpzip: noise.png: noise.hvz: File too large" in done.stderr
@@ -106,13 +97,13 @@ def small_disk(folder: Path) -> Iterator[Path]:
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     try:
-        mounted = subprocess.run(command, capture_output=True, text=True)
+        mounted = ran(command)
     except FileNotFoundError:
         pytest.skip("needs the command mount")
     if mounted.returncode:
         pytest.skip(f"may not mount: {mounted.stderr.strip()}")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    ran(["umount", str(disk)], check=True)
 
 
 def test_full_disk_is_one_line_and_what_was_there_stays(
@@ -393,7 +384,7 @@ def test_killed_between_two_files_of_a_batch_the_first_is_whole_and_the_second_i
         os.fsync = fsync
         cli.main(["compress", "-q", "0.png", "1.png"])
     """
-    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT)
+    done = ran([sys.executable, "-c", code], env=ENVIRONMENT)
     assert done.returncode == -signal.SIGKILL
     assert [name for name in listing(folder) if name.endswith(".hvz")] == ["0.hvz"]
     assert decodes(folder / "0.hvz")

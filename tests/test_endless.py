@@ -12,6 +12,7 @@ import pytest
 
 from hvpzip.errors import LimitError
 from hvpzip.source import read_source
+from tests.helpers.children import ran
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "pictures"
@@ -59,7 +60,7 @@ def inputs(folder: Path, suffix: str) -> dict[str, str]:
 def messages(folder: Path, *arguments: str, stdin: IO[bytes] | int = subprocess.DEVNULL) -> list[str]:
     """The lines that a command prints to standard error, which must fail, print nothing else, and take little memory."""
     command = [sys.executable, "-c", WITH_PEAK, sys.executable, "-m", "hvpzip", *arguments]
-    done = subprocess.run(command, env=ENVIRONMENT, cwd=folder, stdin=stdin, capture_output=True, timeout=300)
+    done = ran(command, env=ENVIRONMENT, cwd=folder, stdin=stdin, text=False)
     assert done.returncode == 1
     assert int(done.stdout) << 10 < MOST_MEMORY
     return done.stderr.decode().splitlines()

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.children import ran
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 PHOTO = EXAMPLES / "kodim23-crop.png"
@@ -16,7 +18,7 @@ PHOTO = EXAMPLES / "kodim23-crop.png"
 
 def run(script: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, str(EXAMPLES / script), *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    return ran([sys.executable, str(EXAMPLES / script), *arguments], cwd=folder, env=environment)
 
 
 def test_every_script_has_a_test() -> None:

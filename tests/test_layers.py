@@ -4,13 +4,14 @@ The test walks the syntax trees, so it sees imports inside functions and under T
 """
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.helpers.children import ran
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -355,5 +356,5 @@ def test_import_downwards_is_allowed(file: str, line: str) -> None:
 @pytest.mark.parametrize("module", ["hvpzip", "hvpzip.api", "hvpzip.cli"])
 def test_importing_the_package_loads_neither_torch_nor_numpy(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{'torch', 'numpy', 'PIL'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = ran([sys.executable, "-c", code], cwd=ROOT, check=True)
     assert done.stdout.strip() == ""

@@ -9,7 +9,6 @@ import json
 import lzma
 import os
 import struct
-import subprocess
 import sys
 import zlib
 from dataclasses import replace
@@ -21,6 +20,7 @@ from PIL import Image
 from benchmarks.damage import Cut, cut, seal
 from hvpzip import container, errors, varint
 from hvpzip.image_io import Chunk
+from tests.helpers.children import ran
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden" / "pictures"
@@ -186,7 +186,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
         (folder / f"crafted-{name}{suffix}").write_bytes(data)
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", CHILD, str(folder), str(GOLDEN / "good-rgb8-metadata.hvz"), str(MORE_BYTES)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = ran(command, env=environment)
     assert done.returncode == 0, done.stderr
     left = [path.name for path in folder.iterdir() if not path.name.startswith(("crafted-", "sound"))]
     assert not left

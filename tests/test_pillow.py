@@ -2,30 +2,19 @@
 
 import io
 import struct
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 import hvpzip
 import hvpzip.pillow
 from hvpzip import container
+from tests.helpers.children import ran
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The pictures are too small for more, and threads that wait for each other are slow where the cores have other work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def drawn(mode: str) -> Image.Image:
@@ -218,7 +207,7 @@ except UnidentifiedImageError:
     import hvpzip.pillow
     print(Image.open(io.BytesIO({data!r})).size)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = ran([sys.executable, "-c", code], check=True, cwd=ROOT)
     assert done.stdout == "(2, 1)\n"
     with pytest.raises(UnidentifiedImageError):
         Image.open(io.BytesIO(b"\x89HVX" + data[4:]))

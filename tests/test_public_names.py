@@ -2,13 +2,13 @@
 
 import importlib.resources
 import inspect
-import subprocess
 import sys
 
 import pytest
 
 import hvpzip
 from hvpzip import errors
+from tests.helpers.children import ran
 
 PUBLIC = [
     "CompressOptions",
@@ -70,5 +70,5 @@ def test_public_functions_are_typed_throughout() -> None:
 @pytest.mark.parametrize("use", ["hvpzip.compress_files", "hvpzip.info", "dir(hvpzip)"])
 def test_naming_a_function_loads_neither_torch_nor_numpy(use: str) -> None:
     code = f"import sys, hvpzip; {use}; print(*sorted({{'torch', 'numpy', 'PIL', 'click'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = ran([sys.executable, "-c", code], check=True)
     assert done.stdout.strip() == ""

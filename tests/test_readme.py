@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.children import ran
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -37,7 +39,7 @@ def checkout(tmp_path: Path) -> Path:
 def run_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(["bash", "-euo", "pipefail", "-c", command], cwd=folder, env=environment, capture_output=True, text=True)
+    return ran(["bash", "-euo", "pipefail", "-c", command], cwd=folder, env=environment, deadline_s=1800)
 
 
 def require_command() -> None:
@@ -68,7 +70,7 @@ def test_quickstart_in_the_shell(checkout: Path) -> None:
 @pytest.mark.slow
 def test_quickstart_in_python(checkout: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", block("quickstart-python")], cwd=checkout, env=environment, capture_output=True, text=True)
+    done = ran([sys.executable, "-c", block("quickstart-python")], cwd=checkout, env=environment)
     assert done.returncode == 0, done.stderr
 
 

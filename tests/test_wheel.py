@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.children import ran
+
 ROOT = Path(__file__).resolve().parent.parent
 PHOTO = ROOT / "examples" / "kodim23-crop.png"
 
@@ -23,7 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.importorskip(backend, reason=f"{backend} is not installed: pip install 'hvpzip[test]'")
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = ran(command, deadline_s=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = out.glob("hvpzip-*.whl")
     return path
@@ -40,10 +42,10 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(root, with_pip=False, symlinks=os.name != "nt")
     python = root / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = ran(command, deadline_s=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = Path(subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip())
+    site = Path(ran([python, "-c", code], check=True).stdout.strip())
     borrowed = dict.fromkeys(path for path in sys.path if Path(path).name in ("site-packages", "dist-packages"))
     (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf-8")
     return python
@@ -51,7 +53,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(python: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs the environment's Python in a folder that is no checkout; -I keeps PYTHONPATH and the working folder out."""
-    return subprocess.run([str(python), "-I", *arguments], cwd=folder, capture_output=True, text=True)
+    return ran([str(python), "-I", *arguments], cwd=folder)
 
 
 def test_wheel_holds_the_package_the_models_and_nothing_else(wheel: Path) -> None:
@@ -62,7 +64,7 @@ def test_wheel_holds_the_package_the_models_and_nothing_else(wheel: Path) -> Non
     assert [name for name in members if name.startswith("hvpzip/core/_core.") and name.endswith((".so", ".pyd"))], "no compiled core"
     assert not [name for name in members if name.endswith((".cpp", ".h", "CMakeLists.txt"))]
     shipped = {name.removeprefix("hvpzip/") for name in members if name.startswith("hvpzip/models/")}
-    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "models"], capture_output=True, text=True)
+    tracked = ran(["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "models"])
     assert any(name.endswith(".safetensors") for name in shipped)
     if tracked.returncode == 0:
         # Checkpoints and settings are for training; every model of the index ships.
@@ -96,6 +98,6 @@ def test_photo_goes_through_the_installed_wheel(environment: Path, tmp_path: Pat
 
 def test_console_script_is_installed(environment: Path, tmp_path: Path) -> None:
     script = environment.with_name("hvpzip.exe" if os.name == "nt" else "hvpzip")
-    done = subprocess.run([str(script), "--version"], cwd=tmp_path, capture_output=True, text=True)
+    done = ran([str(script), "--version"], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "hvpzip" in done.stdout

@@ -1,8 +1,9 @@
 """Compressing and decompressing need no torch: it is for training and CUDA."""
 
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.helpers.children import ran
 
 PHOTO = Path(__file__).resolve().parent.parent / "examples" / "kodim23-crop.png"
 
@@ -22,5 +23,5 @@ print("done", [name for name in sys.modules if name.split(".")[0] in ("torch", "
 
 
 def test_a_photo_is_compressed_and_comes_back_without_torch() -> None:
-    done = subprocess.run([sys.executable, "-c", CODE, str(PHOTO)], capture_output=True, text=True, cwd=PHOTO.parents[1])
+    done = ran([sys.executable, "-c", CODE, str(PHOTO)], cwd=PHOTO.parents[1])
     assert done.stdout.strip() == "done ['torch']", done.stderr

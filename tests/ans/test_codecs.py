@@ -10,8 +10,8 @@ from hvpzip.ans.codecs import Codec, chunked, push_planned
 from hvpzip.ans.lanes import Stage, flat_plan, ramp_plan
 from hvpzip.ans.rans import StackUnderflow, base_message, check_base, message_equal, tail_words
 from hvpzip.ans.report import bits_of
+from tests.helpers.pictures import SEEDS
 
-SEEDS = st.integers(0, 2**32 - 1)
 CUMULATIVE = np.array([0, 1, 7, 8, 100, 128])  # five symbols at precision 7
 
 

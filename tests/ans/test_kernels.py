@@ -15,8 +15,7 @@ from hvpzip.ans.lanes import flat_plan, from_bytes, ramp_plan, resize, to_bytes
 from hvpzip.ans.mixture import Mixture, intervals, pop_mixture, push_mixture, softmax_weights
 from hvpzip.ans.rans import Message, StackUnderflow, base_message, check_base, flatten, message_equal
 from hvpzip.core.tables import NUM_SCALES
-
-SEEDS = st.integers(0, 2**32 - 1)
+from tests.helpers.pictures import SEEDS
 
 
 def both(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:

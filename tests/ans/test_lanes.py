@@ -11,8 +11,7 @@ from hvpzip.ans import lanes as lanes_module
 from hvpzip.ans.lanes import Stage, chunks, flat_plan, from_bytes, grow, ramp_plan, resize, shrink, to_bytes
 from hvpzip.ans.rans import LOWER_BOUND, Message, StackUnderflow, base_message, flatten, message_equal, push
 from hvpzip.errors import CorruptError
-
-SEEDS = st.integers(0, 2**32 - 1)
+from tests.helpers.pictures import SEEDS
 
 
 @given(seed=SEEDS, lanes=st.integers(1, 8))

@@ -24,8 +24,7 @@ from hvpzip.ans.rans import Message, base_message, check_base, flatten, message_
 from hvpzip.ans.report import bits_of
 from hvpzip.core.tables import NUM_SCALES
 from hvpzip.errors import CorruptError
-
-SEEDS = st.integers(0, 2**32 - 1)
+from tests.helpers.pictures import SEEDS
 
 
 def single(mean: int, scale: int) -> Mixture:

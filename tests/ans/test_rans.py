@@ -20,8 +20,7 @@ from hvpzip.ans.rans import (
     unflatten,
 )
 from hvpzip.errors import CorruptError
-
-SEEDS = st.integers(0, 2**32 - 1)
+from tests.helpers.pictures import SEEDS
 
 
 def one(value: int) -> np.ndarray:

@@ -4,7 +4,6 @@ import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,9 @@ from PIL import Image
 import hvpzip
 from hvpzip import api, container, errors
 from hvpzip.codec.bitsback import group_codec
+from tests.helpers.pictures import PHOTO
 
 Samples = npt.NDArray[np.uint8]
-
-PHOTO = Path(__file__).parents[2] / "examples" / "kodim23-crop.png"
 
 
 @pytest.mark.parametrize("name", ["rgb", "gray", "dot"])

@@ -9,6 +9,7 @@ import pytest
 import hvpzip
 from hvpzip import errors
 from hvpzip.image_io import read_image
+from tests.helpers.damage import flips, truncations
 
 FOLDER = Path(__file__).parents[1] / "golden" / "pictures"
 ROWS = list(csv.reader((FOLDER / "manifest.csv").read_text(encoding="utf-8").splitlines()))[1:]
@@ -42,13 +43,11 @@ def test_bad_file_is_refused_and_nothing_is_left(tmp_path: Path, name: str) -> N
 @pytest.mark.parametrize("name", [name for name, _, digest in ROWS if digest][::4])
 def test_every_truncation_and_many_flipped_bits_are_refused(name: str) -> None:
     data = (FOLDER / name).read_bytes()
-    for size in range(len(data)):
+    for cut in truncations(data):
         with pytest.raises(errors.FormatError):
-            hvpzip.decompress(data[:size])
+            hvpzip.decompress(cut)
     samples = hvpzip.decompress(data)
-    for position in range(0, 8 * len(data), 7):
-        damaged = bytearray(data)
-        damaged[position // 8] ^= 1 << position % 8
+    for damaged in flips(data, every=7):
         try:
             assert (hvpzip.decompress(damaged) == samples).all()
         except (errors.FormatError, errors.ModelError, errors.LimitError) as error:

@@ -13,6 +13,7 @@ import hvpzip
 import hvpzip.pillow
 from hvpzip import api, container, errors
 from hvpzip.api import decoding
+from tests.helpers.damage import flipped
 
 from ..jpeg.conftest import all_kinds
 
@@ -162,10 +163,7 @@ def test_pillow_opens_a_kept_jpeg_as_pillow_opens_the_jpeg(tmp_path: Path, jpegs
 def damages(data: bytes) -> Iterator[bytes]:
     for place in [*range(100), *range(100, len(data), max(1, len(data) // 100))]:
         yield data[:place]
-        for bit in (0, 6):
-            flipped = bytearray(data)
-            flipped[place] ^= 1 << bit
-            yield bytes(flipped)
+        yield from (flipped(data, 8 * place + bit) for bit in (0, 6))
 
 
 @pytest.mark.parametrize("name", ["stored", "recompressed"])

@@ -13,7 +13,7 @@ from hvpzip import container, errors
 from hvpzip.api.pictures import form_of, sections_of
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.image_io import Chunk, Form, Kind, plain_form, read_image, write_image
-from tests.coded import coded
+from tests.helpers.coded import coded
 
 FORMS = [
     Form(Kind.GRAY, 1),

@@ -16,8 +16,8 @@ from benchmarks.codecs import Adapter, Encoded, UnknownCodecError, adapter_for
 from benchmarks.runner import Row, find_photos, measure, summarise
 from benchmarks.scales import ScaleBits, scales_of_report, summed, total
 from benchmarks.worker import measure_decode, measure_encode
+from tests.helpers.pictures import PHOTO
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kodim23-crop.png"
 OTHERS = ["png", "webp", "jpeg2000", "jxl-e7"]
 
 
@@ -262,7 +262,7 @@ def test_plot_shows_scales(tmp_path: Path) -> None:
 def test_hvpzip_on_a_small_photo(tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    with Image.open(EXAMPLE) as photo:
+    with Image.open(PHOTO) as photo:
         photo.crop((40, 40, 120, 100)).save(folder / "a.png")  # a real one: the model codes it, no fallback
     assert command.main([str(folder), "--codecs", "hvpzip,png", "--out", str(tmp_path), "--limit", "1"]) == 0
     document = json.loads((tmp_path / "results.json").read_text())

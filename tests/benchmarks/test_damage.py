@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import hvpzip
 from benchmarks import __main__ as command
@@ -20,14 +19,6 @@ from hvpzip import api, errors
 GOLDEN = Path(__file__).parents[1] / "golden" / "pictures"
 GOOD = sorted(path.name for path in GOLDEN.glob("good-*.hvz"))
 LIMIT_S = 60.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def check(cases: Iterator[Case], data: bytes, folder: Path) -> dict[str, int]:

@@ -1,14 +1,13 @@
 """The experiments on the coder: every order comes back, pays what it must, and the commands write what they promise."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from benchmarks import __main__ as command
@@ -23,14 +22,6 @@ from hvpzip.codec.method import Coded, Part
 from hvpzip.codec.registry import ByPlain
 
 Crop = Callable[..., np.ndarray]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -2,13 +2,13 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.kills import state_of
+from tests.helpers.children import ran
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and fork")
 def test_killed_runs_leave_the_old_state_or_the_new(name: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "benchmarks", "kills", "--runs", "4", "--plain", *(["--hidden"] if name == "hidden" else [])]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+    done = ran(command, env=environment, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     new, forked, outputs = done.stdout.splitlines()
     assert re.match(r"2 runs of \d+\.\d\d s, new processes, killed at a random moment: ", new)

@@ -10,8 +10,7 @@ from PIL import Image
 
 from benchmarks import __main__ as command
 from benchmarks import large
-
-PHOTO = Path(__file__).parents[2] / "examples" / "kodim23-crop.png"
+from tests.helpers.pictures import PHOTO
 
 
 @pytest.fixture

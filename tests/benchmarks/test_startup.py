@@ -8,8 +8,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import startup
-
-PHOTO = Path(__file__).resolve().parents[2] / "examples" / "kodim23-crop.png"
+from tests.helpers.pictures import PHOTO
 
 
 def test_every_command_is_measured_and_the_photo_comes_back(

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from hvpzip import container
-from tests.children import COMMAND, ENVIRONMENT, child
-from tests.coded import coded
+from tests.helpers.children import COMMAND, ENVIRONMENT, child, ran
+from tests.helpers.coded import coded
 
 Samples = npt.NDArray[np.uint8]
 
@@ -33,7 +33,7 @@ def start(*arguments: str, **streams: object) -> "contextlib.AbstractContextMana
 
 def hvpzip(*arguments: str, stdin: bytes = b"") -> tuple[int, bytes, str]:
     """Status, output and messages of the finished command."""
-    done = subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, env=ENVIRONMENT, timeout=300)
+    done = ran([*COMMAND, *arguments], feed=stdin, env=ENVIRONMENT, text=False)
     return done.returncode, done.stdout, done.stderr.decode()
 
 
@@ -54,7 +54,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     times = []
     for _ in range(3):
         before = used_s()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+        done = ran([sys.executable, "-c", code], env=ENVIRONMENT, check=True)
         times.append(used_s() - before)
         assert done.stdout.rstrip().endswith("set()")
     assert min(times) < 0.3
@@ -77,7 +77,7 @@ def test_pipe_through_both_commands_gives_the_picture_back(pictures: Mapping[str
 def test_other_process_with_other_threads_writes_and_reads_the_same(pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
     assert hvpzip("compress", "-q", "-T", "2", "rgb.png", "gray.png", "-o", "made/") == (0, b"", "")
     for name in ("rgb", "gray"):
-        assert coded(Path(f"made/{name}.hvz").read_bytes()) == coded(packed[name])  # made on one thread, see conftest
+        assert coded(Path(f"made/{name}.hvz").read_bytes()) == coded(packed[name])  # made on one thread
     assert hvpzip("decompress", "-q", "-T", "3", "made/rgb.hvz") == (0, b"", "")
     with Image.open("made/rgb.png") as image:
         np.testing.assert_array_equal(np.asarray(image), pictures["rgb"], strict=True)
@@ -182,11 +182,11 @@ def test_closed_standard_streams_are_an_error_in_one_line() -> None:
         (f"{command} decompress packed/rgb.hvz -o - >&-", "standard output is closed"),
         (f"{command} info <&-", "standard input is closed"),
     ):
-        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=ENVIRONMENT)
+        done = ran(["sh", "-c", line], env=ENVIRONMENT)
         assert done.returncode == 1
         assert done.stderr.count("\n") == 1
         assert expected in done.stderr
-    done = subprocess.run(["sh", "-c", f"{command} decompress packed/rgb.hvz 2>&-"], capture_output=True, text=True, env=ENVIRONMENT)
+    done = ran(["sh", "-c", f"{command} decompress packed/rgb.hvz 2>&-"], env=ENVIRONMENT)
     assert (done.returncode, done.stdout, Path("packed/rgb.png").exists()) == (0, "", True)
 
 
@@ -347,9 +347,7 @@ def test_little_memory_is_one_clear_line(folder: Path, megabytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
     few_threads = ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*COMMAND, "compress", "gray.png"], capture_output=True, env=few_threads, preexec_fn=limit, timeout=300, text=True
-    )
+    done = ran([*COMMAND, "compress", "gray.png"], env=few_threads, preexec_fn=limit)
     if done.returncode:  # where it is too little
         assert done.stderr == "hvpzip: gray.png: not enough memory\n"
         assert not Path("gray.hvz").exists()

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from PIL import Image
 
 from hvpzip import decompress
+from tests.helpers.children import ran
 
 from .conftest import Run
 
@@ -42,7 +42,7 @@ def test_dev_stdout_is_written_to_where_it_is_a_file_too(folder: Path, options: 
     before = os.readlink("/dev/stdout")
     with open("caught.hvz", "wb") as caught:
         command = [sys.executable, "-m", "hvpzip", "compress", "-q", *options, "rgb.png", "-o", "/dev/stdout"]
-        assert subprocess.run(command, stdout=caught, timeout=100).returncode == 0
+        assert ran(command, stdout=caught).returncode == 0
     assert os.readlink("/dev/stdout") == before
     with Image.open("rgb.png") as image:
         assert np.array_equal(decompress(Path("caught.hvz").read_bytes()), np.asarray(image))

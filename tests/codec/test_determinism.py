@@ -1,12 +1,13 @@
 """The shipped model gives the same bytes in fresh processes with other thread counts, and either decodes what the other wrote."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.helpers.children import ran
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
@@ -35,7 +36,7 @@ def test_fresh_processes_with_one_and_two_threads_write_the_same_bytes(tmp_path,
         ours = str(tmp_path / f"{threads}.hvz")
         command = [sys.executable, "-c", SCRIPT, str(threads), str(tmp_path / "samples.npy"), ours, theirs]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(threads)}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300)
+        done = ran(command, env=environment, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         theirs = ours
     assert (tmp_path / "1.hvz").read_bytes() == (tmp_path / "2.hvz").read_bytes()

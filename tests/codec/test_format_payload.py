@@ -7,7 +7,7 @@ import pytest
 
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.core.tables import exp2_table, gaussian_tables
-from tests.conftest import luma_schedule, tiny_tensors
+from tests.helpers.tiny import luma_schedule, tiny_tensors
 
 TABLES = gaussian_tables()
 PHI, RECIPROCAL, SCALE64, EXP2 = (table.tolist() for table in (TABLES.phi, TABLES.reciprocal, TABLES.scale64, exp2_table()))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hvpzip import container, varint
 from hvpzip.container import Group, Header, Limits, Section
 from hvpzip.errors import CorruptError, FormatError, LimitError, NotHvpzipError, TruncatedError, UnsupportedVersionError
+from tests.helpers.damage import flips, patched
 
 crcs = st.integers(0, (1 << 32) - 1)
 
@@ -102,9 +103,7 @@ def test_every_truncation_is_refused_as_truncated():
 
 def test_every_flipped_bit_is_refused():
     data = small_file()
-    for position in range(8 * len(data)):
-        damaged = bytearray(data)
-        damaged[position // 8] ^= 1 << position % 8
+    for damaged in flips(data):
         with pytest.raises(FormatError):
             container.read(damaged)
 
@@ -112,10 +111,7 @@ def test_every_flipped_bit_is_refused():
 @settings(max_examples=300)
 @given(st.data())
 def test_random_damage_raises_format_or_limit_errors_only(data):
-    damaged = bytearray(small_file())
-    for _ in range(data.draw(st.integers(1, 6))):
-        position = data.draw(st.integers(0, len(damaged) - 1))
-        damaged[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    damaged = data.draw(patched(small_file()))
     try:
         found = container.read(damaged)
     except (FormatError, LimitError):

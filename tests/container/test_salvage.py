@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hvpzip import container
 from hvpzip.container import Group, Header, Limits, Section
 from hvpzip.errors import FormatError, LimitError, UnsupportedVersionError
+from tests.helpers.damage import flipped
 
 SIZES = (5, 127, 128, 300, 16383, 16384, 0, 20000, 1, 700, 90, 40)  # lengths of one byte, two and three
 
@@ -67,9 +68,7 @@ def test_a_whole_file_is_given_as_read_gives_it(whole):
 def test_a_flipped_bit_in_any_byte_of_a_group_loses_that_group_alone(whole, groups, places):
     for lost, (begin, end) in enumerate(places):
         for place in {*range(begin, min(begin + 9, end)), (begin + end) // 2, *range(end - 5, end)}:
-            damaged = bytearray(whole)
-            damaged[place] ^= 1 << place % 8
-            found = container.salvage(damaged)
+            found = container.salvage(flipped(whole, 8 * place + place % 8))
             assert found.groups == (*groups[:lost], None, *groups[lost + 1 :])
             assert found.lost_sections == 0
 

@@ -2,13 +2,13 @@
 
 import inspect
 import re
-import subprocess
 import sys
 
 import pytest
 
 from hvpzip import core
 from hvpzip.core import reference
+from tests.helpers.children import ran
 
 CODE = "import sys; sys.modules['hvpzip.core._core'] = None; from hvpzip.core import kernels; print(kernels().__name__, kernels().__name__)"
 
@@ -30,7 +30,7 @@ def test_compiled_kernels_serve_where_they_are_built(monkeypatch) -> None:
 
 def test_without_the_compiled_core_the_reference_serves_with_one_notice(monkeypatch) -> None:
     monkeypatch.delenv("HVPZIP_KERNELS", raising=False)
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
+    done = ran([sys.executable, "-c", CODE])
     assert done.stdout.split() == ["hvpzip.core.reference"] * 2
     assert len(done.stderr.splitlines()) == 1
     assert "compiled core is missing" in done.stderr
@@ -38,7 +38,7 @@ def test_without_the_compiled_core_the_reference_serves_with_one_notice(monkeypa
 
 def test_asking_for_the_compiled_core_where_it_is_missing_fails(monkeypatch) -> None:
     monkeypatch.setenv("HVPZIP_KERNELS", "compiled")
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True)
+    done = ran([sys.executable, "-c", CODE])
     assert done.returncode != 0
     assert "ImportError" in done.stderr or "ModuleNotFoundError" in done.stderr
 

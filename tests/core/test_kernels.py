@@ -17,8 +17,8 @@ from hvpzip.core import kernels, reference
 from hvpzip.core.reference.colours import CG_CONTEXTS, CG_SPAN, CG_WINDOW, CO_KINDS, CO_WINDOW
 from hvpzip.core.reference.parameters import softmax_weights
 from hvpzip.core.tables import NUM_SCALES, POSITION_LIMIT
+from tests.helpers.pictures import SEEDS
 
-SEEDS = st.integers(0, 2**32 - 1)
 KINDS = st.sampled_from(["photo", "narrow", "wide", "far", "any"])
 
 

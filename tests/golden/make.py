@@ -1,7 +1,7 @@
 """Writes the golden files of this folder and their manifest. Files that are here stay as they are, and must decode for ever: it only adds.
 
-python tests/golden/make.py              the payloads of the tiny model (tests/conftest.py)
-python tests/golden/make.py --bundled    good-photo-<model id>.hvz by the bundled default model
+python -m tests.golden.make              the payloads of the tiny model (tests/helpers/tiny.py)
+python -m tests.golden.make --bundled    good-photo-<model id>.hvz by the bundled default model
 
 tiny-noise-path-*.part   data of method 9, made by the tiny models with a noise path from the same picture
 tiny-*.payload   payload of a group, made by the tiny model from a crop of examples/kodim23-crop.png
@@ -15,14 +15,15 @@ import argparse
 import csv
 import functools
 import hashlib
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import numpy as np
+
+from tests.helpers.pictures import photo_crop
+from tests.helpers.tiny import luma_schedule, make_tiny_model, make_tiny_path_model, noisy_schedule
 
 if TYPE_CHECKING:
     from hvpzip.nn.model import Model
@@ -89,37 +90,10 @@ NOISE_PATHS = {
 
 
 @functools.cache
-def helpers() -> ModuleType:
-    """tests/conftest.py, where the tiny model is."""
-    spec = importlib.util.spec_from_file_location("golden_helpers", FOLDER.parent / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@functools.cache
 def tiny_model(transform: int, levels: str) -> Model:
-    """The tiny model on a map; "chained" with a chain of latents on ``hh`` of every level, and a latent on ``hl``."""
-    from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
-
-    if levels == "usual":
-        return helpers().make_tiny_model(transform)
-    if levels == "luma":
-        return helpers().make_tiny_model(transform, schedule=helpers().luma_schedule())
-    steps = (
-        Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
-        Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0),
-        Step(unit="hh", given=1),
-        Step(unit="hl", sigma=(64, 48, 48), log2_delta=(1, 0, 0)),
-        Step(unit="hl", given=3),
-        Step(unit="lh"),
-        Step(unit="hh"),
-        Step(unit="hl"),
-    )
-    level = LevelSchedule(steps=steps, paths={"noisy": (0, 1, 2, 3, 4, 5), "direct": (6, 7, 5)})
-    return helpers().make_tiny_model(transform, schedule=Schedule(levels=(level, level)))
+    """The tiny model on a map, with its usual levels, with latents of luma alone, or with chains of them."""
+    schedules = {"usual": None, "luma": luma_schedule(), "chained": noisy_schedule()}
+    return make_tiny_model(transform, schedule=schedules[levels])
 
 
 def digest(samples: np.ndarray) -> str:
@@ -129,7 +103,7 @@ def digest(samples: np.ndarray) -> str:
 
 def samples_of(case: Case) -> np.ndarray:
     """The samples that a payload holds, uint8 ``(C, h, w)``."""
-    return helpers().photo_crop(*case.box, case.gray)
+    return photo_crop(*case.box, case.gray)
 
 
 def encode_tiny(case: Case) -> bytes:
@@ -156,8 +130,8 @@ def encode_noise_path(name: str) -> bytes:
     from hvpzip.codec.noise_path import encode_part
 
     map_name, depth, box = NOISE_PATHS[name]
-    path = helpers().make_tiny_path_model(map_name, depth).noise_path
-    return encode_part(helpers().photo_crop(*box), path).data
+    path = make_tiny_path_model(map_name, depth).noise_path
+    return encode_part(photo_crop(*box), path).data
 
 
 def rows() -> dict[str, tuple[str, str]]:
@@ -175,7 +149,7 @@ def main() -> int:
         import hvpzip
         from hvpzip.nn.bundled import list_models, model_id
 
-        samples, model = helpers().photo_crop(*BUNDLED_CROP), list_models()[0]
+        samples, model = photo_crop(*BUNDLED_CROP), list_models()[0]
         name = f"good-photo-{model_id(model).hex()}.hvz"
         if not (FOLDER / name).exists():
             (FOLDER / name).write_bytes(hvpzip.compress(np.ascontiguousarray(samples.transpose(1, 2, 0))))

@@ -3,7 +3,6 @@
 import io
 import shutil
 import struct
-import subprocess
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from hvpzip.image_io import Chunk, Form, Kind, read_image, write_image
 from hvpzip.image_io.exif import Folders, joined
 from hvpzip.image_io.jpeg import jpeg_segments
 from hvpzip.image_io.tiff_tags import Entry, Tags, entry_of, reordered
+from tests.helpers.children import ran
 from tests.image_io.builders import bmp, encoded, gif, jpeg_with, photo, png, png_chunk, refusal, tiff, tiff_tags, webp_with
 
 
@@ -342,7 +342,7 @@ def test_texts_of_tiff_keep_their_bytes(text, order):
 
 
 def exif_description(exiftool, data):
-    return subprocess.run([exiftool, "-b", "-ImageDescription", "-"], input=data, capture_output=True, check=True).stdout
+    return ran([exiftool, "-b", "-ImageDescription", "-"], feed=data, check=True, text=False).stdout
 
 
 PRIVATE = [

@@ -13,6 +13,7 @@ from PIL import Image
 
 from hvpzip.errors import HvpzipError, ImageError, LimitError
 from hvpzip.image_io import Form, Kind, read_image, write_image
+from tests.helpers.damage import flips, patched
 from tests.image_io.builders import encoded, photo, png, refusal
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -225,19 +226,14 @@ def test_a_truncation_that_costs_samples_is_refused(kind):
 
 def test_every_flipped_bit_of_a_png_is_refused():
     data = SMALL["PNG"]
-    for position in range(8 * len(data)):
-        damaged = bytearray(data)
-        damaged[position // 8] ^= 1 << position % 8
+    for damaged in flips(data):
         refusal(io.BytesIO(damaged))
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(sorted(SMALL)), st.data())
 def test_random_damage_gives_a_picture_or_an_error_of_ours(kind, data):
-    damaged = bytearray(SMALL[kind])
-    for _ in range(data.draw(st.integers(1, 4))):
-        position = data.draw(st.integers(0, min(len(damaged) - 1, 200)))
-        damaged[position : position + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    damaged = data.draw(patched(SMALL[kind], most=4, within=200))
     try:
         samples = read_image(io.BytesIO(damaged), max_pixels=10_000).samples
     except HvpzipError as error:

@@ -2,12 +2,11 @@
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-PHOTO = Path(__file__).parents[2] / "examples" / "kodim23-crop.png"
+from tests.helpers.pictures import PHOTO
 
 
 def jpeg_of(image: Image.Image, **options: object) -> bytes:

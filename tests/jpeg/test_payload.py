@@ -9,6 +9,7 @@ import pytest
 from hvpzip import jpeg
 from hvpzip.errors import CorruptError, ImageError, LibraryError, LimitError, UnsupportedVersionError
 from hvpzip.jpeg import transcoding
+from tests.helpers.damage import flipped
 
 
 @pytest.fixture
@@ -71,10 +72,7 @@ def test_damage_and_truncation_give_the_file_or_one_error(name: str, jpegs: Mapp
     damaged = []
     for place in [*range(60), *range(60, len(packed), max(1, len(packed) // 60))]:
         damaged.append(packed[:place])
-        for bit in (0, 7):
-            flipped = bytearray(packed)
-            flipped[place] ^= 1 << bit
-            damaged.append(bytes(flipped))
+        damaged += [flipped(packed, 8 * place + bit) for bit in (0, 7)]
     for data in damaged:
         try:
             found = jpeg.unpack(data, facts)

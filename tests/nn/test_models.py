@@ -19,7 +19,8 @@ from hvpzip.nn.graph.export import export, integer_cascade, quantise
 from hvpzip.nn.graph.network import Cascade
 from hvpzip.nn.graph.ops import weight_exponents
 from hvpzip.nn.identity import identity
-from tests.conftest import tiny_tensors
+from tests.helpers.damage import flipped
+from tests.helpers.tiny import tiny_tensors
 
 
 @pytest.fixture(scope="module")
@@ -221,10 +222,7 @@ def test_no_truncation_or_flipped_bit_of_the_tensors_names_shapes_and_places_is_
     data = path.read_bytes()
     size = 8 + int.from_bytes(data[:8], "little")
     damaged = [data[:length] for length in (*range(0, size, 97), *range(size - 2, size + 3), len(data) - 1)]
-    for at in range(0, size, 9):
-        flipped = bytearray(data)
-        flipped[at] ^= 1 << at % 8
-        damaged.append(bytes(flipped))
+    damaged += [flipped(data, 8 * place + place % 8) for place in range(0, size, 9)]
     for contents in (*damaged, data + b"\0", b"\xff" * 8 + data[8:]):
         path.write_bytes(contents)
         with pytest.raises(ModelError, match=r"model good: .*") as caught:

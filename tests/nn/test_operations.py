@@ -16,7 +16,7 @@ from hvpzip.nn.formats import ACT_MAX, CARRY_MAX, LIMIT, MAX_EXPONENT, MIN_EXPON
 from hvpzip.nn.layers import BranchLayers, HeadLayers, Layer
 from hvpzip.nn.predictor import IntegerPredictor, Predictor
 from hvpzip.threads import using_threads
-from tests.conftest import luma_schedule
+from tests.helpers.tiny import luma_schedule
 
 OPERATIONS = [pytest.param(Compiled(name), id=name) for name in instruction_sets()]
 GRIDS = [(1, 1), (1, 7), (5, 1), (3, 6), (4, 13), (9, 29)]

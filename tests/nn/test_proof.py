@@ -6,7 +6,7 @@ import pytest
 from hvpzip.errors import ModelError
 from hvpzip.nn.layers import levels_of
 from hvpzip.nn.proof import prove
-from tests.conftest import tiny_settings, tiny_tensors
+from tests.helpers.tiny import tiny_settings, tiny_tensors
 
 CONV = "networks.0.trunk.embed"
 CLOSED = "networks.1.closed_form.3"

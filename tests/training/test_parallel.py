@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hvpzip.training import parallel
-from tests.children import ENVIRONMENT, child
+from tests.helpers.children import ENVIRONMENT, child
 
 PROCESS = """
 import torch

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 from PIL import Image
 
 import hvpzip
-from tests.coded import coded
+from tests.helpers.children import ran
+from tests.helpers.coded import coded
 
 distributed = pytest.importorskip("distributed", reason="needs hvpzip[dask]")
 
@@ -84,7 +84,7 @@ def test_script_on_the_page_runs(tmp_path: Path) -> None:
         Image.new("RGB", (3, 2), (number, 2, 3)).save(tmp_path / "photos" / name)
     (tmp_path / "photos" / "bad.png").write_bytes(b"no picture")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
-    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    done = ran([sys.executable, "script.py"], cwd=tmp_path, env=environment, deadline_s=600)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
     assert first == "2 of 3 files"

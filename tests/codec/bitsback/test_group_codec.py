@@ -11,6 +11,7 @@ from hvpzip.codec.bitsback.group_codec import GroupReport, decode_group, encode_
 from hvpzip.codec.efforts import DEFAULT_EFFORT
 from hvpzip.codec.payload import NO_RAMP, Coding
 from hvpzip.errors import CorruptError
+from tests.helpers.damage import flips, truncations
 
 PATHS = ("diffusion", "direct")
 
@@ -237,15 +238,13 @@ def test_damaged_payloads_are_refused_or_give_another_picture_but_raise_nothing_
     model, samples = tiny_models(transform), picture("photo", *shape, seed=9)
     payload, _ = encode_along(samples, model, path)
     refused = 0
-    for bit in range(8 * len(payload)):
-        damaged = bytearray(payload)
-        damaged[bit // 8] ^= 1 << bit % 8
-        decoded = decode_or_refuse(bytes(damaged), samples.shape, model)
+    for bit, damaged in enumerate(flips(payload)):
+        decoded = decode_or_refuse(damaged, samples.shape, model)
         refused += decoded is None
         assert decoded is None or bit < 8 or not np.array_equal(decoded, samples)
     assert refused > 4 * len(payload)  # half of the bits: the start state must come out right
-    for length in range(len(payload)):
-        assert decode_or_refuse(payload[:length], samples.shape, model) is None
+    for cut in truncations(payload):
+        assert decode_or_refuse(cut, samples.shape, model) is None
     for extra in (b"\0", b"\1", b"\xff" * 9):
         assert decode_or_refuse(payload + extra, samples.shape, model) is None
 

@@ -11,25 +11,16 @@ from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.diffusion.noise import log2_sigma
 from hvpzip.diffusion.posterior import support
 from hvpzip.diffusion.posterior_float import noise, sample_latents
-from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
-from tests.conftest import luma_schedule
+from tests.helpers.tiny import luma_schedule, noisy_schedule
 
-STEPS = (
-    Step(unit="hh", sigma=(112, 96, 96), log2_delta=(4, 3, 3)),
-    Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1), given=0),
-    Step(unit="hh", given=1),
-    Step(unit="hl", sigma=(64, 48, 48), log2_delta=(1, 0, 0)),
-    Step(unit="hl", given=3),
-    Step(unit="lh"),
-    Step(unit="hh"),
-    Step(unit="hl"),
-)
-LEVEL = LevelSchedule(steps=STEPS, paths={"noisy": (0, 1, 2, 3, 4, 5), "direct": (6, 7, 5)})
+SCHEDULE = noisy_schedule()
+LEVEL = SCHEDULE.level(1)
+STEPS = LEVEL.steps
 
 
 @pytest.fixture(scope="module")
 def model(tiny_model_on):
-    return tiny_model_on(Schedule(levels=(LEVEL, LEVEL)))
+    return tiny_model_on(SCHEDULE)
 
 
 @pytest.mark.parametrize(("width", "height", "gray"), [(40, 33, False), (31, 40, True), (1, 2, False)])

@@ -16,7 +16,8 @@ from hvpzip.codec.method import Part, Wanted
 from hvpzip.codec.registry import BY_NUMBER, CASCADE
 from hvpzip.core import _core
 from hvpzip.errors import CorruptError, UnsupportedVersionError
-from tests.conftest import mixed, photo_crop
+from tests.helpers.pictures import photo_crop
+from tests.helpers.tiny import mixed
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 LAST = 71  # of the sides

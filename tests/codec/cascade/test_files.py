@@ -16,7 +16,7 @@ from hvpzip.codec.method import Part, Tried
 from hvpzip.codec.part import encode_part
 from hvpzip.codec.registry import BY_NUMBER, CASCADE
 from hvpzip.nn.bundled import load_model
-from tests.conftest import photo_crop
+from tests.helpers.pictures import photo_crop
 
 MODEL = load_model()
 

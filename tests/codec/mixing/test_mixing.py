@@ -9,25 +9,17 @@ from hvpzip.codec import mixing
 from hvpzip.codec.colours.matrices import MATRICES
 from hvpzip.codec.mixing import coder
 from hvpzip.errors import CorruptError
-
-
-def picture(seed: int, shape: tuple[int, int, int], depth: int, kind: str) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    if kind == "noise":
-        found = generator.integers(0, 1 << depth, shape)
-    elif kind == "slope":
-        found = np.indices(shape).sum(axis=0) * (1 << depth) // (4 * sum(shape)) + generator.integers(0, 2, shape)
-    else:
-        found = generator.integers(0, 1 << depth, shape) * (generator.random(shape) < 0.1)
-    return np.clip(found, 0, (1 << depth) - 1).astype(np.uint8 if depth <= 8 else np.uint16)
+from tests.helpers.damage import flips
+from tests.helpers.pictures import KINDS, SEEDS, shapes
+from tests.helpers.pictures import samples as picture
 
 
 @settings(deadline=None, max_examples=15)
 @given(
-    st.integers(0, 1 << 30),
-    st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4)),
+    SEEDS,
+    shapes(12),
     st.sampled_from((1, 3, 8, 12, 16)),
-    st.sampled_from(("noise", "slope", "sparse")),
+    st.sampled_from(KINDS),
     st.sampled_from(mixing.PROFILES),
 )
 def test_samples_come_back_equal(seed, shape, depth, kind, profile):
@@ -70,16 +62,14 @@ def test_truncated_and_longer_data_are_refused():
 def test_flipped_bits_are_refused_or_give_samples_in_range():
     samples = picture(6, (8, 8, 3), 5, "noise")
     data = mixing.encode(samples, 2)
-    refused, bits = 0, range(0, 8 * len(data), 23)
-    for bit in bits:
-        damaged = bytearray(data)
-        damaged[bit // 8] ^= 1 << bit % 8
+    refused, every = 0, list(flips(data, every=23))
+    for damaged in every:
         try:
-            assert mixing.decode(bytes(damaged), samples.shape, 5).max() < 32
+            assert mixing.decode(damaged, samples.shape, 5).max() < 32
         except CorruptError:
             refused += 1
     # Only what makes all samples different ends in another state nearly always.
-    assert 4 * refused > 3 * len(bits)
+    assert 4 * refused > 3 * len(every)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from hvpzip.codec.registry import BY_NUMBER, NOISE_PATH
 from hvpzip.errors import CorruptError, ModelError
 from hvpzip.nn.denoiser import NoisePath
 from hvpzip.transform import colour
-from tests.conftest import make_tiny_path_model, photo_crop, tiny_path_tensors
+from tests.helpers.pictures import photo_crop
+from tests.helpers.tiny import make_tiny_path_model, tiny_path_tensors
 
 MODEL = make_tiny_path_model()
 LINES = make_tiny_path_model("haar-lines", 3)

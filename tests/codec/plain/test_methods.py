@@ -8,27 +8,22 @@ from hypothesis import strategies as st
 from hvpzip.codec import plain
 from hvpzip.codec.plain import methods
 from hvpzip.errors import CorruptError
+from tests.helpers.damage import flips
+from tests.helpers.pictures import KINDS, SEEDS, shapes
+from tests.helpers.pictures import samples as picture
 
 DEPTHS = (1, 2, 4, 7, 8, 12, 16)
 
 
-def picture(seed: int, shape: tuple[int, int, int], depth: int, smooth: bool) -> np.ndarray:
-    """Noise, or a slope with a little of it."""
-    generator = np.random.default_rng(seed)
-    noise = generator.integers(0, 1 << depth, shape)
-    slope = np.indices(shape).sum(axis=0) * (1 << depth) // (4 * sum(shape)) + generator.integers(0, 2, shape)
-    return np.clip(slope if smooth else noise, 0, (1 << depth) - 1).astype(np.uint8 if depth <= 8 else np.uint16)
-
-
 @settings(deadline=None, max_examples=60)
 @given(
-    st.integers(0, 1 << 30),
-    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4)),
+    SEEDS,
+    shapes(9),
     st.sampled_from(DEPTHS),
-    st.booleans(),
+    st.sampled_from(KINDS),
 )
-def test_every_candidate_comes_back_equal(seed, shape, depth, smooth):
-    samples = picture(seed, shape, depth, smooth)
+def test_every_candidate_comes_back_equal(seed, shape, depth, kind):
+    samples = picture(seed, shape, depth, kind)
     candidates = list(methods.candidates(samples, depth))
     for data in candidates:
         again = plain.decode(data, shape, depth)
@@ -38,19 +33,17 @@ def test_every_candidate_comes_back_equal(seed, shape, depth, smooth):
 
 
 def test_all_methods_are_tried():
-    found = {data[0] for data in methods.candidates(picture(1, (9, 8, 3), 8, smooth=True), 8)}
+    found = {data[0] for data in methods.candidates(picture(1, (9, 8, 3), 8, "slope"), 8)}
     assert found == {methods.DEFLATE, methods.LZMA, methods.WEBP, methods.PNG}
     assert plain.encode(np.full((5, 6, 4), 9, np.uint8), 8) == bytes((methods.CONSTANT, 9, 9, 9, 9))
 
 
 @pytest.mark.parametrize(("shape", "depth"), [((6, 7, 3), 8), ((6, 7, 1), 1), ((6, 7, 2), 16)])
 def test_damage_gives_samples_of_the_shape_or_one_error(shape, depth):
-    for data in methods.candidates(picture(2, shape, depth, smooth=True), depth):
-        for position in range(0, 8 * len(data), 5):
-            damaged = bytearray(data)
-            damaged[position // 8] ^= 1 << position % 8
+    for data in methods.candidates(picture(2, shape, depth, "slope"), depth):
+        for damaged in flips(data, every=5):
             try:
-                again = plain.decode(bytes(damaged), shape, depth)
+                again = plain.decode(damaged, shape, depth)
             except CorruptError as error:
                 message = str(error)
             else:

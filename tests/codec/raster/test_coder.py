@@ -9,25 +9,17 @@ from hvpzip.ans import StackUnderflow
 from hvpzip.codec import raster
 from hvpzip.codec.raster import coder
 from hvpzip.errors import CorruptError
-
-
-def picture(seed: int, shape: tuple[int, int, int], depth: int, kind: str) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    if kind == "noise":
-        found = generator.integers(0, 1 << depth, shape)
-    elif kind == "slope":
-        found = np.indices(shape).sum(axis=0) * (1 << depth) // (4 * sum(shape)) + generator.integers(0, 2, shape)
-    else:
-        found = np.repeat(generator.integers(0, 1 << depth, shape) * (generator.random(shape) < 0.1), 1, axis=0)
-    return np.clip(found, 0, (1 << depth) - 1).astype(np.uint8 if depth <= 8 else np.uint16)
+from tests.helpers.damage import flips, truncations
+from tests.helpers.pictures import KINDS, SEEDS, shapes
+from tests.helpers.pictures import samples as picture
 
 
 @settings(deadline=None, max_examples=25)
 @given(
-    st.integers(0, 1 << 30),
-    st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4)),
+    SEEDS,
+    shapes(9),
     st.sampled_from((1, 3, 8, 12, 16)),
-    st.sampled_from(("noise", "slope", "flat")),
+    st.sampled_from(KINDS),
 )
 def test_samples_come_back_equal(seed, shape, depth, kind):
     samples = picture(seed, shape, depth, kind)
@@ -87,17 +79,15 @@ def test_every_ramp_of_lanes_is_read(monkeypatch, ramp):
 def test_damage_gives_samples_of_the_shape_or_one_error(depth):
     samples = picture(5, (9, 8, 2), depth, "slope")
     data = raster.encode(samples)
-    for position in range(0, 8 * len(data), 29):
-        damaged = bytearray(data)
-        damaged[position // 8] ^= 1 << position % 8
+    for damaged in flips(data, every=29):
         try:
-            again = raster.decode(bytes(damaged), samples.shape, depth)
+            again = raster.decode(damaged, samples.shape, depth)
         except CorruptError as error:
             message = str(error)
         else:
             message = ""
             assert again.shape == samples.shape
         assert "\n" not in message
-    for size in range(0, len(data), 7):
+    for cut in truncations(data, every=7):
         with pytest.raises(CorruptError):
-            raster.decode(data[:size], samples.shape, depth)
+            raster.decode(cut, samples.shape, depth)

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["COMMAND", "DEADLINE_S", "ENDING_SIGNALS", "ENVIRONMENT", "ROOT", "child", "heed"]
+__all__ = ["COMMAND", "DEADLINE_S", "ENDING_SIGNALS", "ENVIRONMENT", "ROOT", "child", "heed", "ran"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "hvpzip"]
 ENVIRONMENT: Mapping[str, str] = os.environ | {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
@@ -61,3 +61,20 @@ def child(command: Sequence[str], *, deadline_s: float = DEADLINE_S, **options: 
         timer.cancel()
         timer.join()
         kill()  # of its session: the process itself is gone
+
+
+def ran(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    deadline_s: float = DEADLINE_S,
+    feed: "bytes | str | None" = None,
+    check: bool = False,
+    **options: Any,
+) -> "subprocess.CompletedProcess[Any]":
+    """How a command ended and what it printed, as text unless ``text=False``; it reads ``feed``, or nothing. ``check``: it must succeed."""
+    source = subprocess.DEVNULL if feed is None else subprocess.PIPE
+    options = {"text": True, "stdin": source, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    with child([os.fspath(part) for part in command], deadline_s=deadline_s, **options) as process:
+        out, err = process.communicate(feed)
+    assert process.returncode == 0 or not check, err
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
