@@ -93,10 +93,12 @@ class DecompressOptions(FileOptions):
 
     @property
     def part(self) -> bool:
+        """Whether a part of the picture is wanted, or a smaller one."""
         return self.crop is not None or self.scale != 1
 
     @property
     def whole(self) -> bool:
+        """Whether an output holds all that its source does."""
         return not self.part and not self.salvage
 
 

@@ -29,10 +29,12 @@ class View:
 
     @property
     def height(self) -> int:
+        """Its rows."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
+        """Its columns."""
         return self.right - self.left
 
     def rows_of(self, tile: "Tile") -> tuple[slice, slice]:

@@ -32,6 +32,7 @@ class Console:
 
     @property
     def exit_code(self) -> int:
+        """0, or 1 if a file failed."""
         return 1 if self.failures else 0
 
     def result(self, text: str) -> None:

@@ -21,6 +21,7 @@ class Tally:
         self._started = time.perf_counter()
 
     def add(self, result: FileResult) -> None:
+        """Count one file."""
         self._counts["failed" if result.error is not None else "skipped" if result.skipped else "done"] += 1
         if result.error is None:
             self._counts["input_bytes"] += result.input_bytes or 0

@@ -62,9 +62,10 @@ class Choice(Generic[T]):
 
     @property
     def trials(self) -> tuple[Trial, ...]:
-        """All candidates, the one that is taken marked, each before those within it."""
+        """All candidates, each before those within it; taken is what is written, so nothing within a candidate that is not."""
         found: list[Trial] = []
         for place, (trial, within) in enumerate(self._trials):
-            found.append(trial._replace(taken=self._best is not None and place == self._best[1]))
-            found += [inner._replace(depth=inner.depth + 1) for inner in within]
+            taken = self._best is not None and place == self._best[1]
+            found.append(trial._replace(taken=taken))
+            found += [inner._replace(depth=inner.depth + 1, taken=inner.taken and taken) for inner in within]
         return tuple(found)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.codec.choice import Trial
 from hvpzip.codec.plain import Picture
 from hvpzip.codec.report import Report
 from hvpzip.nn.model import Model
@@ -26,10 +27,12 @@ class Coded(NamedTuple):
     Attributes:
         data: The method's byte, and what it made.
         report: What it cost where the model coded it, else None.
+        trials: What the method itself weighed.
     """
 
     data: bytes
     report: Report | None = None
+    trials: tuple[Trial, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,7 @@ def encode_part(part: Part) -> Choice[Coded]:
             choice.skipped(method.name, reason or "it cannot hold this part")
             continue
         size = len(coded.data)
-        within = () if coded.report is None else coded.report.trials
-        choice.tried(method.name, size, coded, within)
+        choice.tried(method.name, size, coded, coded.trials)
         plain_bytes = tried.plain_bytes
         if method.number in plain_numbers:
             plain_bytes = size if plain_bytes is None else min(plain_bytes, size)

@@ -79,12 +79,15 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
         return alone._replace(trials=(*alone.trials, Trial("other methods", None, "the model suits it, and nothing repeats"))), None
     found = _smallest(replace(group, modelled=coded))
     kept = found.payload != as_part(alone).payload
-    return alone._replace(trials=(*alone.trials, *(trial._replace(taken=False) for trial in found.trials))), found if kept else None
+    untaken = tuple(trial._replace(taken=False) for trial in found.trials)
+    found = found._replace(trials=(Trial("model alone", len(alone.payload)), *found.trials))
+    return alone._replace(trials=(*alone.trials, *untaken)), found if kept else None
 
 
 def as_part(alone: Parts) -> Parts:
     """What the model codes alone as the only part of its group."""
-    return Parts(bytes((0, MODEL)) + alone.payload, alone.costs, 8 * AS_PART_BYTES, alone.trials)
+    told = Trial("in one part by the model", AS_PART_BYTES + len(alone.payload), "as other groups are in parts", taken=True)
+    return Parts(bytes((0, MODEL)) + alone.payload, alone.costs, 8 * AS_PART_BYTES, (told, *alone.trials))
 
 
 def _smallest(group: Part) -> Parts:
@@ -181,9 +184,9 @@ def _encode_split(group: Part, split: int) -> Parts:
     trials: list[Trial] = []
     for number, (channels, _, depth) in enumerate(places):
         choice = encode_part(replace(group, samples=group.samples[:, :, channels], bit_depth=depth))
-        data, report = choice.best
-        if report is not None:
-            costs.append(report.cost())
+        data = choice.best.data
+        if choice.best.report is not None:
+            costs.append(choice.best.report.cost())
         place = f"part {number + 1}: " if len(places) > 1 else ""
         trials += [trial._replace(what=place + trial.what) for trial in choice.trials]
         payload += (varint.write(len(data)) if number + 1 < len(places) else b"") + data

@@ -15,6 +15,7 @@ import numpy as np
 from hvpzip import varint
 from hvpzip.codec import cascade, mixing, noise_path, plain, raster
 from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, Method, Part, Samples, Tried, Wanted
 from hvpzip.codec.plain import PlainMethod
@@ -44,7 +45,7 @@ def by_model(part: Part) -> Coded:
     """The part as the model codes it: samples (h, w, 1 or 3) of 8 bits."""
     planes = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
     payload, report = group_codec.encode_group(planes, part.model, part.effort)
-    return Coded(bytes((MODEL,)) + payload, report)
+    return Coded(bytes((MODEL,)) + payload, report, report.trials)
 
 
 def _plain_is_enough(part: Part, tried: Tried) -> bool:
@@ -136,9 +137,14 @@ class ByMixing:
 
     def encode(self, part: Part) -> Coded | None:
         profiles = EFFORTS[part.effort].profiles
-        if part.samples.size > SMALL_SAMPLES:
-            profiles = profiles[-1:]
-        return Coded(bytes((MIXING,)) + min((mixing.encode(part.samples, profile) for profile in profiles), key=len))
+        choice: Choice[bytes] = Choice()
+        for profile in profiles:
+            if profile != profiles[-1] and part.samples.size > SMALL_SAMPLES:
+                choice.skipped(f"profile {profile}", "the part is large enough for a stronger one")
+                continue
+            data = mixing.encode(part.samples, profile)
+            choice.tried(f"profile {profile}", len(data), data)
+        return Coded(bytes((MIXING,)) + choice.best, None, choice.trials)
 
     def decode(self, data: bytes, wanted: Wanted) -> Samples:
         return mixing.decode(data, wanted.shape, wanted.bit_depth)[:: wanted.step, :: wanted.step]
@@ -190,8 +196,9 @@ class ByCascade:
         samples = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
         coarse = _coarse(replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None))
         units = cascade.encode_units(samples, part.model)
-        data = varint.write(len(coarse)) + coarse + units.data
-        return Coded(bytes((CASCADE,)) + data, _cascade_report(len(data), len(coarse), units.terms))
+        data = varint.write(len(coarse.best)) + coarse.best + units.data
+        report = _cascade_report(len(data), len(coarse.best), units.terms)
+        return Coded(bytes((CASCADE,)) + data, report, (*coarse.trials, Trial("the finest level", len(units.data), taken=True)))
 
     def decode(self, data: bytes, wanted: Wanted) -> Samples:
         height, width, channels = wanted.shape
@@ -255,11 +262,17 @@ def _noise_path_report(found: noise_path.Found) -> TermsReport:
     return TermsReport(8 * len(found.data), found.terms, f"noise path, {steps} latents a scale", found.lanes)
 
 
-def _coarse(part: Part) -> bytes:
+def _coarse(part: Part) -> Choice[bytes]:
     """The coarse image by whatever makes it smallest without a model."""
-    tried = [ByMixing().encode(part)]
-    tried += [method.encode(part) for method in METHODS if isinstance(method, ByPlain) and method.plain.skip(part.picture) is None]
-    return min((coded.data for coded in tried if coded is not None), key=len)
+    choice: Choice[bytes] = Choice()
+    for method in (ByMixing(), *(method for method in METHODS if isinstance(method, ByPlain))):
+        reason = method.plain.skip(part.picture) if isinstance(method, ByPlain) else None
+        coded = method.encode(part) if reason is None else None
+        if coded is None:
+            choice.skipped(f"the coarse image by {method.name}", reason or "it cannot hold it")
+        else:
+            choice.tried(f"the coarse image by {method.name}", len(coded.data), coded.data, coded.trials)
+    return choice
 
 
 def _cascade_report(size: int, coarse: int, units: list[Term]) -> TermsReport:

@@ -105,18 +105,22 @@ class Cursor:
             raise TruncatedError(f"the file ends after {len(self.data)} bytes: {what} at byte {self.offset} needs {size}, {left} are left")
 
     def take(self, size: int, what: str) -> memoryview:
+        """The next bytes, a view. Raises TruncatedError."""
         self.expect(size, what)
         self.offset += size
         return self.data[self.offset - size : self.offset]
 
     def byte(self, what: str) -> int:
+        """The next byte. Raises TruncatedError."""
         return self.take(1, what)[0]
 
     def varint(self, largest: int, what: str) -> int:
+        """The next number of variable length. Raises TruncatedError, CorruptError if it is larger than ``largest`` or not the shortest."""
         value, self.offset = varint.read(self.data, self.offset, largest, what)
         return value
 
     def crc(self, what: str) -> int:
+        """The next checksum. Raises TruncatedError."""
         return int.from_bytes(self.take(CRC_BYTES, what), "little")
 
 

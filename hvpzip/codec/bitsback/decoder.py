@@ -26,6 +26,8 @@ __all__ = ["Decoder"]
 
 
 class Decoder:
+    """The message of a group, popped move by move; what is popped is what the ``Encoder`` pushed, in the opposite order."""
+
     def __init__(
         self, model: Model, channels: int, plan: list[Plan], message: ans.Message, known: ColourModel | None, *, measured: bool = False
     ) -> None:
@@ -41,6 +43,7 @@ class Decoder:
         self.account.enter(Term(0, "heads", 0, RATE, bits), before)
 
     def base(self, shape: tuple[int, int], ranges: list[Range]) -> Int32Array:
+        """Pop the base: int32 (C, *shape), each channel within its range, ends included. Raises CorruptError if it is not."""
         base = np.empty((self.channels, *shape), np.int32)
         before, bits, count = self.message, 0.0, shape[0] * shape[1]
         for channel in range(self.channels):
@@ -57,6 +60,7 @@ class Decoder:
         return base
 
     def level(self, level: Level, path: str, coarse: Int32Array) -> dict[str, Int32Array]:
+        """Go along a path through a level, given its coarser image, int32 (C, h, w): the units by name, each int32 (C, h, w)."""
         schedule = level.schedule
         states = self.walk.along(level, path, coarse)
         for move in moves(schedule, states.steps):

@@ -22,6 +22,8 @@ __all__ = ["Encoder"]
 
 
 class Encoder:
+    """The message of a group, from the empty one: the decoder's moves backwards, each the inverse of what the ``Decoder`` does there."""
+
     def __init__(self, model: Model, channels: int, plan: list[Plan], lanes: int, reweighting: Reweighting | None, heads: Heads) -> None:
         self.walk, self.channels, self.account = LevelWalk(model, channels, heads), channels, Account(kept=True)
         self.message = ans.base_message(lanes)
@@ -30,6 +32,7 @@ class Encoder:
         self.account.stack.append(("start", self.message))
 
     def level(self, level: Level, path: str, exact: ExactStates, coarse: Int32Array, bands: dict[str, Int32Array]) -> None:
+        """Go backwards along a path through a level: its coarser image and its units by name, int32 (C, h, w), and their states."""
         steps, states = level.schedule.steps, exact.states.again()
         for move in reversed(moves(level.schedule, states.steps)):
             if move.refund:

@@ -78,6 +78,8 @@ class ExactPass:
         self.walk = walk
 
     def level(self, level: Level, path: str, coarse: Int32Array, bands: Mapping[str, Int32Array]) -> ExactStates:
+        """The states along a path through a level, and the predictions that need no latent, given the coarser image and the units, int32
+        (C, h, w)."""
         schedule, steps, exact = level.schedule, level.schedule.steps, exact_steps(level, path)
         known = {}
         for index in schedule.paths[path]:

@@ -31,6 +31,7 @@ SCALES = 448
 
 
 def clip(value: int, low: int, high: int) -> int:
+    """The nearest number from low to high."""
     return low if value < low else high if value > high else value
 
 
@@ -52,6 +53,7 @@ def level(error: int) -> int:
 
 @cache
 def logistic_table() -> list[int]:
+    """The logistic function as the mixing coder has it, at steps of a 64th, from sums in a fixed order (docs/format.md, section 12)."""
     step = term = 1.0
     for k in range(1, 13):
         term = term / (64.0 * k)
@@ -106,6 +108,7 @@ RATE_SECOND = [max(33, int(328.0 / math.sqrt(1.0 + n) + 0.5)) for n in range(256
 
 
 def hashed(start: int, values: tuple[int, ...] | list[int]) -> int:
+    """32 bits of a start and some numbers, of which the low 32 bits count."""
     for value in values:
         start = ((start ^ value & 0xFFFFFFFF) * 0x9E3779B1) & 0xFFFFFFFF
         start ^= start >> 15
