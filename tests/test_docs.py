@@ -91,3 +91,10 @@ def test_public_functions_and_classes_are_explained() -> None:
 def test_every_module_says_what_it_is() -> None:
     files = sorted((ROOT / "hvpzip").rglob("*.py"))
     assert [path.name for path in files if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
+
+
+def test_the_map_of_packages_names_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = page[page.index("## The map of packages") : page.index("## The life of a photo")]
+    folders = [path.parent for path in sorted((ROOT / "hvpzip").rglob("__init__.py")) if path.parent != ROOT / "hvpzip"]
+    assert [folder.relative_to(ROOT).as_posix() for folder in folders if f"{folder.name}/" not in listed] == []

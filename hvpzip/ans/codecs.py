@@ -2,7 +2,7 @@
 
 Integer arithmetic only: this file reaches the bit stream.
 
-A codec keeps one law, in both directions:
+A codec keeps one rule, in both directions:
 
     codec.pop(codec.push(message, symbol)) == (message, symbol)         data come back
     codec.push(*codec.pop(message))        == message                   bits come back: bits-back coding needs this one

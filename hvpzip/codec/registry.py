@@ -265,7 +265,8 @@ def _noise_path_report(found: noise_path.Found) -> TermsReport:
 def _coarse(part: Part) -> Choice[bytes]:
     """The coarse image by whatever makes it smallest without a model."""
     choice: Choice[bytes] = Choice()
-    for method in (ByMixing(), *(method for method in METHODS if isinstance(method, ByPlain))):
+    without_model: list[Method] = [ByMixing(), *(method for method in METHODS if isinstance(method, ByPlain))]
+    for method in without_model:
         reason = method.plain.skip(part.picture) if isinstance(method, ByPlain) else None
         coded = method.encode(part) if reason is None else None
         if coded is None:

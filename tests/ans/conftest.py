@@ -1,4 +1,4 @@
-"""What the tests of the coder share: messages full of random bits, and the law every codec must keep in both directions."""
+"""What the tests of the coder share: messages full of random bits, and the rule every codec must keep in both directions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ def random_message() -> MakeMessage:
 
 @pytest.fixture(scope="session")
 def check_codec() -> CheckCodec:
-    """``check_codec(codec, message, symbol)`` asserts the law: pop after push, and push after pop, both restore everything."""
+    """``check_codec(codec, message, symbol)`` asserts the rule: pop after push, and push after pop, both restore everything."""
 
     def check(codec: Codec[Any], message: Message, symbol: Any) -> None:
         before = (message.head.copy(), message.tail)

@@ -1,4 +1,4 @@
-"""Codecs keep the law: data come back, and bits come back."""
+"""Codecs keep the rule: data come back, and bits come back."""
 
 import numpy as np
 import pytest
@@ -29,14 +29,14 @@ def table_chunked(n: int, plan=None) -> Codec:
 
 
 @given(seed=SEEDS, n=st.integers(0, 60), lanes=st.integers(1, 9))
-def test_flat_chunks_keep_the_law(random_message, check_codec, seed, n, lanes) -> None:
+def test_flat_chunks_keep_the_rule(random_message, check_codec, seed, n, lanes) -> None:
     symbols = np.random.default_rng(seed).integers(0, 5, n)
     check_codec(table_chunked(n), random_message(seed, lanes), symbols)
     check_codec(table_chunked(n, flat_plan(n, lanes)), random_message(seed, lanes), symbols)
 
 
 @given(seed=SEEDS, n=st.integers(0, 400), max_lanes=st.integers(1, 12), run=st.integers(1, 9))
-def test_ramped_chunks_keep_the_law(random_message, seed, n, max_lanes, run) -> None:
+def test_ramped_chunks_keep_the_rule(random_message, seed, n, max_lanes, run) -> None:
     plan = ramp_plan(n, max_lanes, run)
     codec = table_chunked(n, plan)
     symbols = np.random.default_rng(seed).integers(0, 5, n)

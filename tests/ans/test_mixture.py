@@ -136,7 +136,7 @@ def test_mass_outside_the_alphabet_falls_to_its_ends() -> None:
 
 
 @given(seed=SEEDS, n=st.integers(0, 50), lanes=st.integers(1, 9), arrays=st.booleans(), delta=st.sampled_from([1, 2, 16]))
-def test_mixture_codec_keeps_the_law(random_message, check_codec, seed, n, lanes, arrays, delta) -> None:
+def test_mixture_codec_keeps_the_rule(random_message, check_codec, seed, n, lanes, arrays, delta) -> None:
     rng = np.random.default_rng(seed)
     lo, hi = (rng.integers(-90, 0, n), rng.integers(0, 90, n)) if arrays else (-90, 90)
     mixture = random_mixture(seed, n, dtype=np.int32 if seed % 2 else np.int64)
@@ -145,7 +145,7 @@ def test_mixture_codec_keeps_the_law(random_message, check_codec, seed, n, lanes
 
 
 @given(seed=SEEDS, n=st.integers(0, 50), lanes=st.integers(1, 9), scale=st.integers(0, 120), delta=st.sampled_from([1, 2, 16]))
-def test_gaussian_codec_keeps_the_law(random_message, check_codec, seed, n, lanes, scale, delta) -> None:
+def test_gaussian_codec_keeps_the_rule(random_message, check_codec, seed, n, lanes, scale, delta) -> None:
     rng = np.random.default_rng(seed)
     x = rng.integers(-500, 500, n)
     lo, hi = lattice_range(x, x, scale, delta)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hvpzip.codec.cascade.gaussians import gaussians_of
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.walk.geometry import Level, exact_steps, geometry_of, lift_of
+from hvpzip.codec.walk.level_walk import LevelWalk
 from hvpzip.core import kernels
 from hvpzip.diffusion.bound import RATE, Term
 from hvpzip.errors import CorruptError, UnsupportedVersionError
@@ -51,7 +52,7 @@ def can_code(shape: tuple[int, int, int], model: Model) -> bool:
     plain = model.config.transform == lifting.SUBSAMPLE and (channels == 1 or model.config.colour_lift == colour.YCOCG_R)
     if channels not in (1, 3) or min(height, width) < LEAST_SIDE or not plain:
         return False
-    return tuple(model.schedule.level(1).steps[index].unit for index in _steps(_level(shape, model), model)) == UNITS
+    return tuple(model.schedule.level(1).steps[index].unit for index in exact_steps(_level(shape, model), _path(model))) == UNITS
 
 
 def encode_units(samples: Planes, model: Model) -> Units:
@@ -108,18 +109,18 @@ def _walk(
     shape: tuple[int, int, int], coarse: Planes, model: Model, session: Any, code: Callable[..., tuple[Planes, list[float]]]
 ) -> list[Term]:
     """The three units in order: what the network says of each goes to ``code``, which gives its samples and what they cost."""
-    level, lift, predictor = _level(shape, model), lift_of(shape[0], model), model.predictor
+    level, lift, walk = _level(shape, model), lift_of(shape[0], model), LevelWalk(model, shape[0])
+    path = _path(model)
     session.coarse(_to_engine(coarse))
-    state = predictor.begin(level.number, colour.forward(coarse, lift))
+    states = walk.along(level, path, colour.forward(coarse, lift))
     terms = []
-    for number, index in enumerate(_steps(level, model)):
+    for index in exact_steps(level, path):
         unit = level.schedule.steps[index].unit
-        size = level.sizes[unit]
-        expected = gaussians_of(predictor.predict(state, index, size, None), shape[0])
-        values, costs = code(unit, *(np.ascontiguousarray(part.reshape(-1, *size)) for part in expected))
+        expected = gaussians_of(walk.predict(level, states, index), shape[0])
+        values, costs = code(unit, *(np.ascontiguousarray(part.reshape(-1, *level.sizes[unit])) for part in expected))
         terms.append(Term(level.number, unit, index, RATE, sum(costs)))
-        if number + 1 < len(UNITS):
-            state = predictor.reveal(state, index, colour.forward(values, lift), level.ranges[unit])
+        states.known[index] = colour.forward(values, lift).reshape(shape[0], -1).astype(np.int64)
+        states.forget_before(unit)
     return terms
 
 
@@ -127,8 +128,9 @@ def _level(shape: tuple[int, int, int], model: Model) -> Level:
     return geometry_of(shape, 8, model).levels[0]
 
 
-def _steps(level: Level, model: Model) -> list[int]:
-    return exact_steps(level, model.schedule.path_names[model.schedule.plain_path])
+def _path(model: Model) -> str:
+    """The path without latents, whose steps these units take."""
+    return model.schedule.path_names[model.schedule.plain_path]
 
 
 def _to_engine(planes: Planes) -> Planes:
