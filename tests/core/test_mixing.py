@@ -69,11 +69,11 @@ def test_no_probability_moves_when_a_later_sample_changes(name, profile):
         assert wanted[differs][0] != found[differs][0]
 
 
-def units(kernel, samples: np.ndarray, matrix: np.ndarray, data: bytes | None) -> tuple[list[np.ndarray], bytes]:
+def units(kernel, samples: np.ndarray, matrix: np.ndarray, data: bytes | None, profile: int) -> tuple[list[np.ndarray], bytes]:
     """The units of a picture (P, h, w) by the cascade geometry, with a network that guesses, and the message."""
     planes, height, width = samples.shape
     generator = np.random.default_rng(3)
-    coder = kernel.CascadeCoder(height, width, planes, matrix, data)
+    coder = kernel.CascadeCoder(height, width, planes, matrix, data, profile=profile)
     coder.coarse(np.ascontiguousarray(samples[:, ::2, ::2]))
     found = []
     for row, column in ((1, 1), (0, 1), (1, 0)):
@@ -85,19 +85,20 @@ def units(kernel, samples: np.ndarray, matrix: np.ndarray, data: bytes | None) -
     return found, coder.finish()
 
 
-@pytest.mark.parametrize(("shape", "matrix"), [((1, 12, 15), 0), ((3, 11, 14), 5), ((1, 1, 9), 0), ((3, 7, 1), 0), ((3, 1, 1), 0)])
-def test_the_plain_cascade_and_the_compiled_one_agree(shape, matrix):
+@pytest.mark.parametrize("profile", [1, 2])
+@pytest.mark.parametrize(("shape", "matrix"), [((1, 12, 15), 0), ((3, 11, 14), 5), ((3, 9, 8), 0), ((3, 7, 1), 0), ((3, 1, 1), 0)])
+def test_the_plain_cascade_and_the_compiled_one_agree(shape, matrix, profile):
     core = pytest.importorskip("hvpzip.core._core")
     samples = planes(shape, 8).astype(np.uint8)
     numbers = MATRICES[matrix].numbers() if matrix else NOTHING
-    _, data = units(core, samples, numbers, None)
-    assert units(reference, samples, numbers, None)[1] == data
+    _, data = units(core, samples, numbers, None, profile)
+    assert units(reference, samples, numbers, None, profile)[1] == data
     for kernel in (core, reference):
-        for values, (row, column) in zip(units(kernel, samples, numbers, data)[0], ((1, 1), (0, 1), (1, 0)), strict=True):
+        for values, (row, column) in zip(units(kernel, samples, numbers, data, profile)[0], ((1, 1), (0, 1), (1, 0)), strict=True):
             np.testing.assert_array_equal(values, samples[:, row::2, column::2])
     faults = []
     for kernel in (core, reference):
         with pytest.raises(kernel.CorruptMessage) as fault:
-            units(kernel, samples, numbers, data[:-3])
+            units(kernel, samples, numbers, data[:-3], profile)
         faults.append(str(fault.value))
     assert faults[0] == faults[1]

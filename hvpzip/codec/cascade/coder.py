@@ -4,7 +4,7 @@ Integer arithmetic only: this file reaches the bit stream.
 
     data = profile (1 byte)  matrix (1 byte)  message
 
-A profile names the engine's experts and constants, as all of them are part of the format; there is one so far, 1.
+A profile names the engine's experts and constants, as all of them are part of the format: 2 weighs a red by the blues that may follow.
 The matrix is one of ``colours.matrices.MATRICES``, which some photos once were made by, or 0.
 """
 
@@ -26,9 +26,9 @@ from hvpzip.errors import CorruptError, UnsupportedVersionError
 from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting
 
-__all__ = ["LEAST_SIDE", "PROFILE", "Units", "can_code", "decode_units", "encode_units"]
+__all__ = ["LEAST_SIDE", "PROFILES", "Units", "can_code", "decode_units", "encode_units"]
 
-PROFILE: Final = 1
+PROFILES: Final = (1, 2)  # of gray, and what is written of colours; older files have 1 there too
 # Of both sides: below it there is nothing to learn from.
 LEAST_SIDE: Final = 32
 UNITS: Final = ("hh", "hl", "lh")
@@ -55,10 +55,14 @@ def can_code(shape: tuple[int, int, int], model: Model) -> bool:
     return tuple(model.schedule.level(1).steps[index].unit for index in exact_steps(_level(shape, model), _path(model))) == UNITS
 
 
-def encode_units(samples: Planes, model: Model) -> Units:
-    """The units of a picture, uint8 ``(C, h, w)`` that ``can_code`` allows; its samples of even rows and columns are coded elsewhere."""
+def encode_units(samples: Planes, model: Model, profile: int | None = None) -> Units:
+    """The units of a picture, uint8 ``(C, h, w)`` that ``can_code`` allows; its samples of even rows and columns are coded elsewhere.
+
+    profile: one of ``PROFILES``; None for what files are written with.
+    """
     matrix = choose_matrix(colour.forward(samples[:, ::2, ::2], colour.YCOCG_R).reshape(3, -1)) if len(samples) == 3 else 0
-    writer = kernels().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix))
+    profile = profile or PROFILES[len(samples) == 3]
+    writer = kernels().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix), profile=profile)
 
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
         row, column = _FIRST[unit]
@@ -66,7 +70,7 @@ def encode_units(samples: Planes, model: Model) -> Units:
         return samples[:, row::2, column::2], writer.unit(planes, *network)
 
     terms = _walk(samples.shape, samples[:, ::2, ::2], model, writer, code)
-    return Units(bytes((PROFILE, matrix)) + writer.finish(), samples, terms)
+    return Units(bytes((profile, matrix)) + writer.finish(), samples, terms)
 
 
 def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model: Model) -> Units:
@@ -80,7 +84,7 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
         raise CorruptError("the picture or its model does not go with units by the mixing engine")
     if len(data) < 2:
         raise CorruptError("the units end before their message")
-    if data[0] != PROFILE:
+    if data[0] not in PROFILES:
         raise UnsupportedVersionError(f"units of profile {data[0]} need a newer version")
     matrix = data[1]
     if matrix and (matrix >= len(MATRICES) or shape[0] != 3):
@@ -97,7 +101,7 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
         return samples[:, row::2, column::2], costs
 
     try:
-        reader = core.CascadeCoder(*shape[1:], shape[0], _numbers(matrix), data[2:])
+        reader = core.CascadeCoder(*shape[1:], shape[0], _numbers(matrix), data[2:], profile=data[0])
         terms = _walk(shape, coarse, model, reader, code)
         reader.finish()
     except core.CorruptMessage as error:

@@ -206,11 +206,11 @@ def test_bad_headers_are_named(tiny_model):
         method.decode(b"\x00", Wanted((36, 40, 3), 8, None))
 
 
-@pytest.mark.parametrize("name", ["rgb", "gray"])
-def test_golden_units(tiny_model, name):
+@pytest.mark.parametrize(("name", "profile"), [("rgb", 1), ("gray", 1), ("rgb-2", 2)])
+def test_golden_units(tiny_model, name, profile):
     """Files are for ever: what once was written decodes, and is still written."""
     samples = photo_crop(33, 21, 45, 38, gray=name == "gray")
     data = (GOLDEN / f"tiny-{name}-cascade.units").read_bytes()
     again = cascade.decode_units(data, coarse_of(samples), samples.shape, tiny_model)
     np.testing.assert_array_equal(again.samples, samples)
-    assert hashlib.sha256(cascade.encode_units(samples, tiny_model).data).digest() == hashlib.sha256(data).digest()
+    assert hashlib.sha256(cascade.encode_units(samples, tiny_model, profile).data).digest() == hashlib.sha256(data).digest()

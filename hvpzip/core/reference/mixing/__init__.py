@@ -59,7 +59,7 @@ def _code(
     bits = max(int((high - low).max()).bit_length(), 1)
     planes: list[Raster] = []
     for number in range(count):
-        reached = reached_by(matrix) if number == 2 and matrix.size else None
+        reached = reached_by(tuple(matrix.tolist())) if number == 2 and matrix.size else None
         least, most = int(low[number]), int(high[number])
         plane = Raster((height, width), least, most, planes[::-1][:2], bits, int(high.max()) > 255, profile, reached)
         for y in range(height):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.core.reference.mixing.engine import Code, Engine, Site
-from hvpzip.core.reference.mixing.laws import Reached, Row, reached_by
+from hvpzip.core.reference.mixing.laws import WINDOW, ColourSet, Row, reached_by
 from hvpzip.core.reference.mixing.message import Reader, Writer
 from hvpzip.core.reference.mixing.numbers import clip, cut, log16, slot_of
 from hvpzip.core.reference.mixing.regression import Recursive, Window, rounded
@@ -106,11 +106,16 @@ class _Plane:
 class CascadePlane:
     """State of one plane over all units; ``before`` are the planes before it, the nearest first."""
 
-    def __init__(self, height: int, width: int, before: list[CascadePlane], reached: Reached | None) -> None:
-        self.height, self.width, self.before, self.reached = height, width, before, reached
+    def __init__(self, height: int, width: int, before: list[CascadePlane], reached: ColourSet | None, seen: ColourSet | None) -> None:
+        self.height, self.width, self.before, self.reached, self.seen = height, width, before, reached, seen
+        self.blue: CascadePlane | None = None  # red is told of it
         self.samples, self.misses = _Plane(height, width), _Plane(height, width)
-        third = len(before) == 2
-        self.engine = Engine(5 + PREDICTORS, 36, 2 + third, third, False)
+        self.is_joint = len(before) == 1 and seen is not None
+        factors = len(before) == 2 or self.is_joint
+        self.engine = Engine(5 + PREDICTORS, 36, 2 + factors, factors, False)
+        if self.is_joint and reached is not None:
+            assert self.engine.factors is not None
+            self.engine.factors.factor[:768] = [128 * (kind % 32) + 40 for kind in range(768)]
         self.log2_slots = 17 if height * width > 1 << 18 else 16
         self.rows: list[dict[int, Row]] = [defaultdict(Row), defaultdict(Row)]
         self.bias: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -123,6 +128,11 @@ class CascadePlane:
                 rows, shift = self._count_rows(y, x, value)
                 rows[0].add(value)
                 rows[1].add(value + shift)
+                self._see(y, x, value)
+
+    def _see(self, y: int, x: int, value: int) -> None:
+        if len(self.before) == 2 and self.seen is not None:
+            self.seen.table[self.before[1].samples.at(y, x), self.before[0].samples.at(y, x), value] = True
 
     def _count_rows(self, y: int, x: int, near: int) -> tuple[list[Row], int]:
         if not self.before:
@@ -267,7 +277,7 @@ class CascadePlane:
         ]
         rows, shift = self._count_rows(row, column, a1)
         signs = [a1, a2, b1, b2, at("W"), at("N")]
-        reaches = None if self.reached is None or len(self.before) < 2 else partial(self.reached, at("0", 1), at("0", 2))
+        reaches = None if self.reached is None or len(self.before) < 2 else partial(self.reached.has, at("0", 1), at("0", 2))
         regressed = [mean + 32 >> 6 for mean in means[:3]]
         keys = self._contexts(row, column, best_mean + 32 >> 6, kq, ks, kg, kn, regressed, means)
         slots = [(n, slot_of(n, values, self.log2_slots)) for n, (_, values) in enumerate(keys)]
@@ -275,9 +285,9 @@ class CascadePlane:
         experts = [best_mean] * 4 + [blend] + means
         by_depth = (True, True, False, False, False, False, True)
         best = errors.index(min(errors))
-        site = Site(
-            0, 256, experts, scales, signs, best, select, by_depth, (kq * 8 + ks, kg), kq, references, slots, rows, [0, shift], reaches
-        )
+        correct, shifts = (kq * 8 + ks, kg), [0, shift]
+        kinds = self._joint(network, y, x, (best_mean >> 6) - WINDOW // 2) if self.is_joint else None
+        site = Site(0, 256, experts, scales, signs, best, select, by_depth, correct, kq, references, slots, rows, shifts, reaches, kinds)
         value = self.engine.code(site, code, known)
 
         self.samples.put(row, column, value)
@@ -295,7 +305,32 @@ class CascadePlane:
         recursive.learn(recursive.row, 1.0 / (samples * samples + 1.0))
         rows[0].add(value)
         rows[1].add(value + shift)
+        self._see(row, column, value)
         return value
+
+    def _joint(self, network: Gaussians, y: int, x: int, first: int) -> list[int]:
+        """What reds are worth for the blues that may follow: the kind of each of the window's."""
+        assert self.blue is not None
+        assert self.seen is not None
+        row, column, green = self.y0 + 2 * y, self.x0 + 2 * x, self.before[0].samples.at(self.y0 + 2 * y, self.x0 + 2 * x)
+        above = 0
+        for dy, dx in (self.steps[name] for name in ("A1", "A2", "B1", "B2")):
+            above += self.blue.samples.at(row + dy, column + dx) - self.samples.at(row + dy, column + dx)
+        error = rounded(float(network[2][2, y, x]) * 0.8, 1, 4096)
+        halves = [min(error * share + 2048 >> 12, 31) for share in (58, 125, 240)]
+        width = min((error // 8 + 1).bit_length() - 1, 7)
+        kinds = []
+        for red in range(first, first + WINDOW):
+            if not 0 <= red < 256:
+                kinds.append(32 * width)
+                continue
+            blue = clip(self._network(network, y, x, [green, red])[0] + 64 * red + 16 * above + 64 >> 7, 0, 255)
+            share = 0
+            if self.reached is not None:
+                share = sum(340 // (2 * half + 1) * self.reached.count(red, green, blue, half) for half in halves)
+            level = min(1 + share // 33, 31) if share else 0
+            kinds.append((min(self.seen.count(red, green, blue, halves[1]), 2) * 8 + width) * 32 + level)
+        return kinds
 
     def _network(self, network: Gaussians, y: int, x: int, known: list[int]) -> tuple[int, int]:
         """The network's mean given the planes that are known, and its error, in 1/64."""
@@ -410,11 +445,23 @@ class CascadeCoder:
     Units come in the order hh, hl, lh, after the coarse image. ``portable`` is for the compiled one alone.
     """
 
-    def __init__(self, height: int, width: int, planes: int, matrix: NDArray[np.int64], data: bytes | None = None, portable: bool = False):
-        reached = reached_by(matrix) if matrix.size else None
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        planes: int,
+        matrix: NDArray[np.int64],
+        data: bytes | None = None,
+        portable: bool = False,
+        profile: int = 1,
+    ):
+        reached = reached_by(tuple(matrix.tolist())) if matrix.size else None
+        seen = ColourSet() if profile > 1 and planes == 3 else None
         self.planes: list[CascadePlane] = []
         for _ in range(planes):
-            self.planes.append(CascadePlane(height, width, self.planes[::-1][:2], reached))
+            self.planes.append(CascadePlane(height, width, self.planes[::-1][:2], reached, seen))
+        if planes == 3:
+            self.planes[1].blue = self.planes[2]
         self.message: Reader | Writer = Writer() if data is None else Reader(data)
         self.next = 0
 

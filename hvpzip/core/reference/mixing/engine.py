@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hvpzip.core.reference.mixing.laws import WINDOW, Factors, Reaches, Row, Weighed, reweighted
+from hvpzip.core.reference.mixing.laws import WINDOW, Factors, Reaches, Row, Weighed, kinds_by_counts, reweighted
 from hvpzip.core.reference.mixing.numbers import (
     LIMIT,
     LN,
@@ -52,6 +52,7 @@ class Site(NamedTuple):
     rows: list[Row]
     offsets: list[int]
     reaches: Reaches | None
+    kinds: list[int] | None = None  # else by the counts
 
 
 class _Weights:
@@ -157,7 +158,8 @@ class Engine:
             laws.append(reweighted(row, offset, first, base_at))
             known = known * 16 + min((row.window(first + offset)[1][WINDOW // 2] + 1).bit_length() - 1, 15)
         if self.factors is not None:
-            laws.append(self.factors.weigh(site.rows, site.offsets, first, base_at, site.reaches or (lambda _: False)))
+            kinds = site.kinds or kinds_by_counts(site.rows, site.offsets, first, site.reaches or (lambda _: False))
+            laws.append(self.factors.weigh(kinds, first, base_at))
         return laws, known
 
     def _cdf(self, value: int, i: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from itertools import accumulate
 
 import numpy as np
@@ -11,11 +12,10 @@ from numpy.typing import NDArray
 
 from hvpzip.core.reference.mixing.numbers import clip
 
-__all__ = ["WINDOW", "Factors", "Reached", "Row", "Weighed", "reached_by", "reweighted"]
+__all__ = ["WINDOW", "ColourSet", "Factors", "Row", "Weighed", "kinds_by_counts", "reached_by", "reweighted"]
 
 WINDOW, _REACH, _MOST = 64, 16, 4000
 Reaches = Callable[[int], bool]
-Reached = Callable[[int, int, int], bool]  # of a red, a green and a blue
 
 
 class Row:
@@ -63,8 +63,23 @@ def reweighted(row: Row, offset: int, first: int, base_at: list[int]) -> Weighed
     return Weighed(first, base_at, shares)
 
 
+def kinds_by_counts(rows: list[Row], offsets: list[int], first: int, reaches: Reaches) -> list[int]:
+    """What each value of the window is like, by the counts of its triple and of its difference and by what a matrix reaches."""
+    kinds = []
+    columns = *rows[0].window(first + offsets[0]), *rows[1].window(first + offsets[1])
+    for k, (seen, box, difference, near) in enumerate(zip(*columns, strict=True)):
+        t = 32 * difference
+        kind = sum(seen > n for n in (0, 1, 2, 4, 8)) * 10 + min(box.bit_length(), 9)
+        if near >= 64:
+            kind = kind * 8 + 1 + sum((8 * t >= near, 4 * t >= near, 2 * t >= near, t >= near, t >= 2 * near, t >= 4 * near))
+        else:
+            kind *= 8
+        kinds.append(kind + 480 * reaches(first + k))
+    return kinds
+
+
 class Factors:
-    """Kinds of values and their factors."""
+    """Factors of kinds of values."""
 
     def __init__(self) -> None:
         self.factor = [1024] * 960
@@ -73,18 +88,9 @@ class Factors:
         self._kinds: list[int] = []
         self._weighed = Weighed(0, [0] * (WINDOW + 1), [0] * WINDOW)
 
-    def weigh(self, rows: list[Row], offsets: list[int], first: int, base_at: list[int], reaches: Reaches) -> Weighed:
-        self._kinds, shares = [], []
-        columns = *rows[0].window(first + offsets[0]), *rows[1].window(first + offsets[1])
-        for k, (seen, box, difference, near) in enumerate(zip(*columns, strict=True)):
-            value, t = first + k, 32 * difference
-            kind = sum(seen > n for n in (0, 1, 2, 4, 8)) * 10 + min(box.bit_length(), 9)
-            if near >= 64:
-                kind = kind * 8 + 1 + sum((8 * t >= near, 4 * t >= near, 2 * t >= near, t >= near, t >= 2 * near, t >= 4 * near))
-            else:
-                kind *= 8
-            self._kinds.append(kind + 480 * reaches(value))
-            shares.append((base_at[k + 1] - base_at[k]) * self.factor[self._kinds[k]] >> 10)
+    def weigh(self, kinds: list[int], first: int, base_at: list[int]) -> Weighed:
+        self._kinds = kinds
+        shares = [(base_at[k + 1] - base_at[k]) * self.factor[kind] >> 10 for k, kind in enumerate(kinds)]
         self._weighed = Weighed(first, base_at, shares)
         return self._weighed
 
@@ -101,27 +107,30 @@ class Factors:
         self.count, self.expected = [0] * 960, [0] * 960
 
 
-def reached_by(matrix: NDArray[np.int64]) -> Reached:
-    """Which colours a matrix gives: ``colours.matrices.Matrix.numbers``."""
-    luma, red, green_blue, green_red, blue, *offset = matrix.tolist()
-    found: dict[tuple[int, int, int], bool] = {}
+class ColourSet:
+    """Colours below 256."""
 
-    def reached(r: int, g: int, b: int) -> bool:
-        if (r, g, b) not in found:
-            found[r, g, b] = 0 <= b < 256 and any(_chromas(luma * y + offset[0], red, r) and _green(luma * y, r, g, b) for y in range(256))
-        return found[r, g, b]
+    def __init__(self) -> None:
+        self.table: NDArray[np.bool_] = np.zeros((256, 256, 256), np.bool_)  # green, red, blue
 
-    def _green(luma_y: int, r: int, g: int, b: int) -> bool:
-        return any(
-            luma_y - green_blue * cb - green_red * cr + offset[1] >> 16 == g
-            for cr in _chromas(luma_y + offset[0], red, r)
-            for cb in _chromas(luma_y + offset[2], blue, b)
-        )
+    def has(self, red: int, green: int, blue: int) -> bool:
+        return 0 <= blue < 256 and bool(self.table[green, red, blue])
 
-    return reached
+    def count(self, red: int, green: int, centre: int, half: int) -> int:
+        """How many blues within ``half`` of the centre."""
+        return int(np.count_nonzero(self.table[green, red, max(centre - half, 0) : centre + half + 1]))
 
 
-def _chromas(luma: int, gain: int, channel: int) -> list[int]:
-    """The chromas of -256 to 256 that give this value."""
-    near = ((channel << 16) - luma) // gain
-    return [c for c in range(max(near - 1, -256), min(near + 2, 256) + 1) if (luma + gain * c) >> 16 == channel]
+@cache
+def reached_by(matrix: tuple[int, ...]) -> ColourSet:
+    """The colours that a matrix gives: ``colours.matrices.Matrix.numbers``."""
+    found = ColourSet()
+    luma, red, green_blue, green_red, blue, *offset = matrix
+    chroma = np.arange(-256, 257)
+    for y in range(256):
+        reds, blues = luma * y + red * chroma + offset[0] >> 16, luma * y + blue * chroma + offset[2] >> 16
+        chroma_r, chroma_b = chroma[(reds >= 0) & (reds < 256)], chroma[(blues >= 0) & (blues < 256)]
+        greens = luma * y - green_blue * chroma_b[None, :] - green_red * chroma_r[:, None] + offset[1] >> 16
+        i, j = np.nonzero((greens >= 0) & (greens < 256))
+        found.table[greens[i, j], reds[(reds >= 0) & (reds < 256)][i], blues[(blues >= 0) & (blues < 256)][j]] = True
+    return found

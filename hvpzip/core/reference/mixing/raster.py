@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.core.reference.mixing.engine import Code, Engine, Site
-from hvpzip.core.reference.mixing.laws import Reached, Row
+from hvpzip.core.reference.mixing.laws import ColourSet, Row
 from hvpzip.core.reference.mixing.numbers import clip, cut, hashed, level, log16, slot_of
 from hvpzip.core.reference.mixing.regression import Local, Recursive, rounded
 
@@ -42,7 +42,7 @@ class Raster:
     """State of one plane; ``before`` are the planes before it, the nearest first, two at most."""
 
     def __init__(
-        self, shape: Place, low: int, high: int, before: list[Raster], bits: int, wide: bool, profile: int, reached: Reached | None
+        self, shape: Place, low: int, high: int, before: list[Raster], bits: int, wide: bool, profile: int, reached: ColourSet | None
     ):
         self.height, self.width = shape
         self.low, self.high, self.before, self.bits, self.deep = low, high, before, bits, max(bits - 8, 0)
@@ -167,7 +167,7 @@ class Raster:
             tops = c - first.low >> drop, c2 - second.low >> drop if second else W - self.low >> drop
             rows, offsets = [self.rows[0][c * 256 + c2], self.rows[1][c2 - c if second else 0]], [-self.low, 256 - c]
             if self.reached is not None:
-                reaches = partial(self.reached, c, c2)
+                reaches = partial(self.reached.has, c, c2)
         else:
             rows, offsets = [self.rows[0][0], self.rows[1][W]], [-self.low, -self.low]
         if self.wide:

@@ -15,10 +15,11 @@ namespace {
 
 class CascadeCoder {
 public:
-    CascadeCoder(std::int64_t height, std::int64_t width, std::int64_t planes, In<int64_t, 1> matrix, nb::object data, bool portable)
+    CascadeCoder(std::int64_t height, std::int64_t width, std::int64_t planes, In<int64_t, 1> matrix, nb::object data, bool portable, int profile)
         : height_(height), width_(width), planes_(planes), reads_(!data.is_none()) {
         require(0 < height && height <= kMostSide && 0 < width && width <= kMostSide, "sides must be 1..2^15");
         require(planes == 1 || planes == 3, "there are 1 or 3 planes");
+        require(0 < profile && profile <= mixing::kCascadeProfiles, "an unknown profile");
         require(matrix.shape(0) == 0 || (matrix.shape(0) == 8 && planes == 3), "a matrix has 8 numbers and needs 3 planes");
         for (std::size_t i = 0; i < matrix.shape(0); ++i)
             require(-(1 << 20) < matrix.data()[i] && matrix.data()[i] < 1 << 20, "a matrix has numbers below 2^20");
@@ -29,9 +30,9 @@ public:
             const nb::bytes bytes = nb::cast<nb::bytes>(data);
             const auto* begin = static_cast<const std::uint8_t*>(bytes.data());
             data_.assign(begin, begin + bytes.size());
-            cascade_.reset(maker.reader(h, w, p, numbers, data_.data(), data_.size()));
+            cascade_.reset(maker.reader(h, w, p, numbers, profile, data_.data(), data_.size()));
         } else {
-            cascade_.reset(maker.writer(h, w, p, numbers));
+            cascade_.reset(maker.writer(h, w, p, numbers, profile));
         }
     }
 
@@ -94,8 +95,8 @@ private:
 void bind_cascade(nb::module_& module) {
     nb::exception<mixing::Corrupt>(module, "CorruptMessage", PyExc_ValueError);
     nb::class_<CascadeCoder>(module, "CascadeCoder", "The finest level of a group by the mixing coder: a writer, or the reader of some data.")
-        .def(nb::init<std::int64_t, std::int64_t, std::int64_t, In<int64_t, 1>, nb::object, bool>(), nb::arg("height"), nb::arg("width"), nb::arg("planes"), nb::arg("matrix").noconvert(),
-             nb::arg("data").none() = nb::none(), nb::arg("portable") = false)
+        .def(nb::init<std::int64_t, std::int64_t, std::int64_t, In<int64_t, 1>, nb::object, bool, int>(), nb::arg("height"), nb::arg("width"), nb::arg("planes"), nb::arg("matrix").noconvert(),
+             nb::arg("data").none() = nb::none(), nb::arg("portable") = false, nb::arg("profile") = 1)
         .def("coarse", &CascadeCoder::coarse, nb::arg("samples").noconvert())
         .def("unit", &CascadeCoder::unit, nb::arg("samples").noconvert(), nb::arg("mean").noconvert(), nb::arg("slope").noconvert(),
              nb::arg("sigma").noconvert())

@@ -8,6 +8,8 @@
 
 namespace hvpzip::mixing {
 
+constexpr int kCascadeProfiles = 2;  // numbered from 1
+
 // One group on its way, for a writer or a reader. Samples are 8 bits, planes in the order green, red, blue, or a single one.
 class Cascade {
 public:
@@ -23,8 +25,8 @@ public:
 
 // Makers of a writer, and of a reader of bytes that outlive it. matrix: of Picture (mixing.h), or null. The same coder compiled for every processor, and for AVX2 where the compiler can.
 struct CascadeMaker {
-    Cascade* (*writer)(int height, int width, int planes, const std::int64_t* matrix);
-    Cascade* (*reader)(int height, int width, int planes, const std::int64_t* matrix, const std::uint8_t* bytes, std::size_t size);
+    Cascade* (*writer)(int height, int width, int planes, const std::int64_t* matrix, int profile);
+    Cascade* (*reader)(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* bytes, std::size_t size);
 };
 const CascadeMaker& portable_cascade();
 const CascadeMaker* avx2_cascade();  // null where it was not compiled

@@ -7,6 +7,7 @@
 #include <initializer_list>
 
 #include "mixing/engine.h"
+#include "mixing/joint.h"
 #include "mixing/mixing.h"
 #include "mixing/window.h"
 
@@ -14,10 +15,13 @@ namespace hvpzip::mixing::HVPZIP_ISA {
 
 class CascadePlane {
 public:
-    // The two planes before it, the nearest first, or null; the colours that a matrix reaches, or null.
-    CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const Reached* reached);
+    // The two planes before it, the nearest first, or null; the colours that a matrix reaches, or null; of profile 2 those that were seen, which
+    // blue adds to and red looks at.
+    CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const ColourSet* reached, ColourSet* seen);
     CascadePlane(const CascadePlane&) = delete;
 
+    // Red is told of blue.
+    void comes_before(const CascadePlane& blue) { blue_ = &blue; }
     // The coarse samples come first, in this plane and those before it; then they are learnt.
     void put(int y, int x, int value) { *samples_.at(y, x) = static_cast<std::int16_t>(value); }
     void learn_coarse();
@@ -50,6 +54,8 @@ private:
     void blend(int y, int x);
     void select(int y, int x);
     void contexts();
+    void joint(const Gaussians& network, std::size_t place);
+    bool is_joint() const { return planes_ == 1 && seen_ != nullptr; }
     void learn(int y, int x, int value);
     int count_rows(int y, int x, int near, std::uint16_t** rows) const;
 
@@ -59,7 +65,9 @@ private:
     std::uint16_t* errors(int y, int x) { return errors_.data() + (static_cast<std::size_t>((y + 3) % 3) * (columns_ + 2 * kEdge) + x + kEdge) * kLanes; }
 
     const CascadePlane *first_, *second_;
-    const Reached* reached_;
+    const CascadePlane* blue_ = nullptr;
+    const ColourSet* reached_;
+    ColourSet* seen_;
     int planes_, height_, width_;
     LevelPlane samples_, misses_;  // misses: |value - best mean| in 1/64
     Owned<Engine<std::uint8_t>> engine_;
@@ -103,8 +111,8 @@ inline int CascadePlane::count_rows(int y, int x, int near, std::uint16_t** rows
     return 256 - before;
 }
 
-inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const Reached* reached)
-        : first_(first), second_(second), reached_(reached), planes_((first != nullptr) + (second != nullptr)), height_(height), width_(width) {
+inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const ColourSet* reached, ColourSet* seen)
+        : first_(first), second_(second), reached_(reached), seen_(seen), planes_((first != nullptr) + (second != nullptr)), height_(height), width_(width) {
     samples_.reset(height, width);
     misses_.reset(height, width);
     static constexpr std::size_t kRows[3][2] = {{1, 256}, {256, 1}, {65536, 512}};
@@ -123,9 +131,12 @@ inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* fir
     shape.corrections[1] = 8;
     shape.seconds = kLevels;
     shape.bits = 8;
-    shape.factors = planes_ == 2;
+    shape.own_kinds = is_joint();
+    shape.factors = planes_ == 2 || shape.own_kinds;
     shape.laws = 2 + shape.factors;
     engine_.take(new Engine<std::uint8_t>(shape));
+    if (is_joint() && reached != nullptr)
+        for (int kind = 0; kind < JointKinds::kKinds; ++kind) engine_->factors().start(kind, JointKinds::start(kind));
 }
 
 inline void CascadePlane::learn_coarse() {
@@ -137,6 +148,7 @@ inline void CascadePlane::learn_coarse() {
             const int shift = count_rows(y, x, value, rows);
             counts_[0].add(rows[0], value);
             counts_[1].add(rows[1], value + shift);
+            if (planes_ == 2 && seen_ != nullptr) seen_->add(*first_->samples_.at(y, x), *second_->samples_.at(y, x), value);
         }
 }
 
@@ -224,6 +236,7 @@ inline void CascadePlane::predict(const Gaussians& network, int y, int x) {
     interpolate();
     blend(y, x);
     select(y, x);
+    if (is_joint()) joint(network, place);
     contexts();
 }
 
@@ -448,6 +461,26 @@ inline void CascadePlane::contexts() {
     }
 }
 
+// What reds there are for which a likely blue is reached, or was seen.
+inline void CascadePlane::joint(const Gaussians& network, std::size_t place) {
+    const int green = here_[1][0], first = (best_mean_ >> 6) - kLawWindow / 2;
+    // How much blue is above red around here, four times over.
+    const std::int16_t* blue = blue_->samples_.at(y0_, x0_) + (here_[0] - samples_.at(y0_, x0_));
+    std::int32_t above = 0;
+    for (const int side : {kA1, kA2, kB1, kB2}) above += blue[step_[side]] - here_[0][step_[side]];
+    const JointKinds kinds(network.error64(2, place));
+    std::int16_t* found = engine_->site().kinds;
+    for (int k = 0; k < kLawWindow; ++k) {
+        const int red = first + k, known[2] = {green, red};
+        if (red < 0 || red > 255) {
+            found[k] = kinds.nothing();
+            continue;
+        }
+        const std::int32_t expected = (network.mean64(2, place, known) + 64 * red + 16 * above + 64) >> 7;
+        found[k] = kinds.of(reached_ == nullptr ? nullptr : reached_->row(red, green), seen_->row(red, green), clamp(expected, 0, 255));
+    }
+}
+
 inline void CascadePlane::learn(int y, int x, int value) {
     *samples_.at(y0_ + 2 * y, x0_ + 2 * x) = static_cast<std::int16_t>(value);
     const std::int32_t v64 = value * kUnit, miss = v64 - best_mean_;
@@ -472,6 +505,7 @@ inline void CascadePlane::learn(int y, int x, int value) {
     recursive_row_[recursive_features_] = 0.0;
     counts_[0].add(count_row_[0], value);
     counts_[1].add(count_row_[1], value + count_shift_);
+    if (planes_ == 2 && seen_ != nullptr) seen_->add(here_[1][0], here_[2][0], value);
 }
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

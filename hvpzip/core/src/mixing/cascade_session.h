@@ -33,12 +33,14 @@ template <typename Message>
 class Session final : public Cascade {
 public:
     template <typename... Arguments>
-    Session(int height, int width, int planes, const std::int64_t* matrix, Arguments... arguments)
+    Session(int height, int width, int planes, const std::int64_t* matrix, int profile, Arguments... arguments)
         : height_(height), width_(width), planes_(planes), message_(arguments...) {
-        if (matrix != nullptr) reached_.build(matrix);
-        const Reached* const reached = matrix != nullptr ? &reached_ : nullptr;
+        if (matrix != nullptr) reached_.reach(matrix);
+        const ColourSet* const reached = matrix != nullptr ? &reached_ : nullptr;
+        if (profile > 1 && planes == 3) seen_.clear();
         for (int p = 0; p < planes; ++p)
-            plane_[p].take(new CascadePlane(height, width, p > 0 ? plane_[p - 1].get() : nullptr, p > 1 ? plane_[p - 2].get() : nullptr, reached));
+            plane_[p].take(new CascadePlane(height, width, p > 0 ? plane_[p - 1].get() : nullptr, p > 1 ? plane_[p - 2].get() : nullptr, reached, profile > 1 && planes == 3 ? &seen_ : nullptr));
+        if (planes == 3) plane_[1]->comes_before(*plane_[2].get());
     }
 
     void coarse(const std::uint8_t* samples) override {
@@ -67,16 +69,16 @@ private:
     static void end(const Reader& reader, Output&) { reader.finish(); }
 
     int height_, width_, planes_;
-    Reached reached_;
+    ColourSet reached_, seen_;
     Owned<CascadePlane> plane_[3];
     Message message_;
 };
 
-inline Cascade* new_writer(int height, int width, int planes, const std::int64_t* matrix) {
-    return new Session<Writer>(height, width, planes, matrix);
+inline Cascade* new_writer(int height, int width, int planes, const std::int64_t* matrix, int profile) {
+    return new Session<Writer>(height, width, planes, matrix, profile);
 }
-inline Cascade* new_reader(int height, int width, int planes, const std::int64_t* matrix, const std::uint8_t* bytes, std::size_t size) {
-    return new Session<Reader>(height, width, planes, matrix, bytes, size);
+inline Cascade* new_reader(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* bytes, std::size_t size) {
+    return new Session<Reader>(height, width, planes, matrix, profile, bytes, size);
 }
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

@@ -10,8 +10,8 @@ template <typename Value, typename Message>
 void code_planes(const Picture& picture, int bits, int profile, Message& message, Ticker& ticker, const std::uint16_t* known, std::uint16_t* found) {
     Plane planes[kMostPlanes];
     Owned<Raster<Value>> rasters[kMostPlanes];
-    Reached reached;
-    if (picture.matrix != nullptr) reached.build(picture.matrix);
+    ColourSet reached;
+    if (picture.matrix != nullptr) reached.reach(picture.matrix);
     const std::size_t area = static_cast<std::size_t>(picture.height) * picture.width;
     for (int p = 0; p < picture.planes; ++p) {
         planes[p].reset(picture.height, picture.width, picture.low[p], picture.high[p]);

@@ -36,7 +36,8 @@ struct Site {
     std::uint32_t correct[2];               // contexts of two corrections
     std::uint32_t second;                   // context of the second layer
     const std::uint16_t* law[kMostLaws];    // counts by value less the shape's lowest, see Law
-    const std::uint8_t* reached;            // see FactorLaw
+    const std::uint8_t* reached;            // see kinds_by_counts
+    std::int16_t kinds[kLawWindow];         // see Shape::own_kinds
 };
 
 // Sizes that a geometry fixes once.
@@ -51,7 +52,8 @@ struct Shape {
     int seconds;
     int bits;                                // of a sample
     int laws;                                // experts after those with means
-    bool factors;                            // whether the last of them is a FactorLaw on the first two
+    bool factors;                            // whether the last of them is a FactorLaw, whose kinds come from the first two
+    bool own_kinds;                          // but the geometry says its kinds, of the values from mean[0] / 64 - kLawWindow / 2 on
     int lowest;                              // of all samples; law[i][v - lowest] are counts
 };
 
@@ -91,6 +93,7 @@ public:
         if (shape_.factors) factors_.end_row();
     }
     Site& site() { return site_; }
+    FactorLaw& factors() { return factors_; }
     Histories<Value>& histories() { return histories_; }
     // The mean error of a scale context in 1/1024.
     std::int32_t scale(std::uint32_t context) const { return scales_[context].mean; }
@@ -162,7 +165,8 @@ private:
         std::int32_t known = 0;
         for (int i = 0; i < shape_.laws; ++i) {
             if (shape_.factors && i == shape_.laws - 1) {
-                factors_.build(site_.law[0], laws_[0].box(), site_.law[1], laws_[1].box(), site_.reached, first, shape_.lowest, base_at);
+                if (!shape_.own_kinds) kinds_by_counts(site_.law[0], laws_[0].box(), site_.law[1], laws_[1].box(), site_.reached, first, shape_.lowest, site_.kinds);
+                factors_.build(site_.kinds, first, base_at);
                 at_high_[experts_ + i] = factors_.all();
                 continue;
             }

@@ -79,26 +79,38 @@ private:
     std::int32_t shift_ = 0, all_ = 0, mass_ = 0;
 };
 
-// The base expert's distribution times factors that are learnt for kinds of values: how often seen with the planes before, how often nearby, how
+// What a value is like, as a number, for every value of the window: of a later plane, how often seen with the planes before, how often nearby, how
 // often at this difference, and whether a matrix from luma and chroma reaches the colour at all.
+// first: the window's first value. counts, box: of the triple; differences, near: of the difference. reached: a bit for each value, or null.
+inline void kinds_by_counts(const std::uint16_t* counts, const std::int32_t* box, const std::uint16_t* differences, const std::int32_t* near, const std::uint8_t* reached,
+                            int first, int lowest, std::int16_t* kinds) {
+    for (int k = 0; k < kLawWindow; ++k) {
+        const int v = first + k;
+        const std::int32_t c = counts[v - lowest], d = differences[v - lowest], t = 32 * d;
+        const int seen = (c > 0) + (c > 1) + (c > 2) + (c > 4) + (c > 8);
+        const int around = box[k] == 0 ? 0 : smaller(floor_log2(static_cast<std::uint32_t>(box[k])) + 1, 9);
+        const int level = near[k] < 64 ? 0 : 1 + (8 * t >= near[k]) + (4 * t >= near[k]) + (2 * t >= near[k]) + (t >= near[k]) + (t >= 2 * near[k]) + (t >= 4 * near[k]);
+        const bool in = reached != nullptr && v >= 0 && v < 256 && (reached[v >> 3] >> (v & 7) & 1);
+        kinds[k] = static_cast<std::int16_t>((seen * 10 + around) * 8 + level + (in ? 480 : 0));
+    }
+}
+
+// The base expert's distribution times factors that are learnt for kinds of values.
 class FactorLaw {
 public:
+    static constexpr int kKinds = 960;
+
     void reset() {
         for (int i = 0; i < kKinds; ++i) factor_[i] = 1024, count_[i] = 0, expected_[i] = 0;
     }
-    // first: the window's first value. counts, box: of the triple; differences, near: of the difference. reached: a bit for each value, or null.
-    void build(const std::uint16_t* counts, const std::int32_t* box, const std::uint16_t* differences, const std::int32_t* near, const std::uint8_t* reached,
-               int first, int lowest, const std::int32_t* base_at) {
+    // A factor to begin with, in 1/1024.
+    void start(int kind, std::int32_t factor) { factor_[kind] = factor; }
+    // Of the values of the window from first on.
+    void build(const std::int16_t* kinds, int first, const std::int32_t* base_at) {
         first_ = first;
         std::int32_t total = base_at[0];
         for (int k = 0; k < kLawWindow; ++k) {
-            const int v = first + k;
-            const std::int32_t c = counts[v - lowest], d = differences[v - lowest], t = 32 * d;
-            const int seen = (c > 0) + (c > 1) + (c > 2) + (c > 4) + (c > 8);
-            const int around = box[k] == 0 ? 0 : smaller(floor_log2(static_cast<std::uint32_t>(box[k])) + 1, 9);
-            const int level = near[k] < 64 ? 0 : 1 + (8 * t >= near[k]) + (4 * t >= near[k]) + (2 * t >= near[k]) + (t >= near[k]) + (t >= 2 * near[k]) + (t >= 4 * near[k]);
-            const bool in = reached != nullptr && v >= 0 && v < 256 && (reached[v >> 3] >> (v & 7) & 1);
-            kind_[k] = static_cast<std::int16_t>((seen * 10 + around) * 8 + level + (in ? 480 : 0));
+            kind_[k] = kinds[k];
             weighted_[k] = static_cast<std::int32_t>(static_cast<std::int64_t>(base_at[k + 1] - base_at[k]) * factor_[kind_[k]] >> 10);
             rising_[k] = total;
             total += weighted_[k];
@@ -126,7 +138,6 @@ public:
     }
 
 private:
-    static constexpr int kKinds = 960;
     static constexpr std::int64_t kPrior = 8;
     int first_ = 0;
     std::int16_t kind_[kLawWindow] = {};
@@ -137,12 +148,16 @@ private:
     std::int64_t count_[kKinds], expected_[kKinds];
 };
 
-// Which colours a matrix from luma and chroma reaches: bit B % 8 of byte (R * 256 + G) * 32 + B / 8.
-class Reached {
+// A set of colours below 256: bit B % 8 of byte (G * 256 + R) * 32 + B / 8.
+class ColourSet {
 public:
-    // matrix: luma, red, green_blue, green_red, blue and three offsets, in 2^-16.
-    void build(const std::int64_t* matrix) {
-        bits_.reset(std::size_t{1} << 21);
+    void clear() { bits_.reset(std::size_t{1} << 21); }
+    void add(int red, int green, int blue) {
+        bits_[(static_cast<std::size_t>(green) * 256 + red) * 32 + (blue >> 3)] |= static_cast<std::uint8_t>(1 << (blue & 7));
+    }
+    // Those that a matrix from luma and chroma reaches: luma, red, green_blue, green_red, blue and three offsets, in 2^-16.
+    void reach(const std::int64_t* matrix) {
+        clear();
         std::int64_t red[513], blue[513];
         for (int y = 0; y < 256; ++y) {
             const std::int64_t luma = matrix[0] * y;
@@ -152,12 +167,12 @@ public:
                 for (int b = -256; b <= 256; ++b) {
                     const std::int64_t green = (luma - matrix[2] * b - matrix[3] * r + matrix[6]) >> 16, blue_here = blue[b + 256];
                     if (blue_here < 0 || blue_here > 255 || green < 0 || green > 255) continue;
-                    bits_[static_cast<std::size_t>(red[r + 256] * 256 + green) * 32 + (blue_here >> 3)] |= static_cast<std::uint8_t>(1 << (blue_here & 7));
+                    add(static_cast<int>(red[r + 256]), static_cast<int>(green), static_cast<int>(blue_here));
                 }
             }
         }
     }
-    const std::uint8_t* row(int red, int green) const { return bits_.data() + (static_cast<std::size_t>(red) * 256 + green) * 32; }
+    const std::uint8_t* row(int red, int green) const { return bits_.data() + (static_cast<std::size_t>(green) * 256 + red) * 32; }
 
 private:
     Buffer<std::uint8_t> bits_;

@@ -185,7 +185,7 @@ template <typename Value>
 class Raster {
 public:
     // plane: to code. before: the two planes before it, nearest first, or null. errors: theirs (errors()[...]) likewise.
-    Raster(Plane& plane, const Raster* first, const Raster* second, const Reached* reached, int bits, int profile)
+    Raster(Plane& plane, const Raster* first, const Raster* second, const ColourSet* reached, int bits, int profile)
             : plane_(plane), first_(first), second_(second), reached_(reached), planes_((first != nullptr) + (second != nullptr)), bits_(bits), deep_(bits > 8 ? bits - 8 : 0) {
         const Profile& spec = kProfiles[profile];
         locals_ = spec.locals;
@@ -328,7 +328,7 @@ private:
 
     Plane& plane_;
     const Raster *first_, *second_;
-    const Reached* reached_;
+    const ColourSet* reached_;
     int planes_, bits_, deep_;
     int reach_ = 0, locals_ = 0, recursives_ = 0, squares_ = 0, blended_ = 0, predictors_ = 0, lanes_ = 0;
     Owned<LocalBase> local_[4];
