@@ -1,6 +1,7 @@
 """A picture file to its samples, exactly as they are in it, and its metadata; or a refusal in one line."""
 
 import hashlib
+import importlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,17 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hvpzip.errors import ImageError, LimitError
-from hvpzip.image_io.bmp import read_bmp
 from hvpzip.image_io.form import Form, Kind
-from hvpzip.image_io.gif import read_gif
-from hvpzip.image_io.jpeg import read_jpeg
 from hvpzip.image_io.kinds import sniff
 from hvpzip.image_io.png import png_strips, read_png
-from hvpzip.image_io.png_reading import read_png_picture
-from hvpzip.image_io.pnm import read_pnm
 from hvpzip.image_io.refusals import Found
-from hvpzip.image_io.tiff_reading import read_tiff
-from hvpzip.image_io.webp import read_webp
 from hvpzip.source import SourceFile, read_source
 
 __all__ = ["MAX_METADATA_BYTES", "MAX_PIXELS", "Picture", "SourceFile", "picture_bytes", "picture_of", "read_again", "read_image"]
@@ -110,7 +104,8 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
         LimitError: more than ``max_pixels``, or than 16 MiB of metadata.
     """
     kind = _kind_of(data)
-    picture = _reading(kind, lambda: _READERS[kind](data, max_pixels, frame))
+    read = _reader(kind)
+    picture = _reading(kind, lambda: read(data, max_pixels, frame))
     form, dropped = picture.form, picture.dropped
     if strip:
         form = form._replace(chunks=())
@@ -183,14 +178,21 @@ def _reading(kind: str, read: Callable[[], _Read]) -> _Read:
         raise ImageError(f"this {kind} cannot be read: it is damaged, or of an unusual depth or layout ({reason})") from error
 
 
+# Modules and functions, loaded when a file of their kind is read: Pillow's plugins are a tenth of a second, and most commands need one.
 # Every reader takes (bytes, most pixels, number of the picture or None) and walks over the whole file. Pillow's plugins are called by
 # their names, not through Image.open: that warns or fails at a number of pixels of Pillow's own, which only a global changes.
-_READERS: Final[dict[str, Callable[[bytes, int, int | None], Found]]] = {
-    "PNG": read_png_picture,
-    "JPEG": read_jpeg,
-    "TIFF": read_tiff,
-    "WebP": read_webp,
-    "BMP": read_bmp,
-    "PNM": read_pnm,
-    "GIF": read_gif,
+_READERS: Final = {
+    "PNG": ("png_reading", "read_png_picture"),
+    "JPEG": ("jpeg", "read_jpeg"),
+    "TIFF": ("tiff_reading", "read_tiff"),
+    "WebP": ("webp", "read_webp"),
+    "BMP": ("bmp", "read_bmp"),
+    "PNM": ("pnm", "read_pnm"),
+    "GIF": ("gif", "read_gif"),
 }
+
+
+def _reader(kind: str) -> Callable[[bytes, int, int | None], Found]:
+    module, name = _READERS[kind]
+    read: Callable[[bytes, int, int | None], Found] = getattr(importlib.import_module(f"hvpzip.image_io.{module}"), name)
+    return read

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hvpzip.errors import ImageError
-from hvpzip.image_io.bmp_writing import bmp_file
 from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind, plain_form
 from hvpzip.image_io.metadata import icc_of, named, physical, resolution_of, text_of
 from hvpzip.image_io.png_writing import PngWriter
 from hvpzip.image_io.rows import packed_bits
-from hvpzip.image_io.tiff_writing import tiff_file
 
 __all__ = ["SUFFIXES", "RowWriter", "format_of", "row_writer", "write_image"]
 
@@ -210,9 +208,21 @@ def _require_metadata(lost: list[Chunk], name: str) -> None:
         raise ImageError(f"{name} cannot hold this metadata: {', '.join(named(lost))}; choose PNG, or leave it out with --strip")
 
 
+def _tiff(samples: Samples, form: Form) -> _Written:
+    from hvpzip.image_io.tiff_writing import tiff_file
+
+    return tiff_file(samples, form)
+
+
+def _bmp(samples: Samples, form: Form) -> _Written:
+    from hvpzip.image_io.bmp_writing import bmp_file
+
+    return bmp_file(samples, form), ()
+
+
 _WRITERS: Final[dict[str, Callable[[Samples, Form], _Written]]] = {
     "WEBP": _webp,
-    "TIFF": tiff_file,
-    "BMP": lambda samples, form: (bmp_file(samples, form), ()),
+    "TIFF": _tiff,
+    "BMP": _bmp,
     "PPM": _ppm,
 }

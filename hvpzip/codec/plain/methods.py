@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, WebPImagePlugin
+from PIL import Image
 
 from hvpzip.errors import CorruptError
 from hvpzip.image_io.png_writing import image_data, samples_of_data
@@ -272,6 +272,8 @@ def _webp(samples: Samples, method: int, quality: int = 100) -> bytes | None:
 
 
 def _from_webp(body: bytes, shape: tuple[int, int, int]) -> Samples:
+    from PIL import WebPImagePlugin  # most files need none
+
     height, width, channels = shape
     bits = int.from_bytes(body[1:5], "little")
     if (1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)) != (width, height):

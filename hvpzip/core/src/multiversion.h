@@ -27,6 +27,13 @@
 #define HVPZIP_RESTRICT __restrict__
 #endif
 
+// Brings a place into the cache before it is read.
+#if defined(__GNUC__)
+#define HVPZIP_PREFETCH(place) __builtin_prefetch(place)
+#else
+#define HVPZIP_PREFETCH(place) static_cast<void>(place)
+#endif
+
 // In front of a loop of a few turns: GCC unrolls such loops completely before it looks whether they can be done in wide instructions.
 #if defined(__GNUC__) && !defined(__clang__)
 #define HVPZIP_PRAGMA(text) _Pragma(#text)

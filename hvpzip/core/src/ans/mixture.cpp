@@ -66,6 +66,14 @@ int64_t push_stage(uint64_t* head, uint32_t* words, const uint64_t* starts, cons
 
 namespace {
 
+// Brings the middles of the ramps of mixture i into the cache, around which its symbol is found.
+HVPZIP_INLINE void prefetch_middles(const Mixtures& mixtures, const GaussianTables& tables, int64_t i) {
+    for (int64_t k = 0; k < mixtures.components; ++k) {
+        const int64_t at = k * mixtures.n + i, scale = mixtures.scale[at], reach = tables.reach(scale);
+        if (const uint32_t* values = tables.made(scale)) HVPZIP_PREFETCH(values + ((-32 - mixtures.mean[at]) & 63) * (2 * reach + RAMP_END) + reach);
+    }
+}
+
 // The mixture of one symbol on the lattice of spacing 1, with the ramps of its components found: the C(symbol) of ``cumulative``.
 class Ramped {
 public:
@@ -115,6 +123,7 @@ int64_t pop_stage(uint64_t* head, const uint32_t* words, int64_t num_words, cons
         const int64_t many = std::min(stage.lanes, stage.end - begin);
         for (int64_t lane = 0; lane < many; ++lane) {
             const int64_t i = begin + lane, cf = static_cast<int64_t>(head[lane] & mask), lo = alphabets.lo[i], size = alphabets.size[i];
+            if (spacing == 64 && i + AHEAD < stage.end) prefetch_middles(mixtures, tables, i + AHEAD);
             int64_t low = lo, high = lo + size, start = 0, stop = int64_t{1} << precision;
             const auto search = [&](auto&& at) {
                 while (high - low > 1) {

@@ -34,6 +34,22 @@ HVPZIP_INLINE int64_t cumulative(const Mixtures& mixtures, const GaussianTables&
     return (((mix >> (MIX_BITS - precision)) * ((int64_t{1} << precision) - size)) >> precision) + above;
 }
 
+// Rows ahead of the one that is worked on whose ramps are asked for: the tables of a photo's scales do not fit the nearest caches.
+constexpr int64_t AHEAD = 4;
+
+// Brings the ramps of mixture i into the cache, from the symbol ``first`` on.
+HVPZIP_INLINE void prefetch_ramps(const Mixtures& mixtures, const GaussianTables& tables, int64_t i, int64_t first) {
+    for (int64_t k = 0; k < mixtures.components; ++k) {
+        const int64_t at = k * mixtures.n + i, scale = mixtures.scale[at], distance = 64 * first - 32 - mixtures.mean[at];
+        if (const uint32_t* values = tables.made(scale)) {
+            const int64_t reach = tables.reach(scale), place = std::clamp<int64_t>((distance >> 6) + reach, 0, 2 * reach);
+            const uint32_t* from = values + (distance & 63) * (2 * reach + RAMP_END) + place;
+            HVPZIP_PREFETCH(from);
+            HVPZIP_PREFETCH(from + 16);
+        }
+    }
+}
+
 // The alphabet of every symbol: lo and its size, (N,).
 struct Alphabets {
     const int64_t* lo;

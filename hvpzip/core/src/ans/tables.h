@@ -58,6 +58,11 @@ public:
         return {values ? values : make_ramp(scale), reach};
     }
 
+    int64_t reach(int64_t scale) const { return reaches_[scale]; }
+
+    // The values of a scale's ramp if it has been made, null if not.
+    const uint32_t* made(int64_t scale) const { return ramps_[scale].load(std::memory_order_acquire); }
+
 private:
     static constexpr int64_t WIDEST = 256;  // units of reach: scales up to some 40, all of which would take three megabytes
 

@@ -129,6 +129,18 @@ void add_up(const std::vector<std::vector<int64_t>>& parts, int64_t* expected) {
             if (const int64_t place = i % (SIZE + 1); place < SIZE) expected[place] += part[static_cast<size_t>(i)];
 }
 
+// Where the CG_SPAN factors begin that each Co of row i is weighed with.
+HVPZIP_INLINE void fill_places(const Stretches& stretches, const int64_t* y, const int64_t* first_cg, const int64_t* slope, const Windows& windows,
+                               int64_t i, int32_t* places) {
+    const int32_t* HVPZIP_RESTRICT offsets = stretches.offsets() + (y[i] << 9) + windows.first[i] + 256;
+    const int32_t centre = static_cast<int32_t>(first_cg[i]), move = static_cast<int32_t>(slope[i]);
+    HVPZIP_KEEP_LOOP
+    for (int a = 0; a < CO_WINDOW; ++a) {
+        const int32_t cg = centre + ((move * (a - CO_WINDOW / 2) + 32) >> 6);
+        places[a] = offsets[a] + std::min(std::max(cg, LOWEST - CG_SPAN), HIGHEST + 1);
+    }
+}
+
 // Sums by context or kind; four of them in turn, so that a symbol need not wait for the one before it. The place SIZE is nobody's.
 template <int64_t SIZE>
 std::vector<int64_t> new_sums() {
@@ -147,8 +159,16 @@ HVPZIP_INLINE void expect(const int32_t* edges, const Place* places, int64_t* su
 HVPZIP_WIDE void reweight_cg_rows(const Stretches& stretches, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet,
                                     const int64_t* y, const int64_t* co, const uint32_t* factors, const Windows& windows, int64_t begin,
                                     int64_t end, int64_t* sums) {
+    const auto contexts_of = [&](int64_t i) { return stretches.values() + stretches.offsets()[(y[i] << 9) + co[i] + 256] + windows.first[i]; };
     for (int64_t i = begin; i < end; ++i) {
-        const uint16_t* context = stretches.values() + stretches.offsets()[(y[i] << 9) + co[i] + 256] + windows.first[i];
+        if (i + AHEAD < end) {
+            prefetch_ramps(mixtures, tables, i + AHEAD, windows.first[i + AHEAD]);
+            const uint16_t* later = contexts_of(i + AHEAD);
+            HVPZIP_PREFETCH(later);
+            HVPZIP_PREFETCH(later + CG_WINDOW / 2);
+            HVPZIP_PREFETCH(later + CG_WINDOW - 1);
+        }
+        const uint16_t* context = contexts_of(i);
         uint32_t base[CG_WINDOW + 1], factor[CG_WINDOW];
         HVPZIP_KEEP_LOOP
         for (int j = 0; j < CG_WINDOW; ++j) factor[j] = factors[context[j]];
@@ -180,7 +200,19 @@ HVPZIP_WIDE void reweight_co_rows(const Stretches& stretches, const Mixtures& mi
                                   const int64_t* slope, const uint32_t* factors, const Windows& windows, uint8_t* kinds, int64_t begin,
                                   int64_t end, int64_t* sums) {
     const ScoresKernel fill_ratios = scores_kernel();
+    int32_t around[2][CO_WINDOW];  // places of this row and of the next one
+    if (begin < end) fill_places(stretches, y, first_cg, slope, windows, begin, around[begin & 1]);
     for (int64_t i = begin; i < end; ++i) {
+        const int32_t* places = around[i & 1];
+        if (i + 1 < end) {
+            int32_t* later = around[(i + 1) & 1];
+            fill_places(stretches, y, first_cg, slope, windows, i + 1, later);
+            for (int a = 0; a < CO_WINDOW; ++a) HVPZIP_PREFETCH(stretches.values() + later[a]);
+        }
+        if (i + AHEAD < end) {
+            prefetch_ramps(mixtures, tables, i + AHEAD, windows.first[i + AHEAD]);
+            prefetch_ramps(given, tables, i + AHEAD, first_cg[i + AHEAD]);
+        }
         uint32_t base[CO_WINDOW + 1], last[CG_SPAN + 1], factor[CO_WINDOW];
         fill_window<CG_SPAN + 1>(given, tables, i, first_cg[i], given_alphabet, last);
         int16_t low[CG_SPAN], high[CG_SPAN];  // of the frequencies: 12 bits each
@@ -189,14 +221,6 @@ HVPZIP_WIDE void reweight_co_rows(const Stretches& stretches, const Mixtures& mi
             const uint32_t freq = last[j + 1] - last[j];
             low[j] = static_cast<int16_t>(freq & 0xFFF);
             high[j] = static_cast<int16_t>(freq >> 12);
-        }
-        const int32_t* HVPZIP_RESTRICT offsets = stretches.offsets() + (y[i] << 9) + windows.first[i] + 256;
-        const int32_t centre = static_cast<int32_t>(first_cg[i]), move = static_cast<int32_t>(slope[i]);
-        int32_t places[CO_WINDOW];
-        HVPZIP_KEEP_LOOP
-        for (int a = 0; a < CO_WINDOW; ++a) {
-            const int32_t cg = centre + ((move * (a - CO_WINDOW / 2) + 32) >> 6);
-            places[a] = offsets[a] + std::min(std::max(cg, LOWEST - CG_SPAN), HIGHEST + 1);
         }
         double ratio[CO_WINDOW];  // the mean factor of Co, UNIT being 2**14
         fill_ratios(low, high, stretches.values(), places, static_cast<int32_t>(last[CG_SPAN] - last[0]), ratio);
