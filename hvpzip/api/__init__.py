@@ -21,10 +21,10 @@ from hvpzip.api.decoding import packed_bytes
 from hvpzip.api.encoding import CompressReport
 from hvpzip.api.failures import describe_failure, failed
 from hvpzip.api.files import compress_file, decompress_file, verify
-from hvpzip.api.inspect import Versions, account, bit_map, choices, draw_bit_map, info, versions
+from hvpzip.api.inspect import Versions, account, bit_map, choices, draw_bit_map, info, likeness, versions
 from hvpzip.api.naming import SUFFIX, PlannedFile, compressed_name, decompressed_name, plan_outputs
 from hvpzip.api.options import DEFAULT_MAX_PIXELS, CompressOptions, DecompressOptions, FileOptions
-from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, ScaleAccount, Section, StackPoint, as_record
+from hvpzip.api.records import JSON_KEYS, Damage, FileInfo, FileResult, GroupAccount, Likeness, ScaleAccount, Section, StackPoint, as_record
 from hvpzip.api.view import Crop, checked_scale
 from hvpzip.diffusion.bound import Term
 
@@ -42,6 +42,7 @@ __all__ = [
     "FileResult",
     "GroupAccount",
     "Job",
+    "Likeness",
     "PlannedFile",
     "ScaleAccount",
     "Section",
@@ -69,6 +70,7 @@ __all__ = [
     "draw_bit_map",
     "failed",
     "info",
+    "likeness",
     "packed_bytes",
     "plan_outputs",
     "plan_tree",

@@ -1,6 +1,6 @@
 """What a ``.hvz`` file says about itself, and what this installation can read.
 
-Only ``account`` and ``bit_map`` decode: what was on the coder's stack after each step is not written in the file.
+Only ``account``, ``bit_map`` and ``likeness`` decode: what was on the coder's stack after each step is not written in the file.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from hvpzip.api.decoding import decode, packed_bytes
 from hvpzip.api.options import DEFAULT_MAX_PIXELS, DecompressOptions
 from hvpzip.api.pictures import source_of
-from hvpzip.api.records import FileInfo, GroupAccount, ScaleAccount, Section, StackPoint
+from hvpzip.api.records import FileInfo, GroupAccount, Likeness, ScaleAccount, Section, StackPoint
 from hvpzip.errors import ImageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hvpzip.codec.report import Report
     from hvpzip.container import Container
 
-__all__ = ["Versions", "account", "bit_map", "describe_container", "draw_bit_map", "info", "versions"]
+__all__ = ["Versions", "account", "bit_map", "describe_container", "draw_bit_map", "info", "likeness", "versions"]
 
 _COLOUR_NAMES = {0: "none", 1: "YCoCg-R"}
 _GRAY_LEVELS = 10  # for a bit
@@ -110,6 +110,29 @@ def account(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
 
     decode(data, DecompressOptions(max_pixels=max_pixels, threads=threads), on_report=add)
     return tuple(found)
+
+
+def likeness(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None) -> Likeness:
+    """Whether the picture of a ``.hvz`` file is like those that its model was trained on, by the bits that the model needs for it (effort
+    1) against the plain coder's, whatever coded the file. It is decoded, and coded once more.
+
+    Raises: as ``decompress``, and OSError; ImageError for a picture that the model does not code: a JPEG file kept whole, palettes,
+    transparency, more than 8 bits.
+    """
+    from hvpzip import container
+    from hvpzip.api.runtime import model_by_id
+    from hvpzip.codec.likeness import share_of_plain
+    from hvpzip.threads import using_threads
+
+    data = _bytes_of(source, max_pixels)
+    header = container.read(data, container.Limits(max_pixels=max_pixels)).header
+    if header.jpeg or header.bit_depth != 8 or header.channels not in (1, 3) or not any(header.model_id):
+        raise ImageError("no model knows such pictures: likeness is of 1 or 3 channels of 8 bits, in a file that names a model")
+    with using_threads(threads):
+        model = model_by_id(header.model_id)
+        share = share_of_plain(decode(data, max_pixels=max_pixels, threads=threads)[0], model)
+    assert share is not None
+    return Likeness(float(share), model.usual_share)
 
 
 def choices(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[str, ...]:

@@ -134,3 +134,19 @@ def test_versions_name_the_models_that_files_name(packed: Mapping[str, bytes]) -
     found = api.versions()
     assert found.container == container.VERSION
     assert hvpzip.info(packed["rgb"]).model in {model_id for _, model_id in found.models}
+
+
+def test_a_photo_is_like_what_its_model_knows_and_noise_is_not(crop) -> None:
+    photo = np.ascontiguousarray(crop(0, 0, 128, 96).transpose(1, 2, 0))
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
+    usual = hvpzip.api.likeness(hvpzip.compress(photo, effort=1))
+    odd = hvpzip.api.likeness(hvpzip.compress(noise, effort=1))
+    assert usual.usual is not None
+    assert usual.share < usual.usual == odd.usual < odd.share
+    assert (usual.unlike, odd.unlike) == (False, True)
+
+
+def test_likeness_is_of_pictures_that_a_model_codes(packed: Mapping[str, bytes]) -> None:
+    with pytest.raises(errors.ImageError, match="8 bits"):
+        api.likeness(hvpzip.compress(np.zeros((4, 4, 4), np.uint8)))
+    assert api.Likeness(0.9, None).unlike is None

@@ -2,6 +2,7 @@
 
 python -m tests.golden.make              the payloads of the tiny model (tests/helpers/tiny.py)
 python -m tests.golden.make --bundled    good-photo-<model id>.hvz by the bundled default model
+python -m tests.golden.make --noise-path NAME good-noise-path-<model id>.hvz by that bundled model
 
 tiny-noise-path-*.part   data of method 9, made by the tiny models with a noise path from the same picture
 tiny-*.payload   payload of a group, made by the tiny model from a crop of examples/kodim23-crop.png
@@ -134,6 +135,34 @@ def encode_noise_path(name: str) -> bytes:
     return encode_part(photo_crop(*box), path).data
 
 
+def noise_path_file(samples: np.ndarray, name: str) -> bytes:
+    """A file of one group (C, h, w) by method 9, whether or not another one is smaller."""
+    from hvpzip import container
+    from hvpzip.api.encoding import map_fields, samples_crc
+    from hvpzip.codec.bitsback.group_codec import GROUP_SIZE
+    from hvpzip.codec.noise_path import encode_part
+    from hvpzip.codec.registry import NOISE_PATH
+    from hvpzip.nn.bundled import load_model
+
+    model, picture = load_model(name), np.ascontiguousarray(samples.transpose(1, 2, 0))
+    height, width, channels = picture.shape
+    header = container.Header(
+        width=width,
+        height=height,
+        channels=channels,
+        bit_depth=8,
+        model_id=model.id,
+        effort=2,
+        group_size_log2=10,
+        parts=True,
+        jpeg=False,
+        **map_fields(model, channels, height, width, GROUP_SIZE),
+    )
+    assert model.noise_path is not None
+    part = bytes((0, NOISE_PATH)) + encode_part(samples, model.noise_path).data
+    return container.write(header, [container.Group(part, samples_crc(picture))])
+
+
 def rows() -> dict[str, tuple[str, str]]:
     """What each file of the manifest shows, and its digest."""
     with open(MANIFEST, newline="", encoding="utf-8") as file:
@@ -144,8 +173,16 @@ def main() -> int:
     """Write the files that are missing, and all lines of the manifest."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bundled", action="store_true", help="write a whole file by the bundled default model")
-    found = rows()
-    if parser.parse_args().bundled:
+    parser.add_argument("--noise-path", metavar="MODEL", help="write a whole file by this bundled model's noise path")
+    found, options = rows(), parser.parse_args()
+    if options.noise_path:
+        from hvpzip.nn.bundled import model_id
+
+        samples, name = photo_crop(*BUNDLED_CROP), f"good-noise-path-{model_id(options.noise_path).hex()}.hvz"
+        if not (FOLDER / name).exists():
+            (FOLDER / name).write_bytes(noise_path_file(samples, options.noise_path))
+        found[name] = f"a whole file by the noise path of the model {options.noise_path}", digest(samples)
+    elif options.bundled:
         import hvpzip
         from hvpzip.nn.bundled import list_models, model_id
 

@@ -9,7 +9,7 @@ import pytest
 from hvpzip.diffusion.schedule import LevelSchedule, Schedule, Step
 from hvpzip.nn.bundled import list_models, model_id, models_folder
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.identity import identity
+from hvpzip.nn.identity import identity, identity_with_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,15 @@ class LaterStep(Step):
     reveals: str = "all colours"
 
 
+def told(name: str) -> dict[str, object]:
+    return json.loads((models_folder() / name / "config.json").read_text())
+
+
+PHOTO_MODELS = [name for name in list_models() if "noise_path" not in told(name)]
+
+
 def settings(name: str) -> tuple[NetworkConfig, Schedule]:
-    data = json.loads((models_folder() / name / "config.json").read_text())
+    data = told(name)
     return NetworkConfig.from_dict(data["network"]), Schedule.from_dict(data["schedule"])
 
 
@@ -37,7 +44,7 @@ def tensors(name: str) -> dict[str, object]:
     return dict(load_file(Path(models_folder()) / name / "weights.safetensors"))
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", PHOTO_MODELS)
 def test_a_setting_with_a_default_leaves_the_ids_of_all_models(name):
     network, schedule = settings(name)
     later = LaterConfig(**{field.name: getattr(network, field.name) for field in fields(network)})
@@ -76,3 +83,12 @@ def test_the_bytes_are_these():
         b'{"given":null,"log2_delta":[],"sigma":[],"unit":"hl"},{"given":null,"log2_delta":[],"sigma":[],"unit":"lh"},'
         b'{"given":null,"log2_delta":[],"sigma":[],"unit":"hh"}]}]}'
     )
+
+
+@pytest.mark.parametrize("name", sorted(set(list_models()) - set(PHOTO_MODELS)))
+def test_an_id_with_a_noise_path_is_of_both_models(name):
+    data = told(name)
+    path = data["noise_path"]
+    found = identity_with_path(model_id(data["photo_model"]), path["map"], path["depth"], path["components"], tensors(name))
+    assert found == model_id(name)
+    assert data["photo_model"] in PHOTO_MODELS

@@ -18,9 +18,9 @@ from hvpzip.nn.formats import MAX_EXPONENT
 from hvpzip.nn.graph.export import export, integer_cascade, quantise
 from hvpzip.nn.graph.network import Cascade
 from hvpzip.nn.graph.ops import weight_exponents
-from hvpzip.nn.identity import identity
+from hvpzip.nn.identity import identity, identity_with_path
 from tests.helpers.damage import flipped
-from tests.helpers.tiny import tiny_tensors
+from tests.helpers.tiny import tiny_path_tensors, tiny_tensors
 
 
 @pytest.fixture(scope="module")
@@ -287,3 +287,43 @@ def test_a_device_without_torch_is_one_clear_line(models, monkeypatch):
 def test_a_device_that_is_not_there_is_refused_by_name(models):
     with pytest.raises(ModelError, match=r"device 'nonsense' cannot be used: "):
         bundled.load_model(device="nonsense")
+
+
+@pytest.fixture
+def with_path(models) -> Path:
+    """A model with a noise path beside ``good``."""
+    tensors, folder = tiny_path_tensors(), models / "path"
+    folder.mkdir()
+    save_file(tensors, folder / "weights.safetensors")
+    found = identity_with_path(bundled.model_id("good"), "5/3", 2, 2, tensors)
+    told = {"format": 1, "id": found.hex(), "photo_model": "good", "noise_path": {"map": "5/3", "depth": 2, "components": 2}}
+    (folder / "config.json").write_text(json.dumps({**told, "usual_share": 0.75}))
+    (models / "index.json").write_text(json.dumps({"default": "good", "models": ["good", "path"]}))
+    return folder
+
+
+def test_a_model_with_a_noise_path_is_its_photo_model_and_more(with_path):
+    model, photo = bundled.load_model("path"), bundled.load_model("good")
+    assert model.noise_path is not None
+    assert model.noise_path.depth == 2
+    assert (model.name, model.usual_share) == ("path", 0.75)
+    assert model.id == bundled.model_id("path") != photo.id
+    assert model.schedule == photo.schedule
+    assert photo.noise_path is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"id": "00" * 8}, "contents have id"),
+        ({"noise_path": {"map": "5/3"}}, "damaged"),
+        ({"noise_path": {"map": "5/3", "depth": 3, "components": 2}}, "contents have id"),
+        ({"photo_model": "path"}, "noise path itself"),
+        ({"photo_model": "none"}, "missing or damaged"),
+    ],
+)
+def test_a_damaged_model_with_a_noise_path_is_refused(with_path, changes, words):
+    edit(with_path / "config.json", **changes)
+    with pytest.raises(ModelError, match=words):
+        bundled.load_model("path")
+    assert bundled.load_model("good").name == "good"

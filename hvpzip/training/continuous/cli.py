@@ -49,6 +49,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     code.add_argument("--steps", type=int, default=4, help="steps of each scale, the best ones (default: %(default)s)")
     code.add_argument("--plot", type=Path, help="PNG of the debt: what the chain has cost after each picture")
 
+    export = _measuring(ways, "export", "the cascade as a model that compresses small pictures; PICTURES choose its noise levels", 128)
+    export.add_argument("folder", type=Path, help="of the model, beside that of the photo model")
+    export.add_argument("--steps", type=int, default=4, help="steps of each scale, the best ones (default: %(default)s)")
+    export.add_argument("--photo-model", default="small-3", help="codes what this one cannot (default: %(default)s)")
+
+    files = ways.add_parser("files", help="each picture as a .hvz file by a model that ships, and by its photo model")
+    files.add_argument("model", help="name of a model that ships, with a noise path")
+    files.add_argument("pictures", type=Path, help="as for the other commands")
+    files.add_argument("--limit", type=int, default=50, help="only the first so many pictures (default: %(default)s)")
+
     local = _measuring(ways, "local-bits-back", "code and decode crops with the ODE as a flow, beside the ODE's likelihood", 2)
     local.add_argument("--crop", type=int, default=8, help="side of the crops from the pictures' corners (default: %(default)s)")
 
@@ -73,6 +83,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     photo.add_argument("picture", type=Path)
     photo.add_argument("--seed", type=int, default=0)
     photo.add_argument("--plot", type=Path, help="PNG")
+
+    likeness = ways.add_parser("likeness", help="a model's bits over the plain coder's, by percentile: what is usual, and what is unlike")
+    likeness.add_argument("model", help="name of a model that ships")
+    likeness.add_argument("pictures", type=Path, nargs="+")
+    likeness.add_argument("--crop", type=int, default=256, help="side of the crop from the middle (default: %(default)s)")
+    likeness.add_argument("--mosaic", action="store_true", help="the files are mosaics (or .npz) of small pictures")
+    likeness.add_argument("--limit", type=int, default=200, help="of each mosaic the first so many (default: %(default)s)")
 
     superres = ways.add_parser("superres", help="enlarge a picture by the model of the finest scales")
     superres.add_argument("checkpoint", type=Path, help="of a run, or the name of a photo model")
@@ -102,18 +119,21 @@ def _measuring(
 
 def run(options: argparse.Namespace) -> int:
     """Run one command; the exit code."""
-    from hvpzip.training.continuous import figures
+    from hvpzip.training.continuous import coded_figures, figures, photo_figures
 
     ways: dict[str, Callable[[argparse.Namespace], None]] = {
         "train": _train,
         "bound": figures.bound,
         "ode": figures.ode,
         "steps": figures.steps,
-        "code": figures.code,
+        "code": coded_figures.code,
+        "export": coded_figures.exported,
+        "files": coded_figures.files,
         "local-bits-back": figures.local_bits_back,
+        "likeness": photo_figures.likeness,
         "maps": figures.maps,
         "samples": figures.samples,
-        "photo-progressive": figures.photo_progressive,
+        "photo-progressive": photo_figures.photo_progressive,
         "progressive": figures.progressive,
         "superres": figures.superres,
         "ood": figures.ood,

@@ -6,44 +6,42 @@ import argparse
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from hvpzip.ans import Message, base_message, message_bits, message_equal, push
-from hvpzip.codec.bitsback.group_codec import encode_along
+from hvpzip.ans import message_bits, message_equal
 from hvpzip.codec.fill import fill_in
-from hvpzip.codec.noise_path import Ledger, decode, encode
 from hvpzip.nn.bundled import load_model
 from hvpzip.training.continuous.cascade import DiffusionCascade
 from hvpzip.training.continuous.evaluate import continuous_bound, discrete_bound
+from hvpzip.training.continuous.figure_tools import given, plot, random_message
 from hvpzip.training.continuous.images import lifted, read_pictures, unlifted
 from hvpzip.training.continuous.log_snr import SHAPES, LogSnrSchedule
 from hvpzip.training.continuous.loop import load_cascade
-from hvpzip.training.continuous.path import Path as NoisePath
-from hvpzip.training.continuous.path import noise_path, path_terms
 from hvpzip.training.continuous.sampling import FILLS, complete, enlarge
 from hvpzip.training.continuous.sampling import samples as drawn
 
-__all__ = ["bound", "code", "local_bits_back", "maps", "ode", "ood", "photo_progressive", "progressive", "samples", "steps", "superres"]
+__all__ = [
+    "bound",
+    "local_bits_back",
+    "maps",
+    "ode",
+    "ood",
+    "progressive",
+    "samples",
+    "steps",
+    "superres",
+]
 
 STEPS = (4, 8, 16, 32, 64, 128, 256)
 COLUMNS = 8  # of a grid of pictures
-LANES = 16
-SEED_WORDS = 4096  # random words a lane on the stack before a chain; what is left of them is checked
-
-
-def _given(options: argparse.Namespace) -> tuple[DiffusionCascade, NDArray[np.int32]]:
-    cascade = load_cascade(options.checkpoint)
-    return cascade, lifted(read_pictures(options.pictures, cascade.config.side)[: options.limit])
 
 
 def bound(options: argparse.Namespace) -> None:
     """The bound, as the options say."""
-    cascade, planes = _given(options)
+    cascade, planes = given(options)
     cascade.to(options.device)
     common = {"draws": options.draws, "seed": options.seed, "device": options.device}
     if options.steps is not None:
@@ -74,9 +72,9 @@ def ode(options: argparse.Namespace) -> None:
     """Likelihood of the ODE, plain and importance-weighted, beside the bound."""
     from hvpzip.training.continuous.ode import ode_bits
 
-    cascade, planes = _given(options)
+    cascade, planes = given(options)
     found = ode_bits(cascade, planes, options.draws, options.seed, options.dequantisation, options.tolerance)
-    beside = continuous_bound(cascade, planes, draws=8, seed=options.seed)
+    beside = continuous_bound(cascade, planes, draws=64, seed=options.seed)
     print(
         f"{len(planes)} pictures, dequantisation by {options.dequantisation}, {found.evaluations} evaluations of networks a draw and batch"
     )
@@ -89,7 +87,7 @@ def steps(options: argparse.Namespace) -> None:
     """Rate against the number of steps: best paths and even ones."""
     from hvpzip.training.continuous.steps import best_path, cost_tables, uniform_bits
 
-    cascade, planes = _given(options)
+    cascade, planes = given(options)
     tables = cost_tables(cascade, planes, options.levels, not options.gaussian, options.seed)
     print("| T | best | even |\n| --- | --- | --- |")
     rows = []
@@ -100,62 +98,7 @@ def steps(options: argparse.Namespace) -> None:
         print(f"| {count} | {best:.4f} | {even:.4f} |")
     if options.plot:
         series = {"best (dynamic programming)": [row[:2] for row in rows], "even in t": [(row[0], row[2]) for row in rows[1:]]}
-        _plot(options.plot, series, "steps a scale", "bits per dimension")
-
-
-def code(options: argparse.Namespace) -> None:
-    """A chain of pictures along the best path: file bits, ledger, float bound, everything decoded."""
-    from hvpzip.training.continuous.steps import cost_tables, joint_paths
-
-    cascade, planes = _given(options)
-    _, path = joint_paths(cost_tables(cascade, planes, 16), options.steps)
-    coded = noise_path(cascade, path)
-    start = message = _random_message(options.seed)
-    ledger, curve = Ledger(), []
-    for number in range(len(planes)):
-        message = encode(coded, message, planes[number : number + 1], ledger=ledger)
-        curve.append((message_bits(message) - message_bits(start), ledger.lowest))
-    back = message
-    for number in reversed(range(len(planes))):
-        back, decoded = decode(coded, back, (1, *planes.shape[2:]))
-        if not np.array_equal(decoded, planes[number : number + 1]):
-            raise AssertionError(f"picture {number} did not come back")
-    if not message_equal(back, start):
-        raise AssertionError("the borrowed bits did not come back")
-    wanted, error = path_bits(cascade, planes, path, options.seed)
-    bits = curve[-1][0] / planes.size
-    borrowed = -ledger.lowest / planes[:1].size
-    print(f"{len(planes)} pictures in a chain, {options.steps} steps a scale; all decoded and compared, the stack back at its start")
-    print(f"file bits          {bits:.4f} bits/dim, {100 * (bits / wanted - 1):+.2f} % of the float bound")
-    print(f"ledger             {ledger.net / planes.size:.4f} bits/dim")
-    print(f"float bound        {wanted:.4f} bits/dim at the same noise levels, Monte-Carlo error {error:.4f}")
-    print(f"debt               {borrowed:.2f} bits/dim of one picture: most that had to be borrowed")
-    if options.plot:
-        series = {
-            "net": [(n + 1, bits / planes[0].size / (n + 1)) for n, (bits, _) in enumerate(curve)],
-            "with the debt": [(n + 1, (bits - low) / planes[0].size / (n + 1)) for n, (bits, low) in enumerate(curve)],
-        }
-        _plot(options.plot, series, "pictures in the chain", "bits per dimension so far")
-
-
-def path_bits(cascade: DiffusionCascade, planes: NDArray[np.int32], path: NoisePath, seed: int, draws: int = 4) -> tuple[float, float]:
-    """(bits per dimension along a path with mixtures, standard error from the draws of noise)."""
-    generator = torch.Generator().manual_seed(seed)
-    found = []
-    for _ in range(draws):
-        terms = [
-            path_terms(cascade.scale(i), v, k, gammas, generator).total().double().sum()
-            for i, ((k, v), gammas) in enumerate(zip(cascade.split(planes), path, strict=True))
-        ]
-        found.append(float(sum(terms)) / math.log(2) / planes.size)
-    return float(np.mean(found)), float(np.std(found, ddof=1) / math.sqrt(draws))
-
-
-def _random_message(seed: int, lanes: int = LANES) -> Message:
-    message = base_message(lanes)
-    for row in np.random.default_rng(seed).integers(0, 1 << 16, (2 * SEED_WORDS, lanes)):
-        message = push(message, row, np.ones_like(row), 16)
-    return message
+        plot(options.plot, series, "steps a scale", "bits per dimension")
 
 
 def local_bits_back(options: argparse.Namespace) -> None:
@@ -168,7 +111,7 @@ def local_bits_back(options: argparse.Namespace) -> None:
     cascade = cropped(whole, options.crop)
     likelihood = ode_bits(cascade, crops, draws=8, seed=options.seed)
     coder = LocalCoder(cascade)
-    start = message = _random_message(options.seed, lanes=1)
+    start = message = random_message(options.seed, lanes=1)
     for number in range(len(crops)):
         message = coder.encode(message, crops[number : number + 1])
     bits = (message_bits(message) - message_bits(start)) / crops.size
@@ -223,7 +166,7 @@ def samples(options: argparse.Namespace) -> None:
 
 def progressive(options: argparse.Namespace) -> None:
     """Pictures of which the coarser scales are known, the rest filled in: PSNR against the bits of what is known."""
-    cascade, planes = _given(options)
+    cascade, planes = given(options)
     spent = np.cumsum([scale.total for scale in continuous_bound(cascade, planes, draws=4, seed=options.seed).scales])
     pictures = unlifted(planes).astype(np.float64)
     print("| scales known | bits/dim | PSNR, mean | PSNR, sample |\n| --- | --- | --- | --- |")
@@ -236,7 +179,7 @@ def progressive(options: argparse.Namespace) -> None:
             series[fill].append((bits, float(np.mean(10 * np.log10(255**2 / np.maximum(error, 1e-9))))))
         print(f"| {number} | {bits:.3f} | {series['mean'][-1][1]:.2f} | {series['sample'][-1][1]:.2f} |")
     if options.plot:
-        _plot(options.plot, series, "bits per dimension known", "PSNR in dB")
+        plot(options.plot, series, "bits per dimension known", "PSNR in dB")
 
 
 def superres(options: argparse.Namespace) -> None:
@@ -255,39 +198,11 @@ def superres(options: argparse.Namespace) -> None:
     Image.fromarray(np.concatenate(found, 1)).save(options.image)
 
 
-def photo_progressive(options: argparse.Namespace) -> None:
-    """A photo of which the coarser scales are known to a photo model: PSNR against the bits of their part of the payload."""
-    with Image.open(options.picture) as opened:
-        picture = np.asarray(opened.convert("RGB"))
-    model = load_model(options.model)
-    found = encode_along(picture.transpose(2, 0, 1), model, model.schedule.plain_path)
-    assert found is not None, "the plain path needs no stack"
-    terms = found[1].terms
-    deepest = min(max(term.level for term in terms), 6)
-    print("| scale known | bits/dim | PSNR, mean | PSNR, sample | PSNR, bicubic |\n|" + " --- |" * 5)
-    series: dict[str, list[tuple[float, float]]] = {name: [] for name in (*FILLS, "bicubic")}
-    for level in range(deepest, 0, -1):
-        bits = sum(float(term.bits) for term in terms if term.level == 0 or term.level > level) / picture.size
-        small, shape = picture[:: 1 << level, :: 1 << level], (3, *picture.shape[:2])
-        filled = {fill: fill_in(small, shape, model, fill, np.random.default_rng(options.seed)) for fill in FILLS}
-        filled["bicubic"] = np.asarray(Image.fromarray(small).resize(picture.shape[1::-1], Image.Resampling.BICUBIC))
-        for name, other in filled.items():
-            series[name].append((bits, _psnr(picture, other)))
-        print(f"| 1/{1 << level} | {bits:.3f} | " + " | ".join(f"{series[name][-1][1]:.2f}" for name in series) + " |")
-    if options.plot:
-        _plot(options.plot, series, "bits per dimension known", "PSNR in dB")
-
-
-def _psnr(picture: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    error = ((picture.astype(np.float64) - other) ** 2).mean()
-    return float(10 * np.log10(255**2 / max(error, 1e-9)))
-
-
 def ood(options: argparse.Namespace) -> None:
     """AUROC of every score against every other kind, constant pictures and noise."""
     from hvpzip.training.continuous.ood import codec_bits, scores, table
 
-    cascade, planes = _given(options)
+    cascade, planes = given(options)
     side = cascade.config.side
     typical_planes = lifted(read_pictures(options.typical, side)[: options.limit]) if options.typical else planes
     typical = continuous_bound(cascade, typical_planes, draws=options.draws, seed=options.seed + 1).total
@@ -310,19 +225,3 @@ def grid(pictures: NDArray[np.uint8]) -> Image.Image:
     sheet[: len(pictures)] = pictures
     whole = np.concatenate([np.concatenate(list(row), 1) for row in sheet.reshape(rows, COLUMNS, *pictures.shape[1:])])
     return Image.fromarray(whole.repeat(2, 0).repeat(2, 1))
-
-
-def _plot(image: Path, series: Any, across: str, up: str) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
-    for name, points in series.items():
-        axes.plot(*zip(*points, strict=True), marker=".", label=name)
-    axes.set(xlabel=across, ylabel=up)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
-    figure.savefig(image, dpi=100)
-    pyplot.close(figure)

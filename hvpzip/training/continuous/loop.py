@@ -53,6 +53,10 @@ class DiffusionTrainConfig:
         turns: Every how many steps a scale is trained, finest scale first; the last entry serves all coarser ones. Coarse scales cost
             nearly as much time as fine ones on a CPU, and are learnt first.
         reconstruction: Share of a batch that is spent on the reconstruction term.
+        alone: Share that learns to say everything at once: the belief at t = 1 given z = 0, by its mass on the values. The bound hardly
+            asks for it, for nothing is coded from that noise in one step; a scale coded without latents, and the mean of what is not
+            known, are just that.
+        alone_weight: Weight of its bits beside those of the bound.
         learning_rate, matrix_rate: Of Adam, and of Muon for the convolutions.
         schedule_rate: Of the noise schedules.
         second_order: Weight of the error of second order, for the ODE's likelihood: a fine-tuning option (i-DODE has 0.1); costs a second
@@ -70,6 +74,8 @@ class DiffusionTrainConfig:
     batch: int = 32
     turns: tuple[int, ...] = (1,)
     reconstruction: float = 0.25
+    alone: float = 0.0
+    alone_weight: float = 0.25
     learning_rate: float = 2e-3
     matrix_rate: float = 6e-3
     schedule_rate: float = 2e-3
@@ -197,6 +203,7 @@ class DiffusionRun:
         planes = self._batch()
         count = len(planes)
         first = max(1, round(self.config.reconstruction * count))  # pictures for the reconstruction term
+        last = count - round(self.config.alone * count)  # from here on those that say everything at once
         dims = self.cascade.dims
         found, turns = [], self.config.turns
         scales = self.cascade.hierarchy.split(planes.numpy())
@@ -207,22 +214,24 @@ class DiffusionRun:
             known, values = (t.to(self.device) for t in tensors(scale))
             model = self.cascade.scale(number)
             offset = float(torch.rand(1, generator=self.generator))
-            t = torch.cat([torch.zeros(first), low_discrepancy_times(count - first, offset)]).to(self.device)
+            t = torch.cat([torch.zeros(first), low_discrepancy_times(last - first, offset), torch.ones(count - last)]).to(self.device)
             gamma_of_t, slope_of_t = model.schedule(t)
             gamma, slope = gamma_of_t.detach().requires_grad_(), slope_of_t.detach().requires_grad_()
             eps = torch.randn(values.shape, generator=self.generator).to(self.device)
-            recon, diffusion = self._terms(number, known, values, gamma, slope, eps, first)
+            recon, diffusion, alone = self._terms(number, known, values, gamma, slope, eps, first, last)
             prior = prior_loss(model, values, model.schedule.ends[1])
             loss = recon.mean() + diffusion.mean() + prior.mean()
             if self.config.second_order:
                 probe = 2.0 * torch.randint(0, 2, values[first:].shape, generator=self.generator).to(self.device) - 1
                 residual = second_order_residual(model, values[first:], known[first:], gamma.detach()[first:], eps[first:], probe)
                 loss = loss + self.config.second_order * residual.square().mean() / values[0].numel()
-            (loss / dims).backward()  # type: ignore[no-untyped-call]
+            taught = loss + self.config.alone_weight * alone.mean() if len(alone) else loss
+            (taught / dims).backward()  # type: ignore[no-untyped-call]
             if self.config.cascade.shape == "learned":
                 assert gamma.grad is not None
                 assert slope.grad is not None
-                self._schedule_gradients(number, gamma_of_t, slope_of_t, (gamma.grad, slope.grad), diffusion.detach(), first)
+                gamma.grad[last:] = 0
+                self._schedule_gradients(number, gamma_of_t, slope_of_t, (gamma.grad, slope.grad), diffusion.detach(), first, last)
             else:
                 model.schedule.ends.grad = None  # fixed
             found.append(float(loss.detach()) / dims * NATS_TO_BITS)
@@ -239,17 +248,22 @@ class DiffusionRun:
         return found
 
     def _terms(
-        self, number: int, known: Tensor, values: Tensor, gamma: Tensor, slope: Tensor, eps: Tensor, first: int
-    ) -> tuple[Tensor, Tensor]:
-        """Reconstruction of the first pictures, the diffusion's integrand of the others, from one evaluation of the network."""
+        self, number: int, known: Tensor, values: Tensor, gamma: Tensor, slope: Tensor, eps: Tensor, first: int, last: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction of the first pictures, the diffusion's integrand of those before ``last``, bits of all at once of the others, from
+        one evaluation of the network.
+        """
         model = self.cascade.scale(number)
-        belief = model.estimate(diffuse(model, values, gamma, eps), gamma, known).belief
-        head, tail = (Belief(*(part[span] for part in belief)) for span in (slice(first), slice(first, None)))
-        diffusion = 0.5 * slope[first:] * squared_error(model, values[first:], tail, gamma[first:])
-        return reconstruction(model, values[:first], head), diffusion
+        z = diffuse(model, values, gamma, eps)
+        z = torch.cat([z[:last], torch.zeros_like(z[last:])])
+        belief = model.estimate(z, gamma, known).belief
+        spans = slice(first), slice(first, last), slice(last, None)
+        head, middle, tail = (Belief(*(part[span] for part in belief)) for span in spans)
+        diffusion = 0.5 * slope[spans[1]] * squared_error(model, values[spans[1]], middle, gamma[spans[1]])
+        return reconstruction(model, values[:first], head), diffusion, reconstruction(model, values[last:], tail)
 
     def _schedule_gradients(
-        self, number: int, gamma: Tensor, slope: Tensor, gradients: tuple[Tensor, Tensor], losses: Tensor, first: int
+        self, number: int, gamma: Tensor, slope: Tensor, gradients: tuple[Tensor, Tensor], losses: Tensor, first: int, last: int
     ) -> None:
         """Pass the gradients of each picture's gamma and slope on: as they are to the end points, times twice the picture's loss to the
         shape.
@@ -259,7 +273,7 @@ class DiffusionRun:
         assert schedule.ends.grad is not None
         schedule.ends.grad += ends
         shape = [p for p in schedule.parameters() if p is not schedule.ends]
-        weight = torch.cat([losses.new_zeros(first), 2 * losses / self.cascade.dims])
+        weight = torch.cat([losses.new_zeros(first), 2 * losses / self.cascade.dims, losses.new_zeros(len(gamma) - last)])
         squares = tuple(weight * gradient for gradient in gradients)
         for p, gradient in zip(shape, torch.autograd.grad((gamma, slope), shape, squares), strict=True):
             p.grad = gradient

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hvpzip.training.__main__ import main
-from hvpzip.training.continuous.bound import diffuse, squared_error
+from hvpzip.training.continuous.bound import diffuse, reconstruction, squared_error
 from hvpzip.training.continuous.evaluate import continuous_bound
 from hvpzip.training.continuous.loop import DiffusionRun, DiffusionTrainConfig, load_cascade
 from tests.training.continuous.tiny import smooth_pictures, tiny_config
@@ -74,7 +74,7 @@ def test_schedule_follows_the_gradients_of_finite_differences(config: DiffusionT
     found = losses(gamma, slope)
     gradients = torch.autograd.grad(found.sum(), (gamma, slope))
     schedule.ends.grad = torch.zeros_like(schedule.ends)
-    run._schedule_gradients(1, gamma_of_t, slope_of_t, gradients, found.detach(), 0)
+    run._schedule_gradients(1, gamma_of_t, slope_of_t, gradients, found.detach(), 0, 4)
     for parameter, of_square in ((schedule.ends, False), (schedule.offsets, True)):
         step = 1e-5
         with torch.no_grad():
@@ -157,3 +157,27 @@ def test_settings_that_make_no_sense_are_errors(config: DiffusionTrainConfig) ->
         tiny_config(map_name="fourier")
     with pytest.raises(ValueError, match="unknown settings of a cascade: depth"):
         tiny_config(depth=3)
+
+
+def test_scales_take_turns_and_learn_to_say_everything_at_once(config: DiffusionTrainConfig, tmp_path: Path) -> None:
+    run = DiffusionRun(dataclasses.replace(config, turns=(1, 2), alone=0.25, alone_weight=1.0), tmp_path / "run")
+    before = run.cascade.scale(0).denoiser.leave.weight.clone()
+    found = [run._train_step() for _ in range(2)]
+    assert np.isfinite(found[0]).all()
+    assert np.isnan(found[1][0])
+    assert np.isfinite(found[1][1:]).all()
+    once = run.cascade.scale(0).denoiser.leave.weight.clone()
+    assert not torch.equal(once, before)
+    run._train_step()
+    assert not torch.equal(run.cascade.scale(0).denoiser.leave.weight, once)
+
+    def alone() -> float:
+        model, (known, values) = run.cascade.scale(1), run.cascade.split(run.validation)[1]
+        gamma = torch.full((len(values),), model.schedule.gamma(1.0))
+        with torch.no_grad():
+            return float(reconstruction(model, values, model.estimate(torch.zeros_like(values), gamma, known).belief).mean())
+
+    start = alone()
+    for _ in range(30):
+        run._train_step()
+    assert alone() < start
