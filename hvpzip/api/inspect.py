@@ -114,24 +114,25 @@ def account(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: in
 
 def likeness(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: int | None = None) -> Likeness:
     """Whether the picture of a ``.hvz`` file is like those that its model was trained on, by the bits that the model needs for it (effort
-    1) against the plain coder's, whatever coded the file. It is decoded, and coded once more.
+    1) against the plain coder's, whatever coded the file; by the default model where it names none. It is decoded, and coded once more.
 
-    Raises: as ``decompress``, and OSError; ImageError for a picture that the model does not code: a JPEG file kept whole, palettes,
-    transparency, more than 8 bits.
+    Raises: as ``decompress``, and OSError; ImageError for a picture that the model does not code (a JPEG file kept whole, transparency,
+    more than 8 bits) and for a flat one.
     """
     from hvpzip import container
-    from hvpzip.api.runtime import model_by_id
+    from hvpzip.api.runtime import model_by_id, model_by_name
     from hvpzip.codec.likeness import share_of_plain
     from hvpzip.threads import using_threads
 
     data = _bytes_of(source, max_pixels)
     header = container.read(data, container.Limits(max_pixels=max_pixels)).header
-    if header.jpeg or header.bit_depth != 8 or header.channels not in (1, 3) or not any(header.model_id):
-        raise ImageError("no model knows such pictures: likeness is of 1 or 3 channels of 8 bits, in a file that names a model")
+    if header.jpeg or header.bit_depth != 8 or header.channels not in (1, 3):
+        raise ImageError("no model knows such pictures: likeness is of 1 or 3 channels of 8 bits")
     with using_threads(threads):
-        model = model_by_id(header.model_id)
-        share = share_of_plain(decode(data, max_pixels=max_pixels, threads=threads)[0], model)
-    assert share is not None
+        model = model_by_id(header.model_id) if any(header.model_id) else model_by_name(None)
+        share = share_of_plain(decode(data, DecompressOptions(max_pixels=max_pixels, threads=threads))[0], model)
+    if share is None:
+        raise ImageError("the picture is too flat to be like or unlike any other")
     return Likeness(float(share), model.usual_share)
 
 

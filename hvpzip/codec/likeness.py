@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hvpzip.codec import noise_path, plain
 from hvpzip.codec.bitsback import group_codec
+from hvpzip.codec.parts import FLAT_BYTES_PER_PIXEL
 from hvpzip.nn.model import Model
 from hvpzip.transform import tiling
 
@@ -24,13 +25,13 @@ EFFORT = 1
 
 def share_of_plain(samples: NDArray[np.unsignedinteger[Any]], model: Model) -> Fraction | None:
     """The model's bits over the plain coder's (WebP's fastest method), each for the groups of the picture; for a small one by the model's
-    noise path where it has one. None where the model does not code such pictures.
+    noise path where it has one. None where the model does not code such pictures, and for a flat one, which says nothing.
 
     samples: (h, w, C) of 8 bits.
     """
     if samples.dtype != np.uint8 or samples.shape[2] not in (1, 3):
         return None
-    by_model = by_plain = 0
+    by_model, by_plain = 0, 0
     for y, x, height, width in tiling.group_grid(samples.shape[0], samples.shape[1], group_codec.GROUP_SIZE):
         tile = samples[y : y + height, x : x + width]
         planes = np.ascontiguousarray(tile.transpose(2, 0, 1))
@@ -39,4 +40,4 @@ def share_of_plain(samples: NDArray[np.unsignedinteger[Any]], model: Model) -> F
         else:
             by_model += len(group_codec.encode_group(planes, model, EFFORT)[0])
         by_plain += plain.quick_bytes(tile)
-    return Fraction(by_model, by_plain)
+    return None if by_plain < FLAT_BYTES_PER_PIXEL * samples[:, :, 0].size else Fraction(by_model, by_plain)

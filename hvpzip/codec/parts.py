@@ -29,7 +29,17 @@ from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.model import Model
 
-__all__ = ["AS_PART_BYTES", "Parts", "as_part", "decode_parts", "encode_either", "encode_parts", "group_told", "told"]
+__all__ = [
+    "AS_PART_BYTES",
+    "FLAT_BYTES_PER_PIXEL",
+    "Parts",
+    "as_part",
+    "decode_parts",
+    "encode_either",
+    "encode_parts",
+    "group_told",
+    "told",
+]
 
 AS_PART_BYTES: Final = 2  # what ``as_part`` adds to the payload
 

@@ -149,4 +149,6 @@ def test_a_photo_is_like_what_its_model_knows_and_noise_is_not(crop) -> None:
 def test_likeness_is_of_pictures_that_a_model_codes(packed: Mapping[str, bytes]) -> None:
     with pytest.raises(errors.ImageError, match="8 bits"):
         api.likeness(hvpzip.compress(np.zeros((4, 4, 4), np.uint8)))
+    with pytest.raises(errors.ImageError, match="flat"):
+        api.likeness(hvpzip.compress(np.zeros((90, 90, 3), np.uint8)))
     assert api.Likeness(0.9, None).unlike is None
