@@ -243,7 +243,7 @@ def open_bytes(data: bytes | bytearray | memoryview, options: DecompressOptions 
         parsed = container.read(data, limits)
         groups, lost = parsed.groups, 0
     header = parsed.header
-    if options.fill is not None and (header.jpeg or header.parts or header.model_id == NO_MODEL or header.channels not in (1, 3)):
+    if options.fill is not None and (header.model_id == NO_MODEL or header.channels not in (1, 3) or not _coded_whole(header, groups)):
         raise ImageError("only gray and RGB of 8 bits that a model coded whole can be filled in, without transparency")
     if header.jpeg:
         return _opened_jpeg(parsed, groups, lost, rest, view_of(header.width, header.height, _ANY_SCALE, options.crop, options.scale))
@@ -278,6 +278,13 @@ def open_bytes(data: bytes | bytearray | memoryview, options: DecompressOptions 
         fill=options.fill,
         known_step=known_step,
     )
+
+
+def _coded_whole(header: "Header", groups: "tuple[Group | None, ...]") -> bool:
+    """Whether every group is a model's, with all its channels: by its levels, or as one part by its noise path."""
+    from hvpzip.codec.registry import payload_is_noise_path
+
+    return not header.jpeg and (not header.parts or all(group is None or payload_is_noise_path(group.payload) for group in groups))
 
 
 def _opened_jpeg(parsed: "Container", groups: "tuple[Group | None, ...]", lost: int, rest: bytes | None, view: View) -> Opened:

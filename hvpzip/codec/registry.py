@@ -23,7 +23,7 @@ from hvpzip.codec.report import TermsReport
 from hvpzip.diffusion.bound import RATE, Term
 from hvpzip.errors import CorruptError, TruncatedError
 
-__all__ = ["BY_NUMBER", "CASCADE", "METHODS", "MIXING", "MODEL", "NOISE_PATH", "RASTER", "by_model"]
+__all__ = ["BY_NUMBER", "CASCADE", "METHODS", "MIXING", "MODEL", "NOISE_PATH", "RASTER", "by_model", "payload_is_noise_path"]
 
 MODEL: Final = 0
 RASTER: Final = 6
@@ -278,6 +278,11 @@ def _coarse(part: Part) -> Choice[bytes]:
 
 def _cascade_report(size: int, coarse: int, units: list[Term]) -> TermsReport:
     return TermsReport(8 * size, [*units[::-1], Term(0, "base", 0, RATE, 8.0 * coarse)], "mixing")
+
+
+def payload_is_noise_path(payload: bytes) -> bool:
+    """Whether a group in parts is one part, all its channels, by a noise path."""
+    return payload[:2] == bytes((0, NOISE_PATH))
 
 
 METHODS: Final[tuple[Method, ...]] = (

@@ -39,6 +39,7 @@ __all__ = ["DiffusionRun", "DiffusionTrainConfig", "load_cascade"]
 MOMENTS = {"exp_avg": "m", "exp_avg_sq": "v"}
 PRECONDITION_PICTURES = 2048
 NATS_TO_BITS = 1 / math.log(2)
+COOLDOWN_AVERAGES = 20  # a cool-down is so many times as long as its average remembers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,6 +282,9 @@ class DiffusionRun:
     @torch.no_grad()
     def _average(self) -> None:
         decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        if self.end is not None:
+            # Over a cool-down the latest weights are the best ones, so the average forgets those from before it.
+            decay = min(decay, 1 - COOLDOWN_AVERAGES / max(COOLDOWN_AVERAGES + 1, self.end - self.cooldown_from))
         named = list(self.cascade.named_parameters())
         torch._foreach_lerp_([self.average[name] for name, _ in named], [p for _, p in named], 1 - decay)
 
