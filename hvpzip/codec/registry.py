@@ -175,7 +175,7 @@ class ByRaster:
 
 
 class ByCascade:
-    """A coarse image, which is a part by a method that needs no model, and the finest level by the mixing engine (``codec.cascade``).
+    """A coarse image, a part by another method or again by this one, and the finest level by the mixing engine (``codec.cascade``).
 
     data = length (varint)  coarse part  units
     """
@@ -194,8 +194,9 @@ class ByCascade:
 
     def encode(self, part: Part) -> Coded | None:
         samples = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
-        coarse = _coarse(replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None))
         units = cascade.encode_units(samples, part.model)
+        half = replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None)
+        coarse = _coarse(half, by_units=units.matrix != 0)
         data = varint.write(len(coarse.best)) + coarse.best + units.data
         report = _cascade_report(len(data), len(coarse.best), units.terms)
         return Coded(bytes((CASCADE,)) + data, report, (*coarse.trials, Trial("the finest level", len(units.data), taken=True)))
@@ -206,6 +207,8 @@ class ByCascade:
             raise CorruptError("a part needs a model, but the file names none")
         if wanted.bit_depth != 8:
             raise CorruptError(f"the cascade does not code {wanted.bit_depth} bits")
+        if not cascade.can_code((channels, height, width), wanted.model):
+            raise CorruptError("the picture or its model does not go with units by the mixing engine")
         try:
             size, offset = varint.read(memoryview(data), 0, len(data), "the length of the coarse image")
         except TruncatedError as error:
@@ -214,10 +217,10 @@ class ByCascade:
             raise CorruptError("the coarse image goes beyond the end of its part")
         coarse = data[offset : offset + size]
         method = BY_NUMBER.get(coarse[0]) if coarse else None
-        if method is None or method.number in (MODEL, CASCADE, NOISE_PATH):
+        if method is None or method.number in (MODEL, NOISE_PATH):
             raise CorruptError("the coarse image is of no method that may code it")
         shape = (height + 1) // 2, (width + 1) // 2, channels
-        found = method.decode(coarse[1:], Wanted(shape, 8, None, max(1, wanted.step // 2)))
+        found = method.decode(coarse[1:], Wanted(shape, 8, wanted.model, max(1, wanted.step // 2)))
         if wanted.step > 1:
             return found
         units = cascade.decode_units(data[offset + size :], found.transpose(2, 0, 1), (channels, height, width), wanted.model)
@@ -262,11 +265,16 @@ def _noise_path_report(found: noise_path.Found) -> TermsReport:
     return TermsReport(8 * len(found.data), found.terms, f"noise path, {steps} latents a scale", found.lanes)
 
 
-def _coarse(part: Part) -> Choice[bytes]:
-    """The coarse image by whatever makes it smallest without a model."""
+def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:
+    """The coarse image by whatever makes it smallest. by_units: whether that may be a coarse image of its own and units, which is worth the
+    time where colours lie on a lattice alone (docs/experiments.md, 114 and 205).
+    """
     choice: Choice[bytes] = Choice()
-    without_model: list[Method] = [ByMixing(), *(method for method in METHODS if isinstance(method, ByPlain))]
-    for method in without_model:
+    methods: list[Method] = [ByMixing(), *(method for method in METHODS if isinstance(method, ByPlain))]
+    height, width, channels = part.samples.shape
+    if by_units and cascade.can_code((channels, height, width), part.model):
+        methods.append(ByCascade())
+    for method in methods:
         reason = method.plain.skip(part.picture) if isinstance(method, ByPlain) else None
         coded = method.encode(part) if reason is None else None
         if coded is None:

@@ -11,6 +11,8 @@ import hvpzip
 from benchmarks.damage import Cut, cut, seal
 from hvpzip import ans, api, container
 from hvpzip.api.pictures import form_of, sections_of
+from hvpzip.codec.colours.matrices import MATRICES
+from hvpzip.core import compiled
 from hvpzip.errors import CorruptError, FormatError, HvpzipError, ImageError, LimitError
 from hvpzip.image_io import read_image, write_image
 
@@ -143,6 +145,57 @@ def take_file(data: bytes) -> None:
         assert np.array_equal(samples, hvpzip.decompress(original))
 
 
+def take_mixing(data: bytes) -> None:
+    """Any bytes are a message of the mixing coder, or a fault that it tells: the same whatever the processor has.
+
+    The first six bytes choose the number of planes, their sides, profile, bounds and matrix.
+    """
+    core = compiled()
+    if core is None or len(data) < 6:
+        return
+    planes, shape = 1 + data[0] % 4, (1 + data[1] % 12, 1 + data[2] % 12)
+    low = np.arange(planes, dtype=np.uint16) * (data[4] % 3)
+    high = low + np.uint16((255, 65535, 1, 0)[data[4] % 4] - int(low.max()) if data[4] % 4 < 2 else data[4] % 4 == 2)
+    known = MATRICES[data[5] % len(MATRICES)]
+    matrix = known.numbers() if known is not None and planes > 2 and high.max() < 256 else np.empty(0, np.int64)
+    found = []
+    for portable in (False, True):
+        samples = np.zeros((planes, *shape), np.uint16)
+        fault = core.mixing_decode(np.frombuffer(data, np.uint8, offset=6), low, high, matrix, 1 + data[3] % 2, samples, portable)
+        found.append((fault, samples.tobytes()))
+        assert fault or ((samples >= low[:, None, None]) & (samples <= high[:, None, None])).all()
+    assert found[0] == found[1]
+
+
+def take_units(data: bytes) -> None:
+    """The same of the units of a cascade. The first five bytes choose planes and profile, sides, matrix, and what comes from outside."""
+    core = compiled()
+    if core is None or len(data) < 5:
+        return
+    planes, height, width = 1 + 2 * (data[0] & 1), 1 + data[1] % 14, 1 + data[2] % 14
+    known = MATRICES[data[3] % len(MATRICES)]
+    matrix = known.numbers() if known is not None and planes > 2 else np.empty(0, np.int64)
+    found = []
+    for portable in (False, True):
+        rng = np.random.default_rng(data[4])
+        units = []
+        try:
+            coder = core.CascadeCoder(height, width, planes, matrix, data[5:], portable, 1 + (data[0] >> 1) % 2)
+            coder.coarse(rng.integers(0, 256, (planes, (height + 1) // 2, (width + 1) // 2)).astype(np.uint8))
+            for row, column in ((1, 1), (0, 1), (1, 0)):
+                shape = (height - row + 1) // 2, (width - column + 1) // 2
+                units.append(np.zeros((planes, *shape), np.uint8))
+                mean, slope = rng.normal(128, 300, units[-1].shape), rng.normal(0, 2, (3, *shape))
+                coder.unit(units[-1], mean, slope, rng.uniform(0.125, 100, units[-1].shape))
+            coder.finish()
+            fault = ""
+        except core.CorruptMessage as error:
+            fault = str(error)
+            _check_line(error)
+        found.append((fault, [unit.tobytes() for unit in units]))
+    assert found[0] == found[1]
+
+
 def _check_line(error: Exception) -> None:
     assert str(error)
     assert "\n" not in str(error)
@@ -154,4 +207,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "metadata": take_metadata,
     "picture": take_picture,
     "file": take_file,
+    "mixing": take_mixing,
+    "units": take_units,
 }

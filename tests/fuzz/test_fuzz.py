@@ -52,6 +52,8 @@ INPUTS: dict[str, "st.SearchStrategy[bytes]"] = {
     "file": tagged(
         st.builds(lambda *numbers: bytes(numbers), st.integers(0, len(GOOD) - 1), *[st.integers(0, 255)] * 3), st.binary(max_size=12)
     ),
+    "mixing": tagged(st.binary(min_size=6, max_size=6), st.binary(max_size=120)),
+    "units": tagged(st.binary(min_size=5, max_size=5), st.binary(max_size=120)),
 }
 
 

@@ -39,11 +39,14 @@ Planes = NDArray[np.uint8]
 
 
 class Units(NamedTuple):
-    """What became of the units: their data, or the whole picture ``(C, h, w)``; and what each cost, in the decoder's order."""
+    """What became of the units: their data, or the whole picture ``(C, h, w)``; what each cost, in the decoder's order; and the matrix that
+    colours are likely to come from, or 0.
+    """
 
     data: bytes
     samples: Planes
     terms: list[Term]
+    matrix: int
 
 
 def can_code(shape: tuple[int, int, int], model: Model) -> bool:
@@ -70,7 +73,7 @@ def encode_units(samples: Planes, model: Model, profile: int | None = None) -> U
         return samples[:, row::2, column::2], writer.unit(planes, *network)
 
     terms = _walk(samples.shape, samples[:, ::2, ::2], model, writer, code)
-    return Units(bytes((profile, matrix)) + writer.finish(), samples, terms)
+    return Units(bytes((profile, matrix)) + writer.finish(), samples, terms, matrix)
 
 
 def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model: Model) -> Units:
@@ -106,7 +109,7 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
         reader.finish()
     except core.CorruptMessage as error:
         raise CorruptError(f"the units are damaged: {error}") from error
-    return Units(data, samples, terms)
+    return Units(data, samples, terms, matrix)
 
 
 def _walk(
