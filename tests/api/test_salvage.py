@@ -23,7 +23,7 @@ def whole(pictures: Mapping[str, Samples]) -> bytes:
     """A photo in nine groups."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(group_codec, "GROUP_SIZE", 16)
-        return hvpzip.compress(pictures["rgb"])
+        return hvpzip.compress(pictures["rgb"], effort=1)
 
 
 def end_of(whole: bytes, group: int) -> int:

@@ -51,7 +51,7 @@ def files(pictures: Mapping[str, Samples]) -> Mapping[str, tuple[bytes, Samples]
         for name, (samples, depth) in kinds.items():
             sections = sections_of(Form(Kind.PALETTE, 4, bytes(range(48)))) if name == "palette" else ()
             out = io.BytesIO()
-            encoding.encode(samples, CompressOptions(), bit_depth=depth, sections=sections).write_to(out)
+            encoding.encode(samples, CompressOptions(effort=1), bit_depth=depth, sections=sections).write_to(out)
             found[name] = out.getvalue(), samples
     return found
 

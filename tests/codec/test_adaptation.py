@@ -1,10 +1,10 @@
 """Heads adapted to a group: how a payload carries the changes, and that they pay."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from hvpzip.codec.lanes import plans
 from hvpzip.codec.payload import ADAPTED_MARK, Coding, Header
 from hvpzip.errors import CorruptError
 from hvpzip.nn.adaptation import Changes
+from hvpzip.threads import using_threads
 
 FIT = FitSettings(steps=12, batch=512, layers=("out",))
 BOTH = FitSettings(steps=12, batch=512)
@@ -127,17 +128,20 @@ def test_the_default_effort_adapts_and_the_first_does_not(tiny_model, crop):
     assert len(second) < len(first)
 
 
-def test_the_search_does_not_depend_on_threads(tiny_model, crop):
-    samples, before = crop(5, 5, 128, 128), torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        one = encode_along(samples, tiny_model, 0, fit=FIT)[0]
-        torch.set_num_threads(2)
-        two = encode_along(samples, tiny_model, 0, fit=FIT)[0]
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    assert one == two
+def test_the_search_does_not_depend_on_threads(tiny_model, crop, monkeypatch):
+    samples, workers, found = crop(5, 5, 128, 128), [], []
+
+    class Counted(ThreadPoolExecutor):
+        def __init__(self, most):
+            workers.append(most)
+            super().__init__(most)
+
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", Counted)
+    for threads in (1, 2):
+        with using_threads(threads):
+            found.append(encode_along(samples, tiny_model, 0, fit=FIT)[0])
+    assert workers == [1, 2]
+    assert found[0] == found[1]
 
 
 def test_small_groups_are_not_searched(tiny_model, crop):

@@ -11,6 +11,7 @@ from hvpzip.codec.bitsback.group_codec import GroupReport, decode_group, encode_
 from hvpzip.codec.efforts import DEFAULT_EFFORT
 from hvpzip.codec.payload import NO_RAMP, Coding
 from hvpzip.errors import CorruptError
+from hvpzip.threads import using_threads
 from tests.helpers.damage import flips, truncations
 
 PATHS = ("diffusion", "direct")
@@ -206,17 +207,17 @@ def test_small_pictures_take_the_path_that_is_shorter(tiny_model, crop):
 
 
 def test_the_payload_does_not_depend_on_threads_or_the_users_settings(tiny_model, crop):
-    samples, before = crop(50, 50, 24, 20), (torch.get_num_threads(), torch.get_float32_matmul_precision())
-    expected, _ = encode_group(samples, tiny_model, 1)
+    """The finest level is large enough for two bands of rows, each by a thread."""
+    samples, before = crop(20, 20, 136, 128), torch.get_float32_matmul_precision()
+    with using_threads(1):
+        expected, _ = encode_group(samples, tiny_model, 1)
     try:
-        torch.set_num_threads(2)
         torch.set_float32_matmul_precision("medium")
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16), using_threads(2):
             found, _ = encode_group(samples, tiny_model, 1)
             decoded = decode_group(expected, samples.shape, 8, tiny_model)
     finally:
-        torch.set_num_threads(before[0])
-        torch.set_float32_matmul_precision(before[1])
+        torch.set_float32_matmul_precision(before)
     assert found == expected
     assert np.array_equal(decoded, samples)
 

@@ -9,10 +9,9 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <system_error>
-#include <thread>
 
 #include "multiversion.h"
+#include "threads.h"
 
 namespace hvpzip::network {
 
@@ -21,28 +20,10 @@ namespace {
 // Grids of fewer positions than this for each thread are not worth one.
 constexpr int64_t POSITIONS_A_THREAD = 2048;
 
-// Runs work(band, first row, end) for bands of rows, one a thread. `work` must not throw.
-template <typename Work>
-void in_bands(int64_t rows, int bands, const Work& work) {
-    const auto first = [&](int band) { return rows * band / bands; };
-    std::vector<std::thread> others;
-    others.reserve(bands);
-    int alone = 1;
-    for (; alone < bands; ++alone) {
-        try {
-            others.emplace_back([&work, &first, alone] { work(alone, first(alone), first(alone + 1)); });
-        } catch (const std::system_error&) {
-            break;  // no more threads to be had: the rest is done here
-        }
-    }
-    work(0, first(0), first(1));
-    for (int band = alone; band < bands; ++band) work(band, first(band), first(band + 1));
-    for (std::thread& other : others) other.join();
-}
-
+// Bands of rows, one a thread, as on_threads cuts them.
 int bands_of(Grid grid, int threads) {
     const int64_t most = std::min<int64_t>(grid.rows, grid.positions() / POSITIONS_A_THREAD);
-    return static_cast<int>(std::clamp<int64_t>(most, 1, std::max(1, threads)));
+    return static_cast<int>(std::clamp<int64_t>(most, 1, std::clamp<int64_t>(threads, 1, MAX_THREADS)));
 }
 
 // A row as an instruction set lays it (convolution.h); as it is made, one outside the grid.
@@ -111,7 +92,7 @@ void run_branch(const Convolution& embed, const Blocks& blocks, Grid grid, const
     std::vector<Ring> rings(blocks.empty() ? 0 : bands, Ring(kernels, grid.columns, channels, 0));
     std::vector<Row> hidden(rings.size(), Row(kernels, grid.columns, channels, 1, 0));
     std::vector<int16_t> around(bands > 1 ? 2 * bands * length : 0);  // the rows above and below each band
-    in_bands(grid.rows, bands, [&](int band, int64_t first, int64_t end) {
+    on_threads(bands, grid.rows, 1, [&](int band, int64_t first, int64_t end) {
         embed_rows(embed, grid, inputs, carried, found, input_rings[band], no_inputs, first, end);
     });
     for (const auto& [spatial, mix] : blocks) {
@@ -126,7 +107,7 @@ void run_branch(const Convolution& embed, const Blocks& blocks, Grid grid, const
             neighbours[band] = {keep(band, grid.rows * band / bands - 1, 0), keep(band, grid.rows * (band + 1) / bands, 1)};
         }
         const Convolution &wide = *spatial, &narrow = *mix;
-        in_bands(grid.rows, bands, [&](int band, int64_t first, int64_t end) {
+        on_threads(bands, grid.rows, 1, [&](int band, int64_t first, int64_t end) {
             block_rows(wide, narrow, grid, found, neighbours[band].first, neighbours[band].second, rings[band], hidden[band], no_features, first, end);
         });
     }
@@ -137,7 +118,7 @@ void run_head(const Convolution& hidden, const Convolution& out, Grid grid, Grid
     const int bands = bands_of(size, threads), columns = static_cast<int>(size.columns);
     const Kernels& kernels = *hidden.kernels;
     std::vector<Row> read(bands, Row(kernels, size.columns, hidden.inputs, 1, 0)), made(bands, Row(kernels, size.columns, hidden.outputs, 1, 0));
-    in_bands(size.rows, bands, [&](int band, int64_t first, int64_t end) {
+    on_threads(bands, size.rows, 1, [&](int band, int64_t first, int64_t end) {
         const void *from[1] = {read[band].data()}, *middle[1] = {made[band].data()};
         for (int64_t y = first; y < end; ++y) {
             kernels.activate(carried + y * grid.columns * hidden.inputs, columns, hidden.inputs, 1, read[band].data());
@@ -167,7 +148,7 @@ void run_linear(Grid grid, int64_t channels, const Plane* planes, const int32_t*
     const int bands = bands_of(grid, threads);
     const int64_t columns = grid.columns, positions = grid.positions();
     std::vector<std::vector<int32_t>> rows(bands, std::vector<int32_t>(columns + 2)), sums(bands, std::vector<int32_t>(3 * columns));
-    in_bands(grid.rows, bands, [&](int band, int64_t first, int64_t end) {
+    on_threads(bands, grid.rows, 1, [&](int band, int64_t first, int64_t end) {
         int32_t *row = rows[band].data(), *sum = sums[band].data();
         for (int64_t y = first; y < end; ++y) {
             for (int o = 0; o < 3; ++o) std::fill_n(sum + o * columns, columns, bias[o]);
