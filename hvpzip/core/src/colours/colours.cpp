@@ -15,7 +15,7 @@ namespace hvpzip {
 
 namespace {
 
-constexpr int64_t LINES = 1 << 17;            // Y << 9 | Co + 256
+constexpr int64_t LINES = 1 << 9;              // of one Y: Co + 256
 constexpr int LOWEST = -255, HIGHEST = 255;   // Cg
 constexpr int MARGIN = 64;                    // symbols beyond that a window may reach: the longest one
 constexpr int LONGEST = 512 + 2 * MARGIN;     // stretch of a line
@@ -80,10 +80,18 @@ HVPZIP_WIDE void fill_contexts(const Counts& counts, int y, int co, int first, i
     for (int j = 0; j < count; ++j) out[begin - first + j] = static_cast<uint16_t>(found[j]);
 }
 
-// The stretches of lines that a unit's rows ask for, side by side.
+// The stretches of lines that a unit's rows ask for, side by side. Lines are kept from the darkest to the lightest Y of its rows.
 class Stretches {
 public:
-    Stretches() : low_(LINES, HIGHEST + MARGIN), high_(LINES, LOWEST - MARGIN), offset_(LINES) {}
+    Stretches(const int64_t* y, int64_t n) : darkest_(n ? *std::min_element(y, y + n) : 0) {
+        const size_t lines = static_cast<size_t>(LINES * (n ? *std::max_element(y, y + n) - darkest_ + 1 : 0));
+        low_.assign(lines, HIGHEST + MARGIN);
+        high_.assign(lines, LOWEST - MARGIN);
+        offset_.resize(lines);
+    }
+
+    // The place of a line.
+    int64_t line(int64_t y, int64_t co) const { return (y - darkest_) * LINES + co + 256; }
 
     int16_t* low() { return low_.data(); }
     int16_t* high() { return high_.data(); }
@@ -93,7 +101,7 @@ public:
     void fill(int64_t threads, Fill&& fill_line) {
         int32_t total = 0;  // at most 2**17 lines of 2**10
         lines_.clear();
-        for (int64_t line = 0; line < LINES; ++line) {
+        for (int64_t line = 0; line < static_cast<int64_t>(low_.size()); ++line) {
             if (low_[line] >= high_[line]) continue;
             lines_.push_back(static_cast<int32_t>(line));
             offset_[line] = total - low_[line];
@@ -104,7 +112,7 @@ public:
         on_threads(threads, static_cast<int64_t>(lines_.size()), LEAST_LINES, [&](int64_t, int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 const int32_t line = lines_[static_cast<size_t>(i)];
-                fill_line(line >> 9, (line & 511) - 256, low_[line], high_[line] - low_[line], values_.get() + offset_[line] + low_[line]);
+                fill_line(static_cast<int>(line / LINES + darkest_), static_cast<int>(line % LINES) - 256, low_[line], high_[line] - low_[line], values_.get() + offset_[line] + low_[line]);
             }
         });
     }
@@ -114,6 +122,7 @@ public:
     const int32_t* offsets() const { return offset_.data(); }
 
 private:
+    int64_t darkest_;
     std::vector<int16_t> low_, high_;
     std::vector<int32_t> offset_;  // of Cg = 0
     std::vector<int32_t> lines_;
@@ -132,7 +141,7 @@ void add_up(const std::vector<std::vector<int64_t>>& parts, int64_t* expected) {
 // Where the CG_SPAN factors begin that each Co of row i is weighed with.
 HVPZIP_INLINE void fill_places(const Stretches& stretches, const int64_t* y, const int64_t* first_cg, const int64_t* slope, const Windows& windows,
                                int64_t i, int32_t* places) {
-    const int32_t* HVPZIP_RESTRICT offsets = stretches.offsets() + (y[i] << 9) + windows.first[i] + 256;
+    const int32_t* HVPZIP_RESTRICT offsets = stretches.offsets() + stretches.line(y[i], windows.first[i]);
     const int32_t centre = static_cast<int32_t>(first_cg[i]), move = static_cast<int32_t>(slope[i]);
     HVPZIP_KEEP_LOOP
     for (int a = 0; a < CO_WINDOW; ++a) {
@@ -159,7 +168,7 @@ HVPZIP_INLINE void expect(const int32_t* edges, const Place* places, int64_t* su
 HVPZIP_WIDE void reweight_cg_rows(const Stretches& stretches, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet,
                                     const int64_t* y, const int64_t* co, const uint32_t* factors, const Windows& windows, int64_t begin,
                                     int64_t end, int64_t* sums) {
-    const auto contexts_of = [&](int64_t i) { return stretches.values() + stretches.offsets()[(y[i] << 9) + co[i] + 256] + windows.first[i]; };
+    const auto contexts_of = [&](int64_t i) { return stretches.values() + stretches.offsets()[stretches.line(y[i], co[i])] + windows.first[i]; };
     for (int64_t i = begin; i < end; ++i) {
         if (i + AHEAD < end) {
             prefetch_ramps(mixtures, tables, i + AHEAD, windows.first[i + AHEAD]);
@@ -178,10 +187,10 @@ HVPZIP_WIDE void reweight_cg_rows(const Stretches& stretches, const Mixtures& mi
     }
 }
 
-HVPZIP_WIDE void ask_co(const int64_t* y, const int64_t* first_cg, const int64_t* slope, const int64_t* first, int64_t n, int16_t* low,
-                            int16_t* high) {
+HVPZIP_WIDE void ask_co(Stretches& stretches, const int64_t* y, const int64_t* first_cg, const int64_t* slope, const int64_t* first, int64_t n) {
+    int16_t *low = stretches.low(), *high = stretches.high();
     for (int64_t i = 0; i < n; ++i) {
-        const int64_t line = (y[i] << 9) + first[i] + 256;
+        const int64_t line = stretches.line(y[i], first[i]);
         int16_t* HVPZIP_RESTRICT lows = low + line;
         int16_t* HVPZIP_RESTRICT highs = high + line;
         const int32_t centre = static_cast<int32_t>(first_cg[i]), move = static_cast<int32_t>(slope[i]);
@@ -284,9 +293,9 @@ void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, co
 
 void reweight_cg(const Counts& counts, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet, const int64_t* y,
                    const int64_t* co, const uint16_t* factors, int64_t threads, const Windows& windows, int64_t* expected) {
-    Stretches stretches;
+    Stretches stretches(y, mixtures.n);
     for (int64_t i = 0; i < mixtures.n; ++i) {
-        const int64_t line = (y[i] << 9) + co[i] + 256;
+        const int64_t line = stretches.line(y[i], co[i]);
         const int16_t first = static_cast<int16_t>(windows.first[i]);
         stretches.low()[line] = std::min(stretches.low()[line], first);
         stretches.high()[line] = std::max(stretches.high()[line], static_cast<int16_t>(first + CG_WINDOW));
@@ -306,8 +315,8 @@ void reweight_co(const Counts& counts, const Mixtures& mixtures, const Mixtures&
                      const Alphabet& alphabet, const Alphabet& given_alphabet, const int64_t* y, const int64_t* first_cg, const int64_t* slope,
                      const uint16_t* cg_factors, const uint16_t* factors, int64_t threads, const Windows& windows,
                      uint8_t* kinds, int64_t* expected) {
-    Stretches stretches;
-    ask_co(y, first_cg, slope, windows.first, mixtures.n, stretches.low(), stretches.high());
+    Stretches stretches(y, mixtures.n);
+    ask_co(stretches, y, first_cg, slope, windows.first, mixtures.n);
     uint16_t of_context[CONTEXTS + 1];
     for (int64_t context = 0; context < CONTEXTS; ++context) of_context[context] = static_cast<uint16_t>(cg_factors[context] - MIDDLE);
     of_context[CONTEXTS] = static_cast<uint16_t>(-MIDDLE);
