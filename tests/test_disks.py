@@ -92,10 +92,10 @@ def test_file_that_would_be_too_large_is_one_line_and_the_others_are_done(folder
 
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of 64 KiB in ``disk``."""
+    """A file system of 32 KiB in ``disk``."""
     disk = folder / "disk"
     disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(disk)]
     try:
         mounted = ran(command)
     except FileNotFoundError:
@@ -109,14 +109,14 @@ def small_disk(folder: Path) -> Iterator[Path]:
 def test_full_disk_is_one_line_and_what_was_there_stays(
     folder: Path, small_disk: Path, way: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_noise(400, 400)
-    (small_disk / "noise.hvz").write_bytes(b"old" * 9000)
-    assert main(["compress", "-q", "-f", "0.png", "noise.png", "1.png", "-o", "disk"]) == 1
+    save_noise(224, 224)  # 25,088 bytes; the old one and the others leave 20 KiB at most
+    (small_disk / "noise.hvz").write_bytes(b"old" * 2600)
+    assert main(["compress", "-q", "-f", "--effort", "1", "0.png", "noise.png", "1.png", "-o", "disk"]) == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "hvpzip: noise.png: disk/noise.hvz: No space left on device" in err
     assert listing(small_disk) == ["0.hvz", "1.hvz", "noise.hvz"]
-    assert (small_disk / "noise.hvz").read_bytes() == b"old" * 9000
+    assert (small_disk / "noise.hvz").read_bytes() == b"old" * 2600
     for name in ("0.hvz", "1.hvz"):
         assert hvpzip.verify(small_disk / name).width == 24
 

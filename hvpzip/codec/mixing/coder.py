@@ -24,7 +24,6 @@ Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 PlaneArray = NDArray[np.uint16]  # (planes, h, w), in the order of coding
 
 PROFILES: Final = (1, 2)  # the quick one and the strong one; more may come, and these stay
-MOST_PLANES: Final = 4
 # Green before red and blue, for it is most like both.
 _USUAL: Final = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
 
