@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hvpzip import varint
 from hvpzip.codec import cascade
 from hvpzip.codec.colours.matrices import MATRICES
 from hvpzip.codec.method import Part, Wanted
@@ -166,6 +167,23 @@ def test_a_smaller_picture_is_part_of_the_whole(tiny_model, step, channels):
     if step == 1:
         assert [term.unit for term in reports[0].terms] == ["lh", "hl", "hh", "base"]
         assert reports[0].stack_curve[-1][1] == pytest.approx(reports[0].bound_bits)
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 8])
+def test_a_coarse_image_may_have_one_of_its_own(tiny_model, step):
+    samples = photo_crop(10, 20, 83, 74)
+    coarse = bytes((CASCADE,)) + part_of(coarse_of(samples), tiny_model)
+    data = varint.write(len(coarse)) + coarse + cascade.encode_units(samples, tiny_model).data
+    found = BY_NUMBER[CASCADE].decode(data, Wanted((74, 83, 3), 8, tiny_model, step))
+    np.testing.assert_array_equal(found, samples.transpose(1, 2, 0)[::step, ::step])
+
+
+def test_coarse_images_within_coarse_images_come_to_an_end(tiny_model):
+    data = b""
+    for _ in range(2000):
+        data = varint.write(1 + len(data)) + bytes((CASCADE,)) + data
+    with pytest.raises(CorruptError, match="does not go with"):
+        BY_NUMBER[CASCADE].decode(data, Wanted((36, 40, 3), 8, tiny_model))
 
 
 def test_damage_is_one_kind_of_error(tiny_model):
