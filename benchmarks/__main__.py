@@ -24,6 +24,7 @@ EXPERIMENTS = (
     "jpegs",
     "kills",
     "large",
+    "larger",
     "modes",
     "network",
     "overhead",

@@ -1,0 +1,95 @@
+"""Whether a file ever is larger than what compresses without a model: deflate, LZMA, WebP, at any effort.
+
+    python -m benchmarks larger FOLDER... [--efforts 1,2,3,4] [--crop 160] [--every 5]
+
+The centre of every 8-bit gray and RGB picture, at each effort: the file beside the smallest of these and what a file of one group adds.
+Every file is decoded and compared. The exit status is 1 if one is larger, or does not come back.
+"""
+
+import argparse
+import io
+import lzma
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+import hvpzip
+from benchmarks.experiment import centre, leave_out
+from benchmarks.machine import say
+from benchmarks.report import aligned
+from benchmarks.runner import find_photos
+
+__all__ = ["FILE_BYTES", "Row", "main", "measure", "smallest_plain"]
+
+Samples = npt.NDArray[np.uint8]  # (h, w) or (h, w, 3)
+FILE_BYTES: Final = (
+    48  # what a file of one group adds at most (docs/format.md, section 14: 39 for small pictures, and what varints grow by)
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture at one effort."""
+
+    name: str
+    effort: int
+    file_bytes: int
+    plain_bytes: int  # with FILE_BYTES
+
+    @property
+    def is_larger(self) -> bool:
+        return self.file_bytes > self.plain_bytes
+
+
+def smallest_plain(samples: Samples) -> int:
+    """Bytes of the smallest of deflate, LZMA and lossless WebP."""
+    raw = samples.tobytes()
+    webp = io.BytesIO()
+    Image.fromarray(samples).save(webp, "WebP", lossless=True, quality=100, method=6, exact=True)
+    return min(len(zlib.compress(raw, 9)), len(lzma.compress(raw, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2}])), webp.tell())
+
+
+def measure(samples: Samples, name: str, efforts: Sequence[int]) -> Iterator[Row]:
+    """A picture at each effort. Raises: AssertionError if a file does not give it back."""
+    least = smallest_plain(samples) + FILE_BYTES
+    for effort in efforts:
+        data = hvpzip.compress(samples, effort=effort)
+        np.testing.assert_array_equal(hvpzip.decompress(data), samples)
+        yield Row(name, effort, len(data), least)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the experiment; 1 if a file is larger than the smallest plain one, 2 for a usage error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks larger", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument("--efforts", default="1,2,3,4", metavar="A,B", help="(default: %(default)s)")
+    parser.add_argument("--crop", type=int, default=160, metavar="PIXELS", help="of the centre, a side (default: %(default)s)")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th picture of a folder by name (default: all)")
+    options = parser.parse_args(arguments)
+    if not set(options.efforts.split(",")) <= set("1234") or options.crop < 1 or options.every < 1:
+        parser.error("efforts are 1 to 4; --crop and --every are at least 1")
+    efforts = [int(effort) for effort in options.efforts.split(",")]
+    rows: list[Row] = []
+    for folder in options.folders:
+        photos, left_out = find_photos(folder)
+        leave_out(left_out)
+        for photo in photos[:: options.every]:
+            rows += measure(centre(photo, options.crop), photo.path.name, efforts)
+            sizes = ", ".join(f"{row.file_bytes} at effort {row.effort}" for row in rows[-len(efforts) :])
+            say(f"{photo.path.name}: {sizes}, plain {rows[-1].plain_bytes}")
+    if not rows:
+        parser.error("there is no picture")
+    larger = [row for row in rows if row.is_larger]
+    if larger:
+        cells = [[row.name, str(row.effort), str(row.file_bytes), str(row.plain_bytes)] for row in larger]
+        print(aligned([["picture", "effort", "file", "plain"], *cells]))
+    print(f"{len(larger)} of {len(rows)} files of {len(rows) // len(efforts)} pictures are larger than plain methods make them")
+    return 1 if larger else 0
