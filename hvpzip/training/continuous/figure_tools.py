@@ -21,11 +21,13 @@ SEED_WORDS = 4096  # random words a lane on the stack before a chain; what is le
 
 
 def given(options: argparse.Namespace) -> tuple[DiffusionCascade, NDArray[np.int32]]:
+    """The cascade of the options' checkpoint, and their pictures, lifted: int32 (N, 3, side, side)."""
     cascade = load_cascade(options.checkpoint)
     return cascade, lifted(read_pictures(options.pictures, cascade.config.side)[: options.limit])
 
 
 def plot(image: Path, series: Any, across: str, up: str) -> None:
+    """Draw lines into a PNG: ``series`` has the points (x, y) of each by its name; ``across`` and ``up`` name the axes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -42,6 +44,7 @@ def plot(image: Path, series: Any, across: str, up: str) -> None:
 
 
 def random_message(seed: int, lanes: int = LANES) -> Message:
+    """A message with two times ``SEED_WORDS`` random numbers of 16 bits on each lane."""
     message = base_message(lanes)
     for row in np.random.default_rng(seed).integers(0, 1 << 16, (2 * SEED_WORDS, lanes)):
         message = push(message, row, np.ones_like(row), 16)
