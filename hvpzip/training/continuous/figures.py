@@ -153,7 +153,7 @@ def maps(options: argparse.Namespace) -> None:
         folder = options.into / name.replace("/", "")
         run = DiffusionRun(dataclasses.replace(base, cascade=config), folder, cooldown=options.steps)
         run.train(report=lambda line: None)
-        bound = continuous_bound(load_cascade(folder / "last.safetensors"), run.validation, draws=6)
+        bound = continuous_bound(load_cascade(folder / "last.safetensors"), run.validation, draws=3)
         cells = f"{config.widths[0]} | {cost / 1e6:.1f} | {bound.total:.4f} | {bound.noise_error:.4f} | {run.seconds:.0f}"
         print(f"| {name} | {cells} |", flush=True)
 
