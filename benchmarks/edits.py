@@ -73,6 +73,25 @@ def _framed(samples: Samples) -> Samples:
     return framed
 
 
+def _mosaic(samples: Samples) -> Samples:
+    """As from a sensor with one colour a pixel (red and green, green and blue), the others bilinear and rounded; sides become even."""
+    samples = samples[: samples.shape[0] // 2 * 2, : samples.shape[1] // 2 * 2]
+    y, x = np.indices(samples.shape[:2]) & 1
+    known = np.stack([(y == 0) & (x == 0), y != x, (y == 1) & (x == 1)], axis=2)
+    values, count = (
+        np.pad(part, ((1, 1), (1, 1), (0, 0)), "reflect") for part in (np.where(known, samples, 0).astype(np.int64), known.astype(np.int64))
+    )
+    filled = samples.copy()
+    height, width = samples.shape[:2]
+    for steps in (((0, 1), (0, -1), (1, 0), (-1, 0)), ((1, 1), (1, -1), (-1, 1), (-1, -1))):
+        near = [(slice(1 + dy, 1 + dy + height), slice(1 + dx, 1 + dx + width)) for dy, dx in steps]
+        total, places = sum(values[at] for at in near), sum(count[at] for at in near)
+        wanted = ~known & (places > 0)
+        filled[wanted] = ((2 * total + places) // np.maximum(2 * places, 1))[wanted]
+        known = known | wanted
+    return filled
+
+
 EDITS: Final[dict[str, Callable[[Samples], Samples]]] = {
     "none": lambda samples: samples,
     "gray": lambda samples: np.array(Image.fromarray(samples).convert("L")),
@@ -89,6 +108,7 @@ EDITS: Final[dict[str, Callable[[Samples], Samples]]] = {
     "bicubic-1.5": _scaled(1.5, Image.Resampling.BICUBIC),
     "nearest-2": _scaled(2, Image.Resampling.NEAREST),
     "noise-5": _noisy,
+    "mosaic": _mosaic,
     "frame": _framed,
 }
 
