@@ -259,11 +259,13 @@ def _smallest_webp(picture: Picture) -> Iterator[bytes]:
 
 def _webp(samples: Samples, method: int, quality: int = 100) -> bytes | None:
     """The contents of the VP8L chunk, whose frame follows from them; gray becomes three equal channels. ``method``: how much to search."""
+    from PIL import WebPImagePlugin  # known to Pillow now, or it would load its readers of all formats to find this one
+
     channels = samples.shape[2]
     planes = {1: [0, 0, 0], 2: [0, 0, 0, 1], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]
     buffer = io.BytesIO()
     picture = Image.fromarray(np.ascontiguousarray(samples[:, :, planes]))
-    picture.save(buffer, format="WEBP", lossless=True, exact=True, quality=quality, method=method)
+    picture.save(buffer, format=WebPImagePlugin.WebPImageFile.format, lossless=True, exact=True, quality=quality, method=method)
     data = buffer.getvalue()
     size = int.from_bytes(data[16:20], "little")
     if data[12:16] != b"VP8L" or len(data) != 20 + size + size % 2:

@@ -11,6 +11,9 @@ Kernels write into arrays that the caller made: contiguous, of the types that th
 int64, scale int16, weight int32 (``hvpzip.ans.Mixture`` has their ranges).
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from hvpzip.core.reference.coder import fill_cumulative, fill_intervals, is_mixture, pop_stage, push_stage
 from hvpzip.core.reference.colours import (
     count_colours,
@@ -21,9 +24,11 @@ from hvpzip.core.reference.colours import (
     reweight_co,
     sum_log2,
 )
-from hvpzip.core.reference.mixing import CascadeCoder, CorruptMessage, mixing_decode, mixing_encode
 from hvpzip.core.reference.parameters import fill_mixture
 from hvpzip.core.reference.windows import fill_edges, fill_starts, pop_reweighted_stage
+
+if TYPE_CHECKING:
+    from hvpzip.core.reference.mixing import CascadeCoder, CorruptMessage, mixing_decode, mixing_encode
 
 __all__ = [
     "CascadeCoder",
@@ -47,3 +52,12 @@ __all__ = [
     "reweight_co",
     "sum_log2",
 ]
+
+_MIXING: Final = ("CascadeCoder", "CorruptMessage", "mixing_decode", "mixing_encode")
+
+
+def __getattr__(name: str) -> Any:
+    """The mixing coder, loaded on first use: what is always asked for beside it must not wait for it."""
+    if name not in _MIXING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("hvpzip.core.reference.mixing"), name)
