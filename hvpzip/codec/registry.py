@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from hvpzip import varint
-from hvpzip.codec import cascade, mixing, noise_path, plain, raster
+from hvpzip.codec import cascade, mixing, plain, raster
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS
@@ -22,6 +22,9 @@ from hvpzip.codec.plain import PlainMethod
 from hvpzip.codec.report import TermsReport
 from hvpzip.diffusion.bound import RATE, Term
 from hvpzip.errors import CorruptError, TruncatedError
+
+if TYPE_CHECKING:
+    from hvpzip.codec.noise_path import Found
 
 __all__ = ["BY_NUMBER", "CASCADE", "METHODS", "MIXING", "MODEL", "NOISE_PATH", "RASTER", "by_model", "payload_is_noise_path"]
 
@@ -238,11 +241,15 @@ class ByNoisePath:
         height, width, channels = part.samples.shape
         if part.model.noise_path is None:
             return "the model has none"
+        from hvpzip.codec import noise_path  # few models have one: the others need not wait for its networks
+
         if part.bit_depth != 8 or not noise_path.can_code((channels, height, width)):
             return f"it codes 3 channels of 8 bits and at most {noise_path.MOST_PIXELS} pixels"
         return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
 
     def encode(self, part: Part) -> Coded | None:
+        from hvpzip.codec import noise_path
+
         assert part.model.noise_path is not None
         found = noise_path.encode_part(np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8), part.model.noise_path)
         return Coded(bytes((NOISE_PATH,)) + found.data, _noise_path_report(found))
@@ -254,13 +261,15 @@ class ByNoisePath:
             raise CorruptError("a part needs a noise path, but the file names no model that has one")
         if wanted.bit_depth != 8:
             raise CorruptError(f"a noise path does not code {wanted.bit_depth} bits")
+        from hvpzip.codec import noise_path
+
         found = noise_path.decode_part(data, (channels, height, width), path)
         if wanted.on_report is not None:
             wanted.on_report(_noise_path_report(found))
         return found.samples.transpose(1, 2, 0)[:: wanted.step, :: wanted.step]
 
 
-def _noise_path_report(found: noise_path.Found) -> TermsReport:
+def _noise_path_report(found: Found) -> TermsReport:
     steps = max(term.step for term in found.terms)
     return TermsReport(8 * len(found.data), found.terms, f"noise path, {steps} latents a scale", found.lanes)
 

@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -15,13 +15,15 @@ from hvpzip.diffusion.schedule import Schedule
 from hvpzip.errors import ModelError
 from hvpzip.nn import reference
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.denoiser import NoisePath
 from hvpzip.nn.identity import identity, identity_with_path
 from hvpzip.nn.layers import LevelLayers, Tensors, levels_of
 from hvpzip.nn.predictor import IntegerPredictor, Operations, Predictor
 from hvpzip.nn.proof import prove
 from hvpzip.nn.self_test import self_test
 from hvpzip.nn.settings import settings
+
+if TYPE_CHECKING:
+    from hvpzip.nn.denoiser import NoisePath
 
 __all__ = ["Model", "check_predictor", "load_folder", "model_from", "operations"]
 
@@ -114,6 +116,8 @@ def _with_path(folder: Path, config: dict[str, Any], device: str) -> Model:
     found = identity_with_path(model.id, map_name, depth, components, tensors)
     _check_id(name, found, config)
     try:
+        from hvpzip.nn.denoiser import NoisePath  # few models have one
+
         path = NoisePath.from_tensors(map_name, depth, components, tensors)
     except ModelError as error:
         raise ModelError(f"model {name}: {error}") from error
