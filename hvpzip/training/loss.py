@@ -86,7 +86,7 @@ def level_terms(network: LevelNetwork, ops: Ops, planes: LevelPlanes, components
             0.5 * delta,
             components,
         )
-        begun = max(schedule.begun(path, index) for path in schedule.paths.values() if index in path)
+        begun = max((schedule.begun(path, index) for path in schedule.paths.values() if index in path), default=0)
         for colours in ((0, begun), (begun, COLOURS)) if begun else (None,):
             counted = bits if colours is None else bits[:, slice(*colours)]
             terms.append(Term(planes.number, step.unit, index, RATE, counted.sum(), colours))
