@@ -67,7 +67,7 @@ def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
         raise CorruptError(f"an order {number} of {channels} planes is unknown")
     if matrix and (channels < 3 or bit_depth > 8 or orders[number][:3] != _USUAL[3] or matrix >= len(MATRICES)):
         raise CorruptError(f"a matrix {matrix} does not go with order {number} of {channels} planes of {bit_depth} bits")
-    limits = np.frombuffer(data, "<u2", 2 * channels, 3).reshape(channels, 2)
+    limits = np.frombuffer(data, "<u2", 2 * channels, 3).astype(np.uint16).reshape(channels, 2)  # a copy: kernels want aligned numbers
     low, high = np.ascontiguousarray(limits[:, 0], np.uint16), np.ascontiguousarray(limits[:, 1], np.uint16)
     if bool((low > high).any()) or int(high.max()) >> bit_depth:
         raise CorruptError(f"the bounds {limits.tolist()} are not those of samples of {bit_depth} bits")
