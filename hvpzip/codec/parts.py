@@ -19,6 +19,7 @@ import numpy as np
 
 from hvpzip import varint
 from hvpzip.codec import plain, rewrites
+from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
 from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import OnReport, Part, Samples, Wanted
@@ -85,6 +86,7 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
     effort = EFFORTS[group.effort]
     left_to_it = suits and not effort.always_mixes and not effort.cascade and group.model.noise_path is None
+    left_to_it = left_to_it and not (effort.mixes and phase_spread(samples) >= PHASES_DIFFER)
     if left_to_it and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone._replace(trials=(*alone.trials, Trial("other methods", None, "the model suits it, and nothing repeats"))), None
     found = _smallest(replace(group, modelled=coded))

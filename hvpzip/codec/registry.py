@@ -14,6 +14,7 @@ import numpy as np
 
 from hvpzip import varint
 from hvpzip.codec import cascade, mixing, plain, raster
+from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS
@@ -61,6 +62,8 @@ def _not_worth_learning(part: Part, tried: Tried) -> str | None:
         return "at this effort what the model codes is left to it"
     if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
         return "a plain method is small enough"
+    if phase_spread(part.samples) >= PHASES_DIFFER:
+        return None
     assert tried.best_bytes is not None
     assert tried.plain_bytes is not None
     return "the model suits the picture" if tried.best_bytes < MODEL_SUITS * tried.plain_bytes else None
