@@ -76,12 +76,13 @@ class Decoder:
         """What is known of a unit after a step: the colours that the step reveals, below those that were known."""
         step, before, bits = level.schedule.steps[index], self.message, 0.0
         channels = colours_of(level, path, index, self.channels)
-        if not channels:  # gray, whose luma has a step of its own
-            return states.known[states.steps[states.steps.index(index) - 1]]
+        begun = states.known[states.steps[states.steps.index(index) - 1]] if channels.start else None
+        if begun is not None and not channels:  # gray, whose luma has a step of its own
+            return begun
         parameters = self.walk.predict(level, states, index)
         values = np.empty((channels.stop, parameters.mean.shape[1]), np.int64)
-        if channels.start:
-            values[: channels.start] = states.known[states.steps[states.steps.index(index) - 1]]
+        if begun is not None:
+            values[: channels.start] = begun
         for channel in channels:
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, values[:channel])
