@@ -1,10 +1,10 @@
 """The walk through a level: which step reads which state, for whoever goes through a schedule.
 
-A step reads what is known before its unit, or beside that the latent that it is given:
+A step reads what is known before its unit, or beside that the latents that it is given:
 
-    before(first unit)            the coarser image alone
-    before(next unit)             before(unit) after the unit itself
-    state(step)                   before(its unit), or that after the latent that it is given
+    before(first group)           the coarser image alone
+    before(next group)            before(group) after its units themselves
+    state(step)                   before(the group of its unit), or that after the latents that it reads
 
 Encoder, decoder, fit, loss, closed form, self-test and measurements all take their states from here, so that there is one answer. States
 and values are whatever the network makes of them: nothing here knows an array.
@@ -16,6 +16,7 @@ backwards and does the inverse of each.
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
@@ -41,13 +42,12 @@ class Move(NamedTuple):
 
 
 def moves(schedule: LevelSchedule, steps: Sequence[int]) -> list[Move]:
-    """The moves along a path: each step is popped, and where it was given a latent, that is pushed back at once."""
+    """The moves along a path: each step is popped, and latents are pushed back at once after the last step that reads them."""
+    last = {latent: index for index in steps for latent in schedule.steps[index].reads}
     found: list[Move] = []
     for index in steps:
         found.append(Move(index, refund=False))
-        given = schedule.steps[index].given
-        if given is not None:
-            found.append(Move(given, refund=True))
+        found += [Move(latent, refund=True) for latent in schedule.steps[index].reads if last[latent] == index]
     return found
 
 
@@ -77,25 +77,38 @@ class Walk(Generic[S, V]):
         self.schedule, self.steps = schedule, tuple(steps)
         self.known: dict[int, V] = dict(known or {})
         self._reveal = reveal
-        self._units = tuple(dict.fromkeys(schedule.steps[index].unit for index in self.steps))
-        self._before: dict[str, S] = {self._units[0]: begin}
+        self._groups = tuple(dict.fromkeys(schedule.group(schedule.steps[index].unit) for index in self.steps))
+        self._before: dict[tuple[str, ...], S] = {self._groups[0]: begin}
+        self._beside: tuple[tuple[int, ...], tuple[V, ...], S] | None = None
 
     def state(self, index: int) -> S:
         """What the step reads. Raises KeyError where that is not known yet."""
         step = self.schedule.steps[index]
-        before = self.before(step.unit)
-        return before if step.given is None else self._reveal(before, step.given, self.known[step.given])
+        state = self.before(step.unit)
+        if not step.reads:
+            return state
+        values = tuple(self.known[latent] for latent in step.reads)
+        if self._beside is not None and self._beside[0] == step.reads and all(map(operator.is_, values, self._beside[1])):
+            return self._beside[2]
+        for latent, value in zip(step.reads, values, strict=True):
+            state = self._reveal(state, latent, value)
+        if step.beside:  # several steps of the group read it
+            self._beside = step.reads, values, state
+        return state
 
     def before(self, unit: str) -> S:
         """What is known before any step of the unit."""
-        if unit not in self._before:
-            place = self._units.index(unit)
+        group = self.schedule.group(unit)
+        if group not in self._before:
+            place = self._groups.index(group)
             if place == 0:
                 raise KeyError("the state of the coarser image is forgotten")
-            previous = self._units[place - 1]
-            exact = self.exact(previous)
-            self._before[unit] = self._reveal(self.before(previous), exact, self.known[exact])
-        return self._before[unit]
+            state = self.before(self._groups[place - 1][0])
+            for previous in self._groups[place - 1]:
+                exact = self.exact(previous)
+                state = self._reveal(state, exact, self.known[exact])
+            self._before[group] = state
+        return self._before[group]
 
     def exact(self, unit: str) -> int:
         """The step among these, the first one of several, after which the whole unit is known."""
@@ -108,18 +121,21 @@ class Walk(Generic[S, V]):
 
     def forget(self, units: Collection[str]) -> None:
         """Give back the memory of what was known before these units. It is worked out anew if it is asked for, as long as what was known
-        before an earlier unit is kept.
+        before an earlier unit is kept. Of units revealed at once, all must be named.
         """
-        for unit in units:
-            self._before.pop(unit, None)
+        for group in self._groups:
+            if set(group) <= set(units):
+                self._before.pop(group, None)
 
     def forget_before(self, unit: str) -> None:
         """Forget what was known before the units that come before this one: for whoever goes forwards."""
-        if unit in self._before:
-            self.forget(self._units[: self._units.index(unit)])
+        group = self.schedule.group(unit)
+        if group in self._before:
+            for before in self._groups[: self._groups.index(group)]:
+                self._before.pop(before, None)
 
     def again(self) -> Walk[S, V]:
         """The same walk with what is known now, for one of several tries: what it will know, this one will not."""
         found = copy.copy(self)
-        found.known, found._before = dict(self.known), dict(self._before)
+        found.known, found._before, found._beside = dict(self.known), dict(self._before), None
         return found

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.diffusion.likelihood import COUPLINGS, output_channels
-from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Schedule
+from hvpzip.diffusion.schedule import LevelSchedule, Schedule
 from hvpzip.errors import ModelError
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, UNIT_CHANNELS
@@ -75,8 +75,8 @@ class LevelLayers:
     transform: int
     components: int
     trunk: BranchLayers
-    carry: Mapping[str, BranchLayers]  # by unit; the last unit's reveal feeds nothing in its level
-    side: Mapping[int, BranchLayers]  # by latent step
+    carry: Mapping[str, BranchLayers]  # by the last unit of a group; the last group's reveal feeds nothing in its level
+    side: Mapping[int, BranchLayers]  # by the last of the latents that are read together
     heads: tuple[HeadLayers, ...]  # by step
     closed_forms: tuple[ClosedForm, ...]  # by step
 
@@ -146,7 +146,7 @@ def _level(reader: _Reader, name: str, config: NetworkConfig, schedule: LevelSch
     channels, heads, forms = config.channels, [], []
     for index, step in enumerate(schedule.steps):
         outputs = output_channels(config.components, step.given is not None)
-        known = UNITS.index(step.unit) + (step.given is not None)
+        known = schedule.known_before(step.unit) + len(step.reads)
         heads.append(reader.head(f"{name}.heads.{index}", channels, outputs))
         forms.append(reader.closed_form(f"{name}.closed_form.{index}", 3 * (1 + known), COARSE_ENERGIES + UNIT_CHANNELS * known))
     return LevelLayers(
@@ -154,11 +154,13 @@ def _level(reader: _Reader, name: str, config: NetworkConfig, schedule: LevelSch
         config.transform,
         config.components,
         reader.branch(f"{name}.trunk", COARSE_CHANNELS, channels, config.trunk_blocks),
-        {unit: reader.branch(f"{name}.carry.{unit}", UNIT_CHANNELS, channels, config.carry_blocks) for unit in UNITS[:-1]},
         {
-            index: reader.branch(f"{name}.side.{index}", UNIT_CHANNELS, channels, config.side_blocks)
-            for index, step in enumerate(schedule.steps)
-            if step.is_latent
+            group[-1]: reader.branch(f"{name}.carry.{group[-1]}", UNIT_CHANNELS * len(group), channels, config.carry_blocks)
+            for group in schedule.order[:-1]
+        },
+        {
+            read[-1]: reader.branch(f"{name}.side.{read[-1]}", UNIT_CHANNELS * len(read), channels, config.side_blocks)
+            for read in schedule.side_branches
         },
         tuple(heads),
         tuple(forms),

@@ -8,7 +8,7 @@ States are functional: each call leaves the one that it is given as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -82,7 +82,8 @@ class State(NamedTuple):
         values: int32 ``(3 P, h, w)``: the coarse image and the units revealed so far, a latent last.
         energies: uint8 ``(E, h, w)``: log-energies of their differences.
         means: Closed-form predictions by step, as far as they have been asked for: int32 ``(3, h, w)`` in 1/64.
-        innovation: int32 ``(3, h, w)`` in 1/64: the latent minus its closed-form prediction, in a side branch.
+        innovations: By latent, int32 ``(3, h, w)`` in 1/64: it minus its closed-form prediction, in a side branch.
+        pending: Inputs of what is revealed at once with more, int8 ``(h, w, channels)`` each, for the branch that they share.
     """
 
     layers: LevelLayers
@@ -90,7 +91,8 @@ class State(NamedTuple):
     values: Int32Array
     energies: UInt8Array
     means: dict[int, Int32Array]
-    innovation: Int32Array | None = None
+    innovations: Mapping[int, Int32Array] = {}
+    pending: tuple[Int8Array, ...] = ()
 
 
 class IntegerPredictor:
@@ -111,26 +113,25 @@ class IntegerPredictor:
         mean = self._mean(state, layers.schedule.reference(step))
         full = _completed(values, mean, ranges)
         inputs, energies = self.operations.unit_inputs(full, mean)
-        branch = layers.side[step] if spec.is_latent else layers.carry[spec.unit]
-        return State(
-            layers,
-            self.operations.branch(branch, inputs, state.carried),
-            np.concatenate([state.values, full]),
-            np.concatenate([state.energies, energies]),
-            {},
-            64 * full - mean if spec.is_latent else None,
-        )
+        known = np.concatenate([state.values, full]), np.concatenate([state.energies, energies])
+        innovations = {**state.innovations, step: 64 * full - mean} if spec.is_latent else {}
+        last, whole = layers.schedule.at_once(step)[-1], (*state.pending, inputs)
+        if last != (step if spec.is_latent else spec.unit):
+            return State(layers, state.carried, *known, dict(state.means), innovations, whole)
+        branch = layers.side[int(last)] if spec.is_latent else layers.carry[str(last)]
+        inputs = inputs if len(whole) == 1 else np.concatenate(whole, axis=2)
+        return State(layers, self.operations.branch(branch, inputs, state.carried), *known, {}, innovations)
 
     def predict(self, state: State, step: int, size: tuple[int, int], head: HeadLayers | None = None) -> StepPrediction:
         form = state.layers.closed_forms[step]
         log2_scale = self.operations.linear(state.energies, form.scale_weight, form.scale_bias, ENERGY_SHIFT)
-        reads_latent = state.layers.schedule.steps[step].given is not None
+        given = state.layers.schedule.steps[step].given
         return StepPrediction(
             _cropped(self._mean(state, step), size),
             _cropped(log2_scale, size),
             form.coupling.astype(np.int64),
             self.corrections(state, size, head or state.layers.heads[step]),
-            _cropped(state.innovation, size) if reads_latent and state.innovation is not None else None,
+            None if given is None else _cropped(state.innovations[given], size),
             state.layers.components,
         )
 
@@ -145,7 +146,9 @@ class IntegerPredictor:
         """Closed-form prediction of the step's unit, int32 ``(3, h, w)`` in 1/64."""
         if step not in state.means:
             form = state.layers.closed_forms[step]
-            state.means[step] = self.operations.linear(state.values, form.mean_weight, form.mean_bias, MEAN_SHIFT)
+            # What is compared with a prediction from before may have been revealed at once with more.
+            values = state.values[: form.mean_weight.shape[1]]
+            state.means[step] = self.operations.linear(values, form.mean_weight, form.mean_bias, MEAN_SHIFT)
         return state.means[step]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.core.tables import gaussian_tables
-from hvpzip.diffusion.schedule import UNITS, LevelSchedule
+from hvpzip.diffusion.schedule import LevelSchedule
 from hvpzip.errors import ModelError
 from hvpzip.nn.formats import ACT_MAX, COMPAND_MAX, LIMIT, MAX_EXPONENT, MIN_EXPONENT, WEIGHT_MAX
 from hvpzip.nn.layers import ClosedForm, Layer, LevelLayers
@@ -52,9 +52,8 @@ def _prove_layer(layer: Layer, name: str) -> None:
 
 def _prove_closed_form(form: ClosedForm, level: LevelLayers, index: int, name: str) -> None:
     step = level.schedule.steps[index]
-    planes = [_plane_limit(level.schedule, level.transform, None)] * (1 + UNITS.index(step.unit))
-    if step.given is not None:
-        planes.append(_plane_limit(level.schedule, level.transform, step.given))
+    planes = [_plane_limit(level.schedule, level.transform, None)] * (1 + level.schedule.known_before(step.unit))
+    planes += [_plane_limit(level.schedule, level.transform, latent) for latent in step.reads]
     limits = np.repeat(planes, 3)
     sums = np.abs(form.mean_weight.astype(np.int64)).sum((2, 3)) @ limits
     _require(int((sums + np.abs(form.mean_bias.astype(np.int64))).max()), f"{name} mean")

@@ -76,7 +76,8 @@ def _walk(network: LevelNetwork, planes: LevelPlanes) -> Iterator[tuple[int, Ten
 def _revealed(network: LevelNetwork, known: _Known, step: int, values: Tensor) -> _Known:
     planes, energies = known
     form = _form(network, network.schedule.reference(step))
-    mean = features.linear(planes, form.mean_weight, form.mean_bias, MEAN_SHIFT)
+    # Others may have been revealed at once with this one: the prediction is from before.
+    mean = features.linear(planes[:, : form.mean_weight.shape[1]], form.mean_weight, form.mean_bias, MEAN_SHIFT)
     values = torch.cat([values, features.round_shift(mean[:, values.shape[1] :], 6)], 1)
     return torch.cat([planes, values], 1), torch.cat([energies, features.unit_inputs(values, mean)[1]], 1)
 

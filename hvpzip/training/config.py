@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hvpzip.diffusion.schedule import Schedule, one_latent_level
+from hvpzip.diffusion.schedule import ONE_BY_ONE, Schedule, one_latent_level, ordered_level
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.training.data import Augmentation
 
@@ -19,16 +19,29 @@ __all__ = ["NoiseConfig", "TrainConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseConfig:
-    """The latent of each level's ``hh``, finest level first: scale indices (16 an octave from 1/8 of a sample) and log2 of the lattice
-    step, by colour, or of luma alone.
+    """The order in which units are revealed, and the latents of some of them.
+
+    Attributes:
+        sigma, log2_delta: Of each level's latents, finest level first: scale indices (16 an octave from 1/8 of a sample) and log2 of the
+            lattice step, by colour, or of luma alone.
+        order: Groups of units that are revealed at once.
+        units: Those with a latent.
     """
 
     sigma: tuple[tuple[int, ...], ...] = ((80, 64, 64), (96, 80, 80), (112, 96, 96))
     log2_delta: tuple[tuple[int, ...], ...] = ((2, 1, 1), (3, 2, 2), (4, 3, 3))
+    order: tuple[tuple[str, ...], ...] = ONE_BY_ONE
+    units: tuple[str, ...] = ("hh",)
 
     def schedule(self) -> Schedule:
-        """One noise level on the first unit of every level."""
-        return Schedule(levels=tuple(one_latent_level(s, d) for s, d in zip(self.sigma, self.log2_delta, strict=True)))
+        """One noise level on ``units`` of every level."""
+        drawn = self.order == ONE_BY_ONE and self.units == ("hh",)
+        return Schedule(
+            levels=tuple(
+                one_latent_level(s, d) if drawn else ordered_level(self.order, self.units, s, d)
+                for s, d in zip(self.sigma, self.log2_delta, strict=True)
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Schedule, Step, one_latent_level
+from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Schedule, Step, one_latent_level, ordered_level
 
 LEVEL = one_latent_level((80, 64, 64), (2, 1, 1))
 LATENT = Step(unit="hh", sigma=(80, 64, 64), log2_delta=(2, 1, 1))
@@ -114,6 +114,50 @@ def test_a_chain_is_about_the_same_colours():
     steps = (NOISIER, Step(unit="hh", sigma=(80,), log2_delta=(2,), given=0), Step(unit="hh", given=1), *EXACT.values())
     with pytest.raises(ValueError, match="other colours"):
         LevelSchedule(steps=steps, paths={})
+
+
+AT_ONCE = ordered_level((("hl", "lh"), ("hh",)), ("hl", "lh"), (80,), (2,))
+
+
+def test_units_revealed_at_once_share_what_is_known_before_them_and_their_latents_a_side_branch():
+    assert dict(AT_ONCE.paths) == {"diffusion": (0, 1, 2, 4, 3, 5, 6), "direct": (4, 5, 6)}
+    assert [AT_ONCE.known_before(unit) for unit in ("hl", "lh", "hh")] == [0, 0, 2]
+    assert [AT_ONCE.place(index) for index in range(7)] == [0, 1, 0, 1, 0, 1, 2]
+    assert AT_ONCE.side_branches == ((0, 1),)
+    assert [AT_ONCE.readers(index) for index in (0, 1, 4, 5, 6)] == [(2, 3), (2, 3), (6,), (6,), ()]
+    schedule = Schedule(levels=(AT_ONCE,))
+    assert Schedule.from_dict(json.loads(json.dumps(schedule.to_dict()))) == schedule
+    assert json.loads(schedule.canonical()) == schedule.to_dict()
+    assert schedule.canonical() != Schedule(levels=(ordered_level((("hl", "lh"), ("hh",)), ("hl",), (80,), (2,)),)).canonical()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        (0, 2, 4, 1, 3, 5, 6),  # a latent that is read beside another must be there
+        (1, 0, 2, 4, 3, 5, 6),
+        (0, 1, 4, 3, 5, 6),  # the luma of hl is read from its latent
+        (0, 1, 3, 5, 2, 4, 6),  # lh before hl
+        (0, 1, 2, 4, 6, 3, 5),
+    ],
+)
+def test_a_path_that_breaks_what_is_revealed_at_once_is_refused(path):
+    with pytest.raises(ValueError, match="path 'bad'"):
+        LevelSchedule(steps=AT_ONCE.steps, paths={"bad": path}, order=AT_ONCE.order)
+
+
+@pytest.mark.parametrize("order", [(("hh", "hl"),), (("hh", "hl"), ("lh", "hh")), (("hh",), ("hl",), ("lh",), ())])
+def test_an_order_names_every_unit_once(order):
+    with pytest.raises(ValueError, match="order"):
+        LevelSchedule(steps=tuple(EXACT.values()), paths={}, order=order)
+
+
+@pytest.mark.parametrize("beside", [(1,), (2,), (9,)])
+def test_beside_its_own_latent_a_step_reads_only_those_of_units_revealed_at_once(beside):
+    latents = tuple(Step(unit=unit, sigma=(80,), log2_delta=(2,)) for unit in ("hl", "hh"))
+    steps = (*latents, Step(unit="hl", given=0, beside=beside), *EXACT.values())
+    with pytest.raises(ValueError, match="revealed at once"):
+        LevelSchedule(steps=steps, paths={}, order=(("hl", "lh"), ("hh",)))
 
 
 def test_the_last_level_schedule_serves_all_coarser_levels():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Step, one_latent_level
+from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Step, one_latent_level, ordered_level
 from hvpzip.diffusion.walk import Move, Walk, moves
 
 CHAIN = LevelSchedule(
@@ -19,7 +19,8 @@ CHAIN = LevelSchedule(
     paths={"chain": (0, 1, 2, 3, 4, 7), "direct": (5, 6, 7), "mixed": (0, 1, 2, 6, 7)},
 )
 LUMA = one_latent_level((5,), (0,))
-SCHEDULES = [one_latent_level((5, 5, 5), (0, 0, 0)), CHAIN, LUMA]
+AT_ONCE = ordered_level((("hl", "lh"), ("hh",)), ("hl", "lh"), (5,), (0,))
+SCHEDULES = [one_latent_level((5, 5, 5), (0, 0, 0)), CHAIN, LUMA, AT_ONCE, ordered_level((UNITS,), UNITS, (5, 5, 5), (0, 0, 0))]
 
 
 def reveal(state: tuple[str, ...], step: int, value: str) -> tuple[str, ...]:
@@ -74,6 +75,17 @@ def test_after_luma_alone_the_direct_step_reads_no_latent_and_gives_the_unit_to_
     assert walk.state(1) == ("coarse", "0=v")
     assert walk.state(4) == ("coarse",)
     assert walk.state(2) == ("coarse", "4=v")
+
+
+def test_units_revealed_at_once_read_each_others_latents_and_not_each_other():
+    walk = Walk(AT_ONCE, AT_ONCE.paths["diffusion"], ("coarse",), reveal, {i: "v" for i in range(7)})
+    assert walk.steps == (0, 1, 2, 4, 3, 5, 6)
+    assert moves(AT_ONCE, walk.steps)[4:8] == [Move(3, False), Move(0, True), Move(1, True), Move(5, False)]
+    assert walk.state(0) == walk.state(1) == walk.state(4) == walk.state(5) == ("coarse",)
+    assert walk.state(2) == walk.state(3) == ("coarse", "0=v", "1=v")
+    assert walk.state(6) == ("coarse", "4=v", "5=v")
+    walk.forget(["hl"])  # the other unit of its group is still to be asked for
+    assert walk.state(5) == ("coarse",)
 
 
 @given(st.permutations(UNITS))

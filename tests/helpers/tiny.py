@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hvpzip.nn.model import Model
 
 __all__ = [
+    "at_once_schedule",
     "luma_schedule",
     "make_tiny_model",
     "make_tiny_path_model",
@@ -51,10 +52,20 @@ def luma_schedule() -> Schedule:
     return Schedule(levels=(one_latent_level((80,), (2,)), one_latent_level((96,), (3,))))
 
 
+def at_once_schedule(units: tuple[str, ...] = ("hl", "lh"), luma: bool = True) -> Schedule:
+    """The tiny model's levels in the order ``hl lh | hh``, with latents on these units, of luma alone or of three colours. (The encoder
+    begins with ``hh``: latents on it would have nothing to borrow from.)
+    """
+    from hvpzip.diffusion.schedule import Schedule, ordered_level
+
+    order, sigmas, deltas = (("hl", "lh"), ("hh",)), ((80, 64, 64), (96, 80, 80)), ((2, 1, 1), (3, 2, 2))
+    colours = 1 if luma else 3
+    return Schedule(levels=tuple(ordered_level(order, units, s[:colours], d[:colours]) for s, d in zip(sigmas, deltas, strict=True)))
+
+
 def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> dict[str, np.ndarray]:
     """Integer weights as a model's file has them: random networks, random corrections to closed forms that predict somewhat."""
     from hvpzip.diffusion.likelihood import output_channels
-    from hvpzip.diffusion.schedule import UNITS
     from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, UNIT_CHANNELS
 
     numbers = mixed(seed)
@@ -76,15 +87,16 @@ def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = 
     for number in range(network.networks):
         of = f"networks.{number}"
         branch(f"{of}.trunk", COARSE_CHANNELS, network.trunk_blocks)
-        for unit in UNITS[:-1]:
-            branch(f"{of}.carry.{unit}", UNIT_CHANNELS, network.carry_blocks)
-        for index, step in enumerate(schedule.level(number + 1).steps):
-            if step.is_latent:
-                branch(f"{of}.side.{index}", UNIT_CHANNELS, network.side_blocks)
+        level = schedule.level(number + 1)
+        for group in level.order[:-1]:
+            branch(f"{of}.carry.{group[-1]}", UNIT_CHANNELS * len(group), network.carry_blocks)
+        for read in level.side_branches:
+            branch(f"{of}.side.{read[-1]}", UNIT_CHANNELS * len(read), network.side_blocks)
+        for index, step in enumerate(level.steps):
             reads_latent = step.given is not None
             shapes[f"{of}.heads.{index}.hidden"] = (channels, channels, 1, 1)
             shapes[f"{of}.heads.{index}.out"] = (output_channels(network.components, reads_latent), channels, 1, 1)
-            known = UNITS.index(step.unit) + reads_latent
+            known = level.known_before(step.unit) + len(step.reads)
             shapes[f"{of}.closed_form.{index}"] = (3 * (1 + known), COARSE_ENERGIES + UNIT_CHANNELS * known)
 
     tensors = {}

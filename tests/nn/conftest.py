@@ -41,8 +41,8 @@ def walk(network: LevelNetwork, ops: Ops, planes: list[torch.Tensor]) -> list[to
         state = states.state(index)
         prediction = network.predict(ops, state, index)
         found += [state.carried, prediction.mean, prediction.log2_scale, prediction.corrections]
-        if state.innovation is not None:
-            found.append(state.innovation)
+        if prediction.innovation is not None:
+            found.append(prediction.innovation)
     return found
 
 

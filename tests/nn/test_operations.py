@@ -16,7 +16,7 @@ from hvpzip.nn.formats import ACT_MAX, CARRY_MAX, LIMIT, MAX_EXPONENT, MIN_EXPON
 from hvpzip.nn.layers import BranchLayers, HeadLayers, Layer
 from hvpzip.nn.predictor import IntegerPredictor, Predictor
 from hvpzip.threads import using_threads
-from tests.helpers.tiny import luma_schedule
+from tests.helpers.tiny import at_once_schedule, luma_schedule
 
 OPERATIONS = [pytest.param(Compiled(name), id=name) for name in instruction_sets()]
 GRIDS = [(1, 1), (1, 7), (5, 1), (3, 6), (4, 13), (9, 29)]
@@ -136,11 +136,11 @@ def everything_of(predictor: Predictor, level: int, schedule: Any, gray: bool, s
 
 
 @pytest.mark.parametrize("gray", [False, True])
-@pytest.mark.parametrize("name", ["tiny", "luma", *list_models()])
+@pytest.mark.parametrize("name", ["tiny", "luma", "at once", *list_models()])
 def test_core_numpy_and_torch_predict_the_same(tiny_model, tiny_model_on, name, gray):
     from hvpzip.nn.graph.predictor import GraphPredictor
 
-    tiny = {"tiny": tiny_model, "luma": tiny_model_on(luma_schedule())}
+    tiny = {"tiny": tiny_model, "luma": tiny_model_on(luma_schedule()), "at once": tiny_model_on(at_once_schedule(("hl", "lh", "hh")))}
     model = tiny.get(name) or load_model(name)
     others: list[Predictor] = [IntegerPredictor(model.levels, Compiled(one)) for one in instruction_sets()]
     others.append(GraphPredictor(model.levels, model.config, model.schedule, "cpu"))

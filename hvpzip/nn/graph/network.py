@@ -4,6 +4,9 @@
                               |-> side branch (a latent) -> head of the step that reads it
                               '-> carry(hh) -> f1 -> head hl ... carry(hl) -> f2 -> head lh
 
+Units that are revealed at once share the branch that carries them, latents that are read together their side branch: it bears the name of
+the last one, and reads the inputs of all.
+
 The grid is that of the coarse image, so a position stands for 2x2 samples of the finer one. Features from latents stay in their side
 branch; carried features come from exact values alone (docs/design.md, Schedule). The same code runs in float for training and in
 integers for coding (``ops.py``).
@@ -18,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from hvpzip.diffusion.likelihood import COUPLINGS, output_channels
-from hvpzip.diffusion.schedule import UNITS, LevelSchedule, Schedule
+from hvpzip.diffusion.schedule import LevelSchedule, Schedule
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.formats import COARSE_CHANNELS, COARSE_ENERGIES, ENERGY_SHIFT, MEAN_SHIFT, UNIT_CHANNELS
 from hvpzip.nn.graph import features
@@ -28,12 +31,15 @@ __all__ = ["Cascade", "LevelNetwork", "Prediction", "State"]
 
 
 class State(NamedTuple):
-    """What is known inside a level: carried features, the closed forms' sums over the planes revealed so far, and a latent's innovation."""
+    """What is known inside a level: carried features, the closed forms' sums over the planes revealed so far, and latents' innovations."""
 
     carried: Tensor  # (B, C, h, w) in the arithmetic's own format
     means: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, MEAN_SHIFT bits finer than a prediction
     scales: Mapping[int, Tensor]  # by step: (B, 3, h, w) integers, ENERGY_SHIFT bits finer than a log-scale
-    innovation: Tensor | None = None  # (B, 3, h, w) integers in 1/64: the latent minus its closed-form prediction, in a side branch
+    innovations: Mapping[
+        int, Tensor
+    ] = {}  # by latent, in a side branch: (B, 3, h, w) integers in 1/64, it minus its closed-form prediction
+    pending: tuple[Tensor, ...] = ()  # inputs of what is revealed at once with more, for the branch that they share
 
 
 class Prediction(NamedTuple):
@@ -125,15 +131,17 @@ class LevelNetwork(nn.Module):
         self.transform = config.transform
         channels = config.channels
         self.trunk = Branch(COARSE_CHANNELS, channels, config.trunk_blocks)
-        # The last unit's reveal feeds nothing in this level, so it has no branch.
-        self.carry = nn.ModuleDict({unit: Branch(UNIT_CHANNELS, channels, config.carry_blocks) for unit in UNITS[:-1]})
+        # The last group's reveal feeds nothing in this level, so it has no branch.
+        self.carry = nn.ModuleDict(
+            {group[-1]: Branch(UNIT_CHANNELS * len(group), channels, config.carry_blocks) for group in schedule.order[:-1]}
+        )
         self.side = nn.ModuleDict(
-            {str(i): Branch(UNIT_CHANNELS, channels, config.side_blocks) for i, step in enumerate(schedule.steps) if step.is_latent}
+            {str(read[-1]): Branch(UNIT_CHANNELS * len(read), channels, config.side_blocks) for read in schedule.side_branches}
         )
         self.heads = nn.ModuleList(Head(channels, output_channels(config.components, step.given is not None)) for step in schedule.steps)
         self.closed_form = nn.ModuleList()
         for step in schedule.steps:
-            known = UNITS.index(step.unit) + (step.given is not None)
+            known = schedule.known_before(step.unit) + len(step.reads)
             self.closed_form.append(ClosedForm(1 + known, COARSE_ENERGIES + UNIT_CHANNELS * known))
 
     def begin(self, ops: Ops, coarse: Tensor) -> State:
@@ -155,10 +163,13 @@ class LevelNetwork(nn.Module):
         log2_scale = features.round_shift(state.scales[step], ENERGY_SHIFT)
         coupling = self._forms([step])[step].coupling
         corrections = (head or self.heads[step])(ops, state.carried)
-        return Prediction(self.linear_mean(state, step), log2_scale, coupling, corrections, state.innovation)
+        given = self.schedule.steps[step].given
+        innovation = None if given is None else state.innovations[given]
+        return Prediction(self.linear_mean(state, step), log2_scale, coupling, corrections, innovation)
 
     def reveal(self, ops: Ops, state: State, step: int, values: Tensor) -> State:
-        """State after the step's unit is known: a latent opens a side branch, an exact unit goes on with the carried features.
+        """State after the step's unit is known: a latent opens a side branch, an exact unit goes on with the carried features. What is
+        revealed at once is revealed one after the other; the state is whole after the last.
 
         Args:
             state: Before any latent of this unit (latents are never carried on).
@@ -166,16 +177,18 @@ class LevelNetwork(nn.Module):
             values: ``(B, C, h, w)`` in sample units: the first C colours. Those that are not known are taken as predicted.
         """
         spec = self.schedule.steps[step]
-        place = UNITS.index(spec.unit)
-        if spec.is_latent:
-            branch, readers = self.side[str(step)], [i for i, other in enumerate(self.schedule.steps) if other.given == step]
-        else:
-            branch, readers = self.carry[spec.unit], [i for i, other in enumerate(self.schedule.steps) if UNITS.index(other.unit) > place]
+        place = self.schedule.place(step)
         mean = self.linear_mean(state, self.schedule.reference(step))
         values = torch.cat([values, features.round_shift(mean[:, values.shape[1] :], 6)], 1)
         inputs, energies = features.unit_inputs(values, mean)
-        known = self._known(self._forms(readers), 1 + place, state.means, state.scales, values, energies)
-        return State(branch(ops, inputs, state.carried), *known, 64 * values - mean if spec.is_latent else None)
+        means, scales = self._known(self._forms(self.schedule.readers(step)), 1 + place, state.means, state.scales, values, energies)
+        innovations = {**state.innovations, step: 64 * values - mean} if spec.is_latent else {}
+        last, whole = self.schedule.at_once(step)[-1], (*state.pending, inputs)
+        if last != (step if spec.is_latent else spec.unit):
+            # Those still to come are compared with what was known before.
+            return State(state.carried, {**state.means, **means}, {**state.scales, **scales}, innovations, whole)
+        branch = self.side[str(last)] if spec.is_latent else self.carry[str(last)]
+        return State(branch(ops, torch.cat(whole, 1), state.carried), means, scales, innovations)
 
     def _forms(self, steps: Iterable[int]) -> dict[int, ClosedForm]:
         found = {}

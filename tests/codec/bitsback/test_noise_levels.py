@@ -11,7 +11,7 @@ from hvpzip.codec.bitsback.group_codec import decode_group
 from hvpzip.diffusion.noise import log2_sigma
 from hvpzip.diffusion.posterior import support
 from hvpzip.diffusion.posterior_float import noise, sample_latents
-from tests.helpers.tiny import luma_schedule, noisy_schedule
+from tests.helpers.tiny import at_once_schedule, luma_schedule, noisy_schedule
 
 SCHEDULE = noisy_schedule()
 LEVEL = SCHEDULE.level(1)
@@ -45,6 +45,19 @@ def test_with_latents_of_luma_alone_colours_are_learnt_as_without(tiny_model_on,
     if width > 1:
         assert {(term.unit, term.step) for term in report.terms if term.kind == "refund"} == {("hh", 0)}
         assert (4 in {term.step for term in report.terms}) == (not gray)
+
+
+@pytest.mark.parametrize(("width", "height", "gray"), [(40, 33, False), (31, 40, True), (1, 2, False), (1, 1, True)])
+@pytest.mark.parametrize("luma", [True, False])
+@pytest.mark.parametrize("fit", [None, FitSettings(steps=6, batch=64)])
+def test_units_revealed_at_once_come_back_with_latents_that_both_read(tiny_model_on, crop, width, height, gray, luma, fit):
+    model, samples = tiny_model_on(at_once_schedule(luma=luma)), crop(20, 20, width, height, gray)
+    payload, report = group_codec.encode_along(samples, model, 0, learn_colours=True, fit=fit)
+    found, read = group_codec.inspect_group(payload, samples.shape, 8, model)
+    assert np.array_equal(found, samples)
+    assert [term[:4] for term in read.terms] == [term[:4] for term in report.terms]
+    if width > 1:
+        assert {(term.unit, term.step) for term in report.terms if term.kind == "refund"} >= {("hl", 0), ("lh", 1)}
 
 
 @pytest.mark.parametrize("order", ORDERS)
