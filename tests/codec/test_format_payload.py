@@ -7,7 +7,7 @@ import pytest
 
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.core.tables import exp2_table, gaussian_tables
-from tests.helpers.tiny import luma_schedule, tiny_tensors
+from tests.helpers.tiny import at_once_schedule, luma_schedule, tiny_tensors
 
 TABLES = gaussian_tables()
 PHI, RECIPROCAL, SCALE64, EXP2 = (table.tolist() for table in (TABLES.phi, TABLES.reciprocal, TABLES.scale64, exp2_table()))
@@ -189,6 +189,18 @@ def colours_of(entry, name: str, index: int) -> tuple[int, int]:
     return begun, count(index)
 
 
+def reads(step: dict) -> list[int]:
+    """7.6: the latents that a step reads, in rising order."""
+    return sorted([*([] if step["given"] is None else [step["given"]]), *step.get("beside", [])])
+
+
+def given_back(entry: dict, name: str, index: int) -> list[int]:
+    """7.6: the latents that are pushed after a step of the path: those that no later one reads."""
+    path, steps = entry["paths"][name], entry["steps"]
+    later = [latent for i in path[path.index(index) + 1 :] for latent in reads(steps[i])]
+    return [latent for latent in reads(steps[index]) if latent not in later]
+
+
 def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.ndarray], network, schedule) -> np.ndarray:
     channels, height, width = shape
     k = network["components"]
@@ -211,10 +223,11 @@ def decode(payload: bytes, shape: tuple[int, int, int], tensors: dict[str, np.nd
     for level in range(1, count + 1):
         for index in reversed(entry(level)["paths"][name]):
             step = entry(level)["steps"][index]
-            n = math.prod(size(level, step["unit"]))
+            for latent in reversed(given_back(entry(level), name, index)):
+                n = math.prod(size(level, entry(level)["steps"][latent]["unit"]))
+                transfers += [(False, n)] * min(channels, colours_of(entry(level), name, latent)[1])
             begun, end = colours_of(entry(level), name, index)
-            given = 0 if step["given"] is None else min(channels, colours_of(entry(level), name, step["given"])[1])
-            transfers += [(False, n)] * given + [(True, n)] * max(0, min(channels, end) - begun)
+            transfers += [(True, math.prod(size(level, step["unit"])))] * max(0, min(channels, end) - begun)
     transfers += [(True, math.prod(grids[-1]))] * channels
     plans, lanes = stages_of(transfers, most, run)
     stack = Stack(payload[1:])
@@ -255,7 +268,8 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
     levels = np.clip(np.stack([coarse[0] - 128, coarse[1] >> 1, coarse[2] >> 1]), -128, 127)
     f = net.branch("trunk", np.concatenate([companded, levels]), 0)
     planes, energies = coarse, np.abs(companded)
-    side, latent, luma, bands = None, None, None, {}
+    order = entry.get("order", [["hh"], ["hl"], ["lh"]])
+    side, latents, lumas, bands, exact, waiting = None, {}, {}, {}, {}, []
 
     def inputs_of(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
         return compand(np.concatenate([values - rhe(mean, 6), *differences(values)[:2]]))
@@ -265,6 +279,7 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
         unit, is_latent = step["unit"], bool(step["sigma"])
         rows, columns = size(level, unit)
         known = (f, planes, energies) if step["given"] is None else side
+        group = next(units for units in order if unit in units)
         mean, log_scale = net.closed(index, "mean", known[1]), net.closed(index, "scale", known[2])
         corrections = net.head(index, known[0])
         kinds = 3 if step["given"] is None else 4
@@ -272,11 +287,11 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
         couple = (corrections[3 * kinds * k :, :rows, :columns].reshape(3, -1) + net.get(f"closed_form.{index}.coupling")[:, None]).tolist()
         flat_mean = mean[:, :rows, :columns].reshape(3, -1).tolist()
         flat_scale = np.clip(log_scale[:, :rows, :columns], -192, 1081).reshape(3, -1).tolist()
-        innovation = None if step["given"] is None else known[3][:, :rows, :columns].reshape(3, -1).tolist()
+        innovation = None if step["given"] is None else known[3][step["given"]][:, :rows, :columns].reshape(3, -1).tolist()
         values, errors = np.zeros((3, rows * columns), np.int64), []
         begun, end = colours_of(entry, name, index)
         if begun:
-            values[0] = luma
+            values[0] = lumas[unit]
             errors.append((64 * values[0] - np.array(flat_mean[0], np.int64)).tolist())
 
         def index_of(v: int) -> int:
@@ -312,10 +327,13 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
 
             values[c] = delta * np.array(pop_array(find, 24), np.int64)
             errors.append((64 * values[c] - np.array(flat_mean[c], np.int64)).tolist())
-        if step["given"] is not None:
-            push_latent(stack, plans, steps[step["given"]], values, latent, min(channels, end))
+        (latents if is_latent else exact)[index if is_latent else unit] = values
+        for latent in given_back(entry, name, index):
+            chained = [i for i, s in enumerate(steps) if s["given"] == latent and s["sigma"]]
+            above = latents[chained[0]] if chained else exact[steps[latent]["unit"]]
+            push_latent(stack, plans, steps[latent], above, latents[latent], min(channels, colours_of(entry, name, latent)[1]))
         if not is_latent and end < 3:
-            luma = values[0]
+            lumas[unit] = values[0]
             continue
         direct = [i for i, s in enumerate(steps) if s["unit"] == unit and not s["sigma"] and s["given"] is None]
         reference = index if is_latent else direct[0]
@@ -325,16 +343,23 @@ def decode_level(coarse, channels, k, level, entry, name, size, spans, plans, st
             full[c] = np.clip(full[c], *(spans[c] if c < channels else (0, 0)))
         known_colours = end if channels == 3 else 3
         full[:known_colours, :rows, :columns] = values.reshape(3, rows, columns)[:known_colours]
-        inputs = inputs_of(full, own_mean)
-        grown = np.concatenate([planes, full]), np.concatenate([energies, np.abs(inputs)])
+        waiting.append((index, full, inputs_of(full, own_mean), 64 * full - own_mean))
         if is_latent:
-            side = (net.branch(f"side.{index}", inputs, f), *grown, 64 * full - own_mean)
-            latent = values
+            together = next(reads(s) for s in steps if index in reads(s))
+            if index != together[-1]:
+                continue
         else:
             bands[unit] = values.reshape(3, rows, columns)
-            if unit != "lh":
-                f = net.branch(f"carry.{unit}", inputs, f)
-                planes, energies = grown
+            if unit != group[-1]:
+                continue
+        inputs = np.concatenate([part[2] for part in waiting])
+        grown = np.concatenate([planes, *(part[1] for part in waiting)]), np.concatenate([energies, *(abs(part[2]) for part in waiting)])
+        if is_latent:
+            side = (net.branch(f"side.{index}", inputs, f), *grown, {part[0]: part[3] for part in waiting})
+        elif group != order[-1]:
+            f = net.branch(f"carry.{unit}", inputs, f)
+            planes, energies = grown
+        waiting = []
     image = np.zeros((3, grid[0] + bands["lh"].shape[1], grid[1] + bands["hl"].shape[2]), np.int64)
     image[:, ::2, ::2], image[:, ::2, 1::2], image[:, 1::2, ::2], image[:, 1::2, 1::2] = coarse, bands["hl"], bands["lh"], bands["hh"]
     return image
@@ -356,20 +381,23 @@ def push_latent(stack: Stack, plans, step, values: np.ndarray, latent: np.ndarra
 
 
 @pytest.mark.parametrize(
-    ("path", "box", "gray", "luma"),
+    ("path", "box", "gray", "levels"),
     [
-        ("diffusion", (30, 40, 13, 10), False, False),
-        ("direct", (80, 40, 11, 14), False, False),
-        ("diffusion", (10, 90, 21, 15), True, False),
-        ("diffusion", (30, 40, 1, 7), False, False),
-        ("direct", (30, 40, 2, 2), False, False),
-        ("diffusion", (30, 40, 13, 10), False, True),
-        ("diffusion", (10, 90, 21, 15), True, True),
+        ("diffusion", (30, 40, 13, 10), False, None),
+        ("direct", (80, 40, 11, 14), False, None),
+        ("diffusion", (10, 90, 21, 15), True, None),
+        ("diffusion", (30, 40, 1, 7), False, None),
+        ("direct", (30, 40, 2, 2), False, None),
+        ("diffusion", (30, 40, 13, 10), False, luma_schedule()),
+        ("diffusion", (10, 90, 21, 15), True, luma_schedule()),
+        ("diffusion", (30, 40, 13, 10), False, at_once_schedule()),
+        ("direct", (30, 40, 13, 10), False, at_once_schedule()),
+        ("diffusion", (10, 90, 30, 24), True, at_once_schedule()),
     ],
 )
-def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, tiny_model_on, crop, path, box, gray, luma):
+def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, tiny_model_on, crop, path, box, gray, levels):
     samples = crop(*box, gray)
-    model = tiny_model_on(luma_schedule()) if luma else tiny_model
+    model = tiny_model_on(levels) if levels else tiny_model
     payload, report = group_codec.encode_along(samples, model, model.schedule.path_names.index(path))
     assert max(box[2:]) < 10 or report.lanes > 1
     tensors = tiny_tensors(schedule=model.schedule)

@@ -24,7 +24,7 @@ from unittest import mock
 import numpy as np
 
 from tests.helpers.pictures import photo_crop
-from tests.helpers.tiny import luma_schedule, make_tiny_model, make_tiny_path_model, noisy_schedule
+from tests.helpers.tiny import at_once_schedule, luma_schedule, make_tiny_model, make_tiny_path_model, noisy_schedule
 
 if TYPE_CHECKING:
     from hvpzip.nn.model import Model
@@ -38,7 +38,7 @@ class Case(NamedTuple):
     """How a payload is made: map, path, crop (left, top, width, height).
 
     ``run`` is that of the parameter byte, on 8 lanes at most, in place of the first one that will do; ``levels``: "usual", "chained" where
-    the model has noise levels in chains, "luma" where its latents are of luma alone.
+    the model has noise levels in chains, "luma" where its latents are of luma alone, "at once" where two units are revealed at once.
     ``adapted``: with changed heads. Another processor may find other changes, so these are read again, not written again.
     """
 
@@ -81,6 +81,9 @@ TINY = {
         "latents of luma alone, colours learnt", 0, "diffusion", (32, 20, 95, 80), colours=True, levels="luma"
     ),
     "tiny-gray-luma-diffusion.payload": Case("gray with latents of luma alone", 0, "diffusion", (90, 60, 31, 41), gray=True, levels="luma"),
+    "tiny-at-once-diffusion.payload": Case(
+        "two units at once, with latents that both read, colours learnt", 0, "diffusion", (32, 20, 95, 80), colours=True, levels="at once"
+    ),
 }
 
 
@@ -92,8 +95,8 @@ NOISE_PATHS = {
 
 @functools.cache
 def tiny_model(transform: int, levels: str) -> Model:
-    """The tiny model on a map, with its usual levels, with latents of luma alone, or with chains of them."""
-    schedules = {"usual": None, "luma": luma_schedule(), "chained": noisy_schedule()}
+    """The tiny model on a map, with its usual levels, with latents of luma alone, with chains of them, or with units at once."""
+    schedules = {"usual": None, "luma": luma_schedule(), "chained": noisy_schedule(), "at once": at_once_schedule()}
     return make_tiny_model(transform, schedule=schedules[levels])
 
 

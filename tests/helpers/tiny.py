@@ -52,15 +52,13 @@ def luma_schedule() -> Schedule:
     return Schedule(levels=(one_latent_level((80,), (2,)), one_latent_level((96,), (3,))))
 
 
-def at_once_schedule(units: tuple[str, ...] = ("hl", "lh"), luma: bool = True) -> Schedule:
-    """The tiny model's levels in the order ``hl lh | hh``, with latents on these units, of luma alone or of three colours. (The encoder
-    begins with ``hh``: latents on it would have nothing to borrow from.)
+def at_once_schedule(units: tuple[str, ...] = ("hl", "lh")) -> Schedule:
+    """The tiny model's levels in the order ``hl lh | hh``, with latents of luma on these units. (The encoder begins with ``hh``, so a
+    latent of it would have little to borrow from.)
     """
     from hvpzip.diffusion.schedule import Schedule, ordered_level
 
-    order, sigmas, deltas = (("hl", "lh"), ("hh",)), ((80, 64, 64), (96, 80, 80)), ((2, 1, 1), (3, 2, 2))
-    colours = 1 if luma else 3
-    return Schedule(levels=tuple(ordered_level(order, units, s[:colours], d[:colours]) for s, d in zip(sigmas, deltas, strict=True)))
+    return Schedule(levels=tuple(ordered_level((("hl", "lh"), ("hh",)), units, (sigma,), (delta,)) for sigma, delta in ((80, 2), (96, 3))))
 
 
 def tiny_tensors(transform: int = 0, seed: int = 1, schedule: Schedule | None = None) -> dict[str, np.ndarray]:

@@ -42,7 +42,7 @@ class Outcome:
 
     Attributes:
         name, expected: Of the variant.
-        bits_per_dim: Bound of the schedule's first path on each validation source.
+        bits_per_dim: Bound of the schedule's first path on each validation source, and as ``source/path`` of each other one.
         levels: Its parts of the finest level, the second, and all coarser ones, averaged over the sources; bits per dimension of the image.
         weights: Numbers that were trained.
         step_s: Processor seconds a training step, of all threads.
@@ -130,12 +130,11 @@ class Bench:
         levels, bits = [0.0, 0.0, 0.0], {}
         for source, terms in run.validation_terms(FloatOps(simulate=True)).items():
             schedules = {term.level: run.model.schedule.level(term.level) for term in terms}
-            parts = [
-                float(path_bits([t for t in terms if t.level == level], schedules, run.model.schedule.path_names[0]))
-                / run.validation[source].numel()
-                for level in sorted(schedules)
-            ]
+            first, *others = run.model.schedule.path_names
+            count = run.validation[source].numel()
+            parts = [float(path_bits([t for t in terms if t.level == level], schedules, first)) / count for level in sorted(schedules)]
             bits[source] = sum(parts)
+            bits |= {f"{source}/{path}": float(path_bits(terms, schedules, path)) / count for path in others}
             for level, part in enumerate(parts):
                 levels[min(level, 2)] += part / len(run.validation)
         weights = sum(p.numel() for p in run.model.parameters())
