@@ -28,6 +28,7 @@ EXPERIMENTS = (
     "modes",
     "network",
     "overhead",
+    "paths",
     "readers",
     "startup",
 )
