@@ -32,7 +32,7 @@ from hvpzip.ans.mixture import contiguous
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, window_starts
 from hvpzip.codec.colours.matrices import reachable
 from hvpzip.core import kernels
-from hvpzip.core.cells import COLOUR_CELLS, PAIR_CELLS
+from hvpzip.core.cells import no_counts
 from hvpzip.core.reference.colours import CG_CONTEXTS, CG_SPAN, CO_KINDS, CO_WINDOW
 from hvpzip.threads import current_threads
 
@@ -64,7 +64,7 @@ class ColourModel:
         start = Factors(np.full(CG_CONTEXTS, UNIT, np.int64), np.full(CO_KINDS, UNIT, np.int64)) if factors is None else factors
         self.cg_factors, self.co_factors = start
         # Times seen, at most 255 and ``_PAIR_LIMIT``, see ``core.cells``; most of the colours are never touched.
-        self._counts = np.zeros(COLOUR_CELLS, np.uint8), np.zeros(PAIR_CELLS, np.int32)
+        self._counts = no_counts()
         self._known = *self._counts, reachable(matrix) if matrix else np.empty(0, np.uint8)
         self._cg_asked: tuple[Int64Array, Int64Array, Int64Array, Int64Array] | None = None
         self._co_asked: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
