@@ -21,8 +21,8 @@ PAIR_CELLS = 1 << 18  # Co + 256 << 9 | Cg + 256
 def no_counts() -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Counts of colours uint8 ``(COLOUR_CELLS,)`` and of pairs int32 ``(PAIR_CELLS,)``, all 0.
 
-    A picture touches few of the 64 MB, here and there. So they come straight from the system, in small pages: in huge ones, which numpy asks
-    for, nearly all of them would be cleared, which takes a tenth of a second.
+    A picture touches few of the 64 MB, here and there. So they come straight from the system, in small pages: in huge ones, which numpy
+    asks for, nearly all of them would be cleared, which takes a tenth of a second.
     """
     if hasattr(mmap, "MAP_PRIVATE"):
         memory = mmap.mmap(-1, COLOUR_CELLS, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

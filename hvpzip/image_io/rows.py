@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hvpzip.core import kernels
+
 __all__ = ["array_of", "filtered", "packed_bits", "strips_of", "unpacked_bits"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
@@ -40,20 +42,9 @@ def filtered(rows: Bytes, above: Bytes, step: int) -> Iterator[bytes]:
     height, size = rows.shape
     count = max(1, _STRIP // size)
     for begin in range(0, height, count):
-        part = rows[begin : begin + count]
-        left, up, corner = np.zeros_like(part), np.empty_like(part), np.zeros_like(part)
-        left[:, step:] = part[:, :-step] if size > step else part[:, :0]
-        up[0], up[1:] = above if begin == 0 else rows[begin - 1], part[:-1]
-        corner[:, step:] = up[:, :-step] if size > step else up[:, :0]
-        a, b, c = (neighbour.astype(np.int16) for neighbour in (left, up, corner))
-        from_a, from_b, from_c = abs(b - c), abs(a - c), abs(a + b - 2 * c)
-        paeth = np.where((from_a <= from_b) & (from_a <= from_c), a, np.where(from_b <= from_c, b, c)).astype(np.uint8)
-        ways = np.stack([part, part - left, part - up, part - ((a + b) >> 1).astype(np.uint8), part - paeth])
-        cost = np.abs(ways.view(np.int8).astype(np.int16)).sum(axis=2, dtype=np.int64)
-        best = cost.argmin(axis=0)
+        part = np.ascontiguousarray(rows[begin : begin + count])
         lines = np.empty((len(part), 1 + size), np.uint8)
-        lines[:, 0] = best
-        lines[:, 1:] = ways[best, np.arange(len(part))]
+        kernels().filter_rows(part, above if begin == 0 else rows[begin - 1], step, lines)
         yield lines.tobytes()
 
 

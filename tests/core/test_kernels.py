@@ -84,6 +84,16 @@ def test_windows(seed, n, kind, lo, size, length) -> None:
     both("fill_edges", (*mixture, lo, size, first), (np.empty((n, length + 1), np.int64),))
 
 
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, height=st.integers(0, 9), size=st.sampled_from([1, 2, 5, 31, 64, 1000]), step=st.sampled_from([1, 2, 3, 4, 6, 8, 40]))
+def test_filters(seed, height, size, step) -> None:
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(-2, 3, (height + 1, size)) if seed % 3 else rng.choice([0, 0, 0, 128, 255], (height + 1, size))
+    slope = rng.integers(-2, 3, 2) @ np.indices(noise.shape).reshape(2, -1)
+    rows = (noise + slope.reshape(noise.shape)).astype(np.uint8)
+    both("filter_rows", (rows[1:], rows[0], step), (np.empty((height, size + 1), np.uint8),))
+
+
 class Counts:
     """Counts of random colours, dense around gray; kept, for making them takes a while."""
 

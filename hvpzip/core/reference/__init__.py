@@ -5,6 +5,7 @@
     windows.py     windows of neighbouring symbols, reweighted
     colours.py     colours learnt
     parameters.py  from a head's integers to mixtures
+    filters.py     PNG's filters
     mixing/        the mixing coder
 
 Kernels write into arrays that the caller made: contiguous, of the types that the docstrings say. Mixtures come as three arrays (K, N): mean
@@ -24,6 +25,7 @@ from hvpzip.core.reference.colours import (
     reweight_co,
     sum_log2,
 )
+from hvpzip.core.reference.filters import filter_rows
 from hvpzip.core.reference.parameters import fill_mixture
 from hvpzip.core.reference.windows import fill_edges, fill_starts, pop_reweighted_stage
 
@@ -40,6 +42,7 @@ __all__ = [
     "fill_mixture",
     "fill_reachable",
     "fill_starts",
+    "filter_rows",
     "find_contexts",
     "find_reached",
     "is_mixture",

@@ -10,6 +10,7 @@ namespace nb = nanobind;
     PART(ans)        \
     PART(cascade)    \
     PART(colours)    \
+    PART(filters)    \
     PART(head_fit)   \
     PART(mixing)     \
     PART(network)    \
