@@ -28,6 +28,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument("--minutes", type=float, help="stop after so many minutes")
     train.add_argument("--threads", type=int, help="CPU threads")
 
+    widen = ways.add_parser("widen", help="a checkpoint with larger networks that begin as the same functions")
+    widen.add_argument("checkpoint", type=Path)
+    widen.add_argument("into", type=Path, help="folder of the run that goes on from it")
+    widen.add_argument(
+        "--widths", type=int, nargs="+", required=True, metavar="N", help="finest scale first, the last for all coarser ones"
+    )
+    widen.add_argument("--blocks", type=int, nargs="+", required=True, metavar="N", help="likewise")
+
     bound = _measuring(ways, "bound", "the bound in continuous time or in T steps, by term and scale")
     bound.add_argument("--draws", type=int, default=8, help="times and noises a picture (default: %(default)s)")
     bound.add_argument("--steps", type=int, nargs="*", metavar="T", help="discrete bounds; without numbers 4, 8, 16 ... 256")
@@ -123,6 +131,7 @@ def run(options: argparse.Namespace) -> int:
 
     ways: dict[str, Callable[[argparse.Namespace], None]] = {
         "train": _train,
+        "widen": _widen,
         "bound": figures.bound,
         "ode": figures.ode,
         "steps": figures.steps,
@@ -155,3 +164,9 @@ def _train(options: argparse.Namespace) -> None:
         max_seconds=None if options.minutes is None else 60 * options.minutes,
         report=lambda line: print(line, flush=True),
     )
+
+
+def _widen(options: argparse.Namespace) -> None:
+    from hvpzip.training.continuous.widen import widen_cascade
+
+    widen_cascade(options.checkpoint, options.into / "last.safetensors", options.widths, options.blocks)

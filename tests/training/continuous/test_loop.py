@@ -12,7 +12,9 @@ from PIL import Image
 from hvpzip.training.__main__ import main
 from hvpzip.training.continuous.bound import diffuse, reconstruction, squared_error
 from hvpzip.training.continuous.evaluate import continuous_bound
+from hvpzip.training.continuous.images import lifted
 from hvpzip.training.continuous.loop import DiffusionRun, DiffusionTrainConfig, load_cascade
+from hvpzip.training.continuous.widen import widen_cascade
 from tests.training.continuous.tiny import smooth_pictures, tiny_config
 
 
@@ -53,6 +55,33 @@ def test_a_resumed_run_goes_on_from_its_step(config: DiffusionTrainConfig, tmp_p
         mine, theirs = (o.state_dict()["state"] for o in (a, b))
         assert mine.keys() == theirs.keys()
         assert all(torch.equal(mine[key]["exp_avg"], theirs[key]["exp_avg"]) for key in mine)
+
+
+def test_a_larger_network_begins_as_the_same_function_and_learns_with_all_of_its_weights(
+    config: DiffusionTrainConfig, tmp_path: Path
+) -> None:
+    DiffusionRun(config, tmp_path / "narrow").train(max_steps=3, report=lambda line: None)
+    narrow = tmp_path / "narrow" / "last.safetensors"
+    (width, *_), (depth, *_) = config.cascade.widths, config.cascade.blocks
+    arguments = ["--widths", str(2 * width + 1), str(width), "--blocks", str(depth + 1)]
+    assert main(["diffusion", "widen", str(narrow), str(tmp_path / "wide"), *arguments]) == 0
+    before, after = load_cascade(narrow), load_cascade(tmp_path / "wide" / "last.safetensors")
+    assert after.multiply_adds() > 2 * before.multiply_adds()
+    for number, (known, values) in enumerate(before.split(lifted(smooth_pictures(4)))):
+        gamma = torch.linspace(-4, 4, len(values))
+        z = diffuse(before.scale(number), values, gamma, torch.randn(values.shape))
+        one, other = (cascade.scale(number).estimate(z, gamma, known).belief for cascade in (before, after))
+        for part, same in zip(one, other, strict=True):
+            assert torch.allclose(part, same, atol=1e-5)
+    run = DiffusionRun(config, tmp_path / "wide")
+    assert run.step == 3
+    begun = {name: p.detach().clone() for name, p in run.cascade.named_parameters()}
+    run.train(max_steps=6, report=lambda line: None)
+    assert [name for name, p in run.cascade.named_parameters() if torch.equal(p, begun[name])] == []
+    with pytest.raises(ValueError, match="more blocks"):
+        widen_cascade(narrow, tmp_path / "less.safetensors", [width], [depth - 1])
+    with pytest.raises(ValueError, match="cannot be widened"):
+        widen_cascade(narrow, tmp_path / "less.safetensors", [width - 1], [depth])
 
 
 def test_schedule_follows_the_gradients_of_finite_differences(config: DiffusionTrainConfig, tmp_path: Path) -> None:
