@@ -151,7 +151,13 @@ class Plane:
                     if (row, column) >= (y, x):
                         return
                     s = int(np.abs(self.likeness(row, column) - here).sum()) % 65536
-                    yield row - y, column - x, s, self.local_features(row, column, own, other), self.targets[row, column]
+                    yield (
+                        row - y,
+                        column - x,
+                        min(s, 4095) / 2 + k0,
+                        self.local_features(row, column, own, other),
+                        self.targets[row, column],
+                    )
 
         base = self.features_at(y, x)[0]
         total = local(places(), self.local_features(y, x, own, other), k0, halves, falloff)

@@ -33,22 +33,21 @@ def in_lanes(x: np.ndarray, f: np.ndarray) -> np.floating:
     return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
 
 
-def likeness_weight(s: int, k0: int, halves: int) -> np.float32:
-    u = min(s, 4095) / 2 + k0
+def likeness_weight(u: float, k0: int, halves: int) -> np.float32:
     if halves == 2:
         return F32(1 / u)
     return F32(math.sqrt(k0) / (u * math.sqrt(u)) if halves == 3 else k0 / (u * u))
 
 
-def local(places: Iterable[tuple[int, int, int, np.ndarray, np.float32]], here: np.ndarray, k0: int, halves: int, falloff: float):
+def local(places: Iterable[tuple[int, int, float, np.ndarray, np.float32]], here: np.ndarray, k0: int, halves: int, falloff: float):
     """The sum of x_i f_i, or None where there are fewer than 20 places.
 
-    places: (dy, dx, s, features, target) of the window in raster order; features and targets in 32 bits.
+    places: (dy, dx, u, features, target) of the window in raster order; features and targets in 32 bits.
     """
     n = len(here)
     system, count = np.zeros((n, n + 1), F32), 0
-    for dy, dx, s, f, target in places:
-        w = F32(1 / (1 + falloff * (dy * dy + dx * dx))) * likeness_weight(s, k0, halves)
+    for dy, dx, u, f, target in places:
+        w = F32(1 / (1 + falloff * (dy * dy + dx * dx))) * likeness_weight(u, k0, halves)
         system += f[:, None] * (w * np.append(f, target))[None, :]
         count += 1
     if count < 20:
