@@ -91,6 +91,7 @@ private:
     Bias* bias_now_ = nullptr;
     std::uint16_t* count_row_[2] = {};
     int count_shift_ = 0;
+    RedKinds reds_;
     alignas(32) double recursive_row_[40] = {};
     alignas(64) std::int32_t mean_[kLanes] = {}, local_error_[kLanes] = {};
 };
@@ -190,6 +191,7 @@ void CascadePlane::code(Coder& coder, Unit unit, const Gaussians& network, std::
         for (int x = 0; x < columns_; ++x, ++samples) {
             predict(network, y, x);
             const int value = engine_->code(coder, writes ? *samples : 0);
+            if (is_joint() && engine_->factors().lacks(value)) engine_->factors().count(reds_.kind(value));
             *samples = static_cast<std::uint8_t>(value);
             learn(y, x, value);
         }
@@ -468,17 +470,9 @@ inline void CascadePlane::joint(const Gaussians& network, std::size_t place) {
     const std::int16_t* blue = blue_->samples_.at(y0_, x0_) + (here_[0] - samples_.at(y0_, x0_));
     std::int32_t above = 0;
     for (const int side : {kA1, kA2, kB1, kB2}) above += blue[step_[side]] - here_[0][step_[side]];
-    const JointKinds kinds(network.error64(2, place));
-    std::int16_t* found = engine_->site().kinds;
-    for (int k = 0; k < kLawWindow; ++k) {
-        const int red = first + k, known[2] = {green, red};
-        if (red < 0 || red > 255) {
-            found[k] = kinds.nothing();
-            continue;
-        }
-        const std::int32_t expected = (network.mean64(2, place, known) + 64 * red + 16 * above + 64) >> 7;
-        found[k] = kinds.of(reached_ == nullptr ? nullptr : reached_->row(red, green), seen_->row(red, green), clamp(expected, 0, 255));
-    }
+    reds_.look(network, place, green, above, reached_, *seen_);
+    const LawWindow window = engine_->law_window();
+    for (int k = window.from; k < window.to; ++k) engine_->site().kinds[k] = reds_.kind(first + k);
 }
 
 inline void CascadePlane::learn(int y, int x, int value) {

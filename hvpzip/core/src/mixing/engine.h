@@ -53,7 +53,7 @@ struct Shape {
     int bits;                                // of a sample
     int laws;                                // experts after those with means
     bool factors;                            // whether the last of them is a FactorLaw, whose kinds come from the first two
-    bool own_kinds;                          // but the geometry says its kinds, of the values from mean[0] / 64 - kLawWindow / 2 on
+    bool own_kinds;                          // but the geometry says its kinds, of the values in law_window(), and afterwards of what factors().lacks()
     int lowest;                              // of all samples; law[i][v - lowest] are counts
 };
 
@@ -97,6 +97,16 @@ public:
     Histories<Value>& histories() { return histories_; }
     // The mean error of a scale context in 1/1024.
     std::int32_t scale(std::uint32_t context) const { return scales_[context].mean; }
+    // To which values from mean[0] / 64 - kLawWindow / 2 on the base expert gives anything, as the site stands.
+    LawWindow law_window() const {
+        const std::int32_t first = (site_.mean[0] >> 6) - kLawWindow / 2, limit = t_.limit[level_of(0)];
+        // Where the lower end of a value is at the distance d of the mean, the next one's at d + kUnit.
+        const std::int32_t distance = first * kUnit - kUnit / 2 - site_.mean[0];
+        LawWindow window = {clamp((-limit - distance) / kUnit, 0, kLawWindow / 2), clamp((limit - distance + kUnit - 1) / kUnit, kLawWindow / 2 + 1, kLawWindow)};
+        if (site_.low >= first) window.from = smaller(window.from, site_.low - first);  // the ends have all that lies beyond
+        if (site_.high - first <= kLawWindow) window.to = larger(window.to, site_.high - first);
+        return window;
+    }
     // What the last sample cost, in 1/65536 of a natural unit.
     std::int32_t cost() const { return cost_; }
 
@@ -145,10 +155,11 @@ private:
         std::int32_t count;
     };
 
+    int level_of(int expert) const { return smaller(log2_sixteenths(static_cast<std::uint32_t>(4 * scales_[site_.scale[expert]].mean + 1)), kScales - 1); }
+
     void begin() {
         for (int i = 0; i < experts_; ++i) {
-            const std::int32_t mean = scales_[site_.scale[i]].mean;
-            const int level = smaller(log2_sixteenths(static_cast<std::uint32_t>(4 * mean + 1)), kScales - 1);
+            const int level = level_of(i);
             inverse_[i] = t_.inverse[level];
             limit_[i] = t_.limit[level];
             if (i == 0) sigma_ = t_.sigma[level];
@@ -158,6 +169,7 @@ private:
 
     void begin_laws() {
         const int first = (site_.mean[0] >> 6) - kLawWindow / 2;
+        const LawWindow window = law_window();
         std::int32_t base_at[kLawWindow + 8];
         logistic_cdf_steps(t_.logistic, first * kUnit - kUnit / 2 - site_.mean[0], kUnit, limit_[0], inverse_[0], base_at, kLawWindow + 8);
         for (int k = 0; k <= site_.low - first && k <= kLawWindow; ++k) base_at[k] = 0;
@@ -165,16 +177,21 @@ private:
         std::int32_t known = 0;
         for (int i = 0; i < shape_.laws; ++i) {
             if (shape_.factors && i == shape_.laws - 1) {
-                if (!shape_.own_kinds) kinds_by_counts(site_.law[0], laws_[0].box(), site_.law[1], laws_[1].box(), site_.reached, first, shape_.lowest, site_.kinds);
-                factors_.build(site_.kinds, first, base_at);
+                if (!shape_.own_kinds)
+                    for (int k = window.from; k < window.to; ++k) site_.kinds[k] = kind_by_counts(first + k, laws_[0].box()[k], laws_[1].box()[k]);
+                factors_.build(site_.kinds, first, base_at, window);
                 at_high_[experts_ + i] = factors_.all();
                 continue;
             }
-            laws_[i].build(site_.law[i] - shape_.lowest, first, 32, base_at);
+            laws_[i].build(site_.law[i] - shape_.lowest, first, 32, base_at, window);
             at_high_[experts_ + i] = laws_[i].all();
             if (i < 2) known = known * 16 + smaller(floor_log2(static_cast<std::uint32_t>(laws_[i].mass() + 1)), 15);
         }
         known_ = known;
+    }
+
+    std::int16_t kind_by_counts(int v, std::int32_t box, std::int32_t near) const {
+        return HVPZIP_ISA::kind_by_counts(v, site_.law[0][v - shape_.lowest], box, site_.law[1][v - shape_.lowest], near, site_.reached);
     }
 
     // The first value of the upper part: where the base expert's conditional median is.
@@ -205,17 +222,21 @@ private:
         int chosen[kSets];
         choose(low, middle, high, node, depth, chosen);
         for (int k = 0; k < kSets; ++k)
-            if (k != kStaticSets + 2 && k != kStaticSets + 3) first_[k].prefetch(chosen[k]);
+            if (k != kStaticSets + 2 && k != kStaticSets + 3) first_[k].ask_upper(chosen[k]);
     }
 
     std::int32_t predict(int low, int middle, int high, int node, int depth) {
         const std::int32_t* mantissa = t_.log_mantissa;
-        for (int i = 0; i < padded_experts_; ++i) {
-            const std::int32_t over = log_q16_vector(mantissa, smaller(at_high_[i] - at_middle_[i] + 10, 16777215)),
-                               under = log_q16_vector(mantissa, smaller(at_middle_[i] - at_low_[i] + 10, 16777215));
-            logit_[i] = clamp((over - under) >> 8, -kLogitMost, kLogitMost);
-        }
+        conditional_logits(mantissa, at_low_, at_middle_, at_high_, logit_, padded_experts_);
         const std::int32_t base = logit_[0];
+        const int place = choose(low, middle, high, node, depth, chosen_);
+        int* dynamic = chosen_ + kStaticSets;
+        dynamic[2] = clamp((base + 1024) >> 7, 0, 15) * 48 + site_.best;
+        first_[kStaticSets + 2].ask_upper(dynamic[2]);
+        const auto coarse = [&](int i) { return clamp((logit_[i] - base + 1024) >> 6, 0, 31); };
+        const int corrected_by[4] = {static_cast<int>(site_.correct[0]), static_cast<int>(site_.correct[1]) * kNodes + node, place * 4 + smaller(depth, 3),
+                                     shape_.laws > 0 ? coarse(experts_) * 32 + coarse(experts_ + shape_.laws - 1) : 0};
+        for (int k = 0; k < 4; ++k) corrections_[k].ask_about(corrected_by[k], base * 16);
         for (int i = 1; i < padded_experts_; ++i) x_[i] = static_cast<std::int16_t>(clamp(logit_[i] - base, -kLogitMost, kLogitMost));
         for (int i = experts_ + shape_.laws; i < padded_experts_; ++i) x_[i] = 0;
         x_[0] = static_cast<std::int16_t>(base);
@@ -242,14 +263,12 @@ private:
         xe[1] = static_cast<std::int16_t>((p_base - 524288) >> 10);              // 2 (p - 0.5)
 
         std::int16_t* xl = xe + kExtra;
-        for (int i = 0; i < padded_experts_; ++i) xl[i] = static_cast<std::int16_t>((logistic_q20(t_.logistic, logit_[i] * 16) - p_base) >> 10);
+        probabilities_less(t_.logistic, logit_, p_base, xl, padded_experts_);
         for (int i = experts_ + shape_.laws; i < padded_experts_; ++i) xl[i] = 0;
-        const int place = choose(low, middle, high, node, depth, chosen_);
-        int* dynamic = chosen_ + kStaticSets;
-        dynamic[2] = clamp((base + 1024) >> 7, 0, 15) * 48 + site_.best;
         dynamic[3] = smaller((only_below + 1) / 2, 7) * 8 + smaller((only_above + 1) / 2, 7);
         for (int k = 0; k < kSets; ++k) {
             logits_[k] = first_[k].logit(chosen_[k], x_);
+            first_[k].ask_lower(chosen_[k]);
             y_[k] = static_cast<std::int16_t>(logits_[k] >> 4);
         }
         seconds_[0] = static_cast<int>(site_.second);
@@ -259,12 +278,8 @@ private:
         for (int k = 0; k < 3; ++k) sum += logits_[kSets + k] = second_[k].logit(seconds_[k], y_);
         const std::int32_t outcome = sum / 3;
         const std::int32_t mixed = logistic_q20(t_.logistic, outcome);
-        const auto coarse = [&](int i) { return clamp((logit_[i] - base + 1024) >> 6, 0, 31); };
-        const int lawful = shape_.laws > 0 ? coarse(experts_) * 32 + coarse(experts_ + shape_.laws - 1) : 0;
-        const std::int32_t corrected = corrections_[0].read(static_cast<int>(site_.correct[0]), outcome) +
-                                                                      corrections_[1].read(static_cast<int>(site_.correct[1]) * kNodes + node, outcome) +
-                                                                      corrections_[2].read(place * 4 + smaller(depth, 3), outcome) +
-                                       corrections_[3].read(lawful, outcome);
+        std::int32_t corrected = 0;
+        for (int k = 0; k < 4; ++k) corrected += corrections_[k].read(corrected_by[k], outcome);
         return (mixed * 4 + corrected) / 8;
     }
 
@@ -285,7 +300,10 @@ private:
             if (scale.count < 127) ++scale.count;
         }
         histories_.learn(value);
-        if (shape_.factors) factors_.learn(value);
+        if (shape_.factors) {
+            factors_.learn(value);
+            if (!shape_.own_kinds && factors_.lacks(value)) factors_.count(kind_by_counts(value, laws_[0].box_at(value), laws_[1].box_at(value)));
+        }
     }
 
     const Shape shape_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mixing/laws.h"
+#include "mixing/units.h"
 
 namespace hvpzip::mixing::HVPZIP_ISA {
 
@@ -16,13 +17,22 @@ inline int count_bits(std::uint64_t bits) {
 #endif
 }
 
+// Eight bytes, the first of them the lowest.
+inline std::uint64_t word_of(const std::uint8_t* bytes) {
+    std::uint64_t word = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    std::memcpy(&word, bytes, 8);
+#else
+    for (int i = 0; i < 8; ++i) word |= static_cast<std::uint64_t>(bytes[i]) << (8 * i);
+#endif
+    return word;
+}
+
 // The values from centre - 32 to centre + 31 of a row of a ColourSet, the first of them the lowest bit. centre: 0 .. 255.
 inline std::uint64_t bits_around(const std::uint8_t* row, int centre) {
-    std::uint64_t words[6] = {};
-    for (int i = 0; i < 32; ++i) words[1 + i / 8] |= static_cast<std::uint64_t>(row[i]) << (8 * (i & 7));
-    const int at = centre + 32, shift = at & 63;
-    const std::uint64_t low = words[at >> 6] >> shift;
-    return shift == 0 ? low : low | words[(at >> 6) + 1] << (64 - shift);
+    const int word = (centre + 32) >> 6, shift = (centre + 32) & 63;  // of the five that begin 64 values before the row
+    const std::uint64_t low = word > 0 ? word_of(row + 8 * (word - 1)) : 0, high = word < 4 ? word_of(row + 8 * word) : 0;
+    return low >> shift | (high << 1) << (63 - shift);
 }
 
 class JointKinds {
@@ -33,7 +43,7 @@ public:
     static std::int32_t start(int kind) { return 128 * (kind % kLevels) + 40; }
 
     // error64: how far blue is from what is expected of it, on average, in 1/64, 1 .. 4096.
-    explicit JointKinds(int error64) {
+    explicit JointKinds(int error64 = 1) {
         static constexpr int kShares[kBoxes] = {58, 125, 240};
         for (int j = 0; j < kBoxes; ++j) {
             const int half = smaller((error64 * kShares[j] + 2048) >> 12, 31);
@@ -60,6 +70,34 @@ private:
     static constexpr int kBoxes = 3;
     std::uint64_t mask_[kBoxes];
     int weight_[kBoxes], width_;
+};
+
+// The kinds of all reds at a place.
+class RedKinds {
+public:
+    // above: how much blue is above red around the place, four times over. reached: may be null.
+    void look(const Gaussians& network, std::size_t place, int green, std::int32_t above, const ColourSet* reached, const ColourSet& seen) {
+        const std::size_t n = network.n;
+        given_green_ = network.mean[2 * n + place] + network.slope[n + place] * (green - network.mean[place]);
+        slope_ = network.slope[2 * n + place];
+        red_ = network.mean[n + place];
+        above_ = above;
+        reached_ = reached == nullptr ? nullptr : reached->row(0, green);
+        seen_ = seen.row(0, green);
+        kinds_ = JointKinds(network.error64(2, place));
+    }
+    std::int16_t kind(int red) const {
+        if (red < 0 || red > 255) return kinds_.nothing();
+        const std::int32_t blue = rounded<double>(given_green_ + slope_ * (red - red_), 0, 255 * kUnit);  // Gaussians::mean64
+        const std::int32_t expected = clamp((blue + 64 * red + 16 * above_ + 64) >> 7, 0, 255);
+        return kinds_.of(reached_ == nullptr ? nullptr : reached_ + ColourSet::kRow * red, seen_ + ColourSet::kRow * red, expected);
+    }
+
+private:
+    double given_green_ = 0.0, slope_ = 0.0, red_ = 0.0;
+    std::int32_t above_ = 0;
+    const std::uint8_t *reached_ = nullptr, *seen_ = nullptr;
+    JointKinds kinds_;
 };
 
 static_assert(JointKinds::kKinds <= FactorLaw::kKinds, "");

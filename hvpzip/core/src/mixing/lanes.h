@@ -51,6 +51,48 @@ inline void logistic_cdfs(const std::int32_t* table, std::int32_t place, const s
 #endif
 }
 
+#if defined(__AVX2__)
+// log_q16_vector of eight.
+inline __m256i log_q16_lanes(const std::int32_t* mantissa, __m256i x) {
+    const __m256i bits = _mm256_castps_si256(_mm256_cvtepi32_ps(x));
+    const __m256i exponent = _mm256_sub_epi32(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(127));
+    const __m256i log = _mm256_i32gather_epi32(mantissa, _mm256_and_si256(_mm256_srli_epi32(bits, 13), _mm256_set1_epi32(1023)), 4);
+    return _mm256_add_epi32(_mm256_mullo_epi32(exponent, _mm256_set1_epi32(45426)), log);
+}
+#endif
+
+// The logits in 1/256 of n experts for the upper part, from their CDFs at low, middle and high; n a multiple of 8.
+inline void conditional_logits(const std::int32_t* mantissa, const std::int32_t* low, const std::int32_t* middle, const std::int32_t* high, std::int32_t* out, int n) {
+#if defined(__AVX2__)
+    for (int i = 0; i < n; i += 8) {
+        const auto load = [i](const std::int32_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p + i)); };
+        const auto part = [mantissa](__m256i a, __m256i b) {
+            return log_q16_lanes(mantissa, _mm256_min_epi32(_mm256_add_epi32(_mm256_sub_epi32(a, b), _mm256_set1_epi32(10)), _mm256_set1_epi32(16777215)));
+        };
+        const __m256i logit = _mm256_srai_epi32(_mm256_sub_epi32(part(load(high), load(middle)), part(load(middle), load(low))), 8);
+        _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), clamp_lanes(logit, _mm256_set1_epi32(-kLogitMost), _mm256_set1_epi32(kLogitMost)));
+    }
+#else
+    for (int i = 0; i < n; ++i) {
+        const std::int32_t over = log_q16_vector(mantissa, smaller(high[i] - middle[i] + 10, 16777215)), under = log_q16_vector(mantissa, smaller(middle[i] - low[i] + 10, 16777215));
+        out[i] = clamp((over - under) >> 8, -kLogitMost, kLogitMost);
+    }
+#endif
+}
+
+// out[i] = (logistic_q20(logit[i]) - p) / 1024 for n logits in 1/256, n a multiple of 8.
+inline void probabilities_less(const std::int32_t* table, const std::int32_t* logit, std::int32_t p, std::int16_t* out, int n) {
+#if defined(__AVX2__)
+    for (int i = 0; i < n; i += 8) {
+        const __m256i z = _mm256_slli_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(logit + i)), 4);
+        const __m256i less = _mm256_srai_epi32(_mm256_sub_epi32(logistic_q20_lanes(table, z), _mm256_set1_epi32(p)), 10);
+        _mm_store_si128(reinterpret_cast<__m128i*>(out + i), _mm_packs_epi32(_mm256_castsi256_si128(less), _mm256_extracti128_si256(less, 1)));
+    }
+#else
+    for (int i = 0; i < n; ++i) out[i] = static_cast<std::int16_t>((logistic_q20(table, logit[i] * 16) - p) >> 10);
+#endif
+}
+
 // Of one expert at n places that are `step` apart from `distance` to its mean on; n a multiple of 8.
 inline void logistic_cdf_steps(const std::int32_t* table, std::int32_t distance, std::int32_t step, std::int32_t limit, std::int32_t inverse, std::int32_t* out, int n) {
 #if defined(__AVX2__)

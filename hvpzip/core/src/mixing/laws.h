@@ -33,33 +33,40 @@ private:
     Buffer<std::uint16_t> data_;
 };
 
+// Places of a window of kLawWindow values, from the first to before the last.
+struct LawWindow {
+    int from, to;
+};
+
 // The base expert's distribution reweighted, as a rising function of the value in 2^-20 or so.
 class Law {
 public:
     // base(v): 2^20 times the base CDF below v. counts[v] for v from first - kLawReach to first + kLawWindow + kLawReach - 1 must exist.
     // smooth: how much evidence it takes, in 1/528 of a count. base_at[k]: base(first + k), k = 0 .. kLawWindow.
-    void build(const std::uint16_t* counts, int first, std::int32_t smooth, const std::int32_t* base_at) {
+    // window: of the values to which the base expert gives anything; the middle is among them.
+    void build(const std::uint16_t* counts, int first, std::int32_t smooth, const std::int32_t* base_at, LawWindow window) {
         first_ = first;
+        counts_ = counts;
         std::int32_t* const box = box_;
-        std::int32_t sum = 0;
         const std::uint16_t* c = counts + first;
-        for (int k = -kLawReach; k <= kLawReach; ++k) sum += c[k];
-        for (int k = 0; k < kLawWindow; ++k) {
+        std::int32_t sum = box_at(first + window.from);
+        for (int k = window.from; k < window.to; ++k) {
             box[k] = sum;
             sum += c[k + kLawReach + 1] - c[k - kLawReach];
         }
         mass_ = box[kLawWindow / 2];
         std::int32_t weighted[kLawWindow];
-        for (int k = 0; k < kLawWindow; ++k) {
+        for (int k = window.from; k < window.to; ++k) {
             const float share = static_cast<float>(528 * c[k] + box[k] + smooth) / static_cast<float>(17 * box[k] + smooth);
             weighted[k] = static_cast<std::int32_t>(static_cast<float>(base_at[k + 1] - base_at[k]) * share);
         }
         std::int32_t total = base_at[0];
-        for (int k = 0; k < kLawWindow; ++k) {
+        for (int k = 0; k < window.from; ++k) rising_[k] = total;
+        for (int k = window.from; k < window.to; ++k) {
             rising_[k] = total;
             total += weighted[k];
         }
-        rising_[kLawWindow] = total;
+        for (int k = window.to; k <= kLawWindow; ++k) rising_[k] = total;
         shift_ = total - base_at[kLawWindow];
         all_ = 1048576 + shift_;
     }
@@ -68,31 +75,33 @@ public:
         if (v <= first_) return at;
         return v >= first_ + kLawWindow ? at + shift_ : rising_[v - first_];
     }
-    const std::int32_t* box() const { return box_; }  // counts of a value and its neighbours
+    const std::int32_t* box() const { return box_; }  // counts of a value and its neighbours, within the window that was wanted
+    std::int32_t box_at(int v) const {
+        std::int32_t sum = 0;
+        for (int k = -kLawReach; k <= kLawReach; ++k) sum += counts_[v + k];
+        return sum;
+    }
     std::int32_t all() const { return all_; }
     std::int32_t mass() const { return mass_; }  // counts near the mean
 
 private:
     int first_ = 0;
+    const std::uint16_t* counts_ = nullptr;
     std::int32_t box_[kLawWindow] = {};
     std::int32_t rising_[kLawWindow + 1] = {};
     std::int32_t shift_ = 0, all_ = 0, mass_ = 0;
 };
 
-// What a value is like, as a number, for every value of the window: of a later plane, how often seen with the planes before, how often nearby, how
-// often at this difference, and whether a matrix from luma and chroma reaches the colour at all.
-// first: the window's first value. counts, box: of the triple; differences, near: of the difference. reached: a bit for each value, or null.
-inline void kinds_by_counts(const std::uint16_t* counts, const std::int32_t* box, const std::uint16_t* differences, const std::int32_t* near, const std::uint8_t* reached,
-                            int first, int lowest, std::int16_t* kinds) {
-    for (int k = 0; k < kLawWindow; ++k) {
-        const int v = first + k;
-        const std::int32_t c = counts[v - lowest], d = differences[v - lowest], t = 32 * d;
-        const int seen = (c > 0) + (c > 1) + (c > 2) + (c > 4) + (c > 8);
-        const int around = box[k] == 0 ? 0 : smaller(floor_log2(static_cast<std::uint32_t>(box[k])) + 1, 9);
-        const int level = near[k] < 64 ? 0 : 1 + (8 * t >= near[k]) + (4 * t >= near[k]) + (2 * t >= near[k]) + (t >= near[k]) + (t >= 2 * near[k]) + (t >= 4 * near[k]);
-        const bool in = reached != nullptr && v >= 0 && v < 256 && (reached[v >> 3] >> (v & 7) & 1);
-        kinds[k] = static_cast<std::int16_t>((seen * 10 + around) * 8 + level + (in ? 480 : 0));
-    }
+// What a value v is like, as a number: of a later plane, how often seen with the planes before, how often nearby, how often at this difference, and
+// whether a matrix from luma and chroma reaches the colour at all.
+// count, box: of the triple; difference, near: of the difference. reached: a bit for each value, or null.
+inline std::int16_t kind_by_counts(int v, std::int32_t count, std::int32_t box, std::int32_t difference, std::int32_t near, const std::uint8_t* reached) {
+    const std::int32_t t = 32 * difference;
+    const int seen = (count > 0) + (count > 1) + (count > 2) + (count > 4) + (count > 8);
+    const int around = box == 0 ? 0 : smaller(floor_log2(static_cast<std::uint32_t>(box)) + 1, 9);
+    const int level = near < 64 ? 0 : 1 + (8 * t >= near) + (4 * t >= near) + (2 * t >= near) + (t >= near) + (t >= 2 * near) + (t >= 4 * near);
+    const bool in = reached != nullptr && v >= 0 && v < 256 && (reached[v >> 3] >> (v & 7) & 1);
+    return static_cast<std::int16_t>((seen * 10 + around) * 8 + level + (in ? 480 : 0));
 }
 
 // The base expert's distribution times factors that are learnt for kinds of values.
@@ -105,17 +114,19 @@ public:
     }
     // A factor to begin with, in 1/1024.
     void start(int kind, std::int32_t factor) { factor_[kind] = factor; }
-    // Of the values of the window from first on.
-    void build(const std::int16_t* kinds, int first, const std::int32_t* base_at) {
+    // Of the values from first on: kinds of those in the window, outside of which the base expert gives nothing.
+    void build(const std::int16_t* kinds, int first, const std::int32_t* base_at, LawWindow window) {
         first_ = first;
+        window_ = window;
         std::int32_t total = base_at[0];
-        for (int k = 0; k < kLawWindow; ++k) {
+        for (int k = 0; k < window.from; ++k) rising_[k] = total;
+        for (int k = window.from; k < window.to; ++k) {
             kind_[k] = kinds[k];
             weighted_[k] = static_cast<std::int32_t>(static_cast<std::int64_t>(base_at[k + 1] - base_at[k]) * factor_[kind_[k]] >> 10);
             rising_[k] = total;
             total += weighted_[k];
         }
-        rising_[kLawWindow] = total;
+        for (int k = window.to; k <= kLawWindow; ++k) rising_[k] = total;
         shift_ = total - base_at[kLawWindow];
         all_ = 1048576 + shift_;
     }
@@ -126,9 +137,14 @@ public:
     std::int32_t all() const { return all_; }
     void learn(int value) {
         const std::int64_t inverse = (std::int64_t{1} << 40) / larger(all_, 1);
-        for (int k = 0; k < kLawWindow; ++k) expected_[kind_[k]] += weighted_[k] * inverse >> 20;
-        if (value >= first_ && value < first_ + kLawWindow) ++count_[kind_[value - first_]];
+        for (int k = window_.from; k < window_.to; ++k) expected_[kind_[k]] += weighted_[k] * inverse >> 20;
+        if (value >= first_ + window_.from && value < first_ + window_.to) ++count_[kind_[value - first_]];
     }
+    // Whether the value, just learnt, is one whose kind counts but was not told: then `count` it.
+    bool lacks(int value) const {
+        return value >= first_ && value < first_ + kLawWindow && (value < first_ + window_.from || value >= first_ + window_.to);
+    }
+    void count(int kind) { ++count_[kind]; }
     void end_row() {
         for (int i = 0; i < kKinds; ++i) {
             const std::int64_t changed = factor_[i] * ((count_[i] + kPrior) << 20) / (expected_[i] + (kPrior << 20));
@@ -140,6 +156,7 @@ public:
 private:
     static constexpr std::int64_t kPrior = 8;
     int first_ = 0;
+    LawWindow window_ = {0, 0};
     std::int16_t kind_[kLawWindow] = {};
     std::int32_t weighted_[kLawWindow] = {};
     std::int32_t rising_[kLawWindow + 1] = {};
@@ -151,6 +168,7 @@ private:
 // A set of colours below 256: bit B % 8 of byte (G * 256 + R) * 32 + B / 8.
 class ColourSet {
 public:
+    static constexpr int kRow = 32;  // bytes of a red and a green
     void clear() { bits_.reset(std::size_t{1} << 21); }
     void add(int red, int green, int blue) {
         bits_[(static_cast<std::size_t>(green) * 256 + red) * 32 + (blue >> 3)] |= static_cast<std::uint8_t>(1 << (blue & 7));
@@ -172,7 +190,7 @@ public:
             }
         }
     }
-    const std::uint8_t* row(int red, int green) const { return bits_.data() + (static_cast<std::size_t>(green) * 256 + red) * 32; }
+    const std::uint8_t* row(int red, int green) const { return bits_.data() + (static_cast<std::size_t>(green) * 256 + red) * kRow; }
 
 private:
     Buffer<std::uint8_t> bits_;
