@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hvpzip.codec.adaptation.fitting import FitSettings
 
-__all__ = ["DEFAULT_EFFORT", "EFFORTS", "Effort"]
+__all__ = ["DEFAULT_EFFORT", "EFFORTS", "QUICK", "Effort"]
 
 
 class Effort(NamedTuple):
@@ -39,4 +39,6 @@ EFFORTS = {
     3: Effort(latents=True, co=True, mixes=True, always_mixes=False, profiles=(1,), cascade=True, fit=_FIT),
     4: Effort(latents=True, co=True, mixes=True, always_mixes=True, profiles=(1, 2), cascade=True, fit=_FIT),
 }
+# For a first impression of what the model needs: nothing is fitted, and one path alone is taken.
+QUICK = EFFORTS[2]._replace(latents=False, fit=None)
 DEFAULT_EFFORT = 2

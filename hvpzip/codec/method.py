@@ -45,6 +45,7 @@ class Part:
         model: For parts of 8 bits and 1 or 3 channels.
         effort: One of ``EFFORTS``.
         modelled: What the model made of it, if it was asked already.
+        guess: About how many bytes the model would need, where that was found without asking it for the part.
         is_last_try: Whether no other samples that say the same will be tried: what takes its time waits for them.
     """
 
@@ -53,6 +54,7 @@ class Part:
     model: Model
     effort: int
     modelled: Coded | None = None
+    guess: int | None = None
     is_last_try: bool = True
 
     @functools.cached_property

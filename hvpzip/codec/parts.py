@@ -22,10 +22,10 @@ from hvpzip.codec import plain, rewrites
 from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
 from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS
-from hvpzip.codec.method import OnReport, Part, Samples, Wanted
+from hvpzip.codec.method import Coded, OnReport, Part, Samples, Wanted
 from hvpzip.codec.part import decode_part, encode_part
 from hvpzip.codec.payload import CO_FLAG, MAX_NETWORKS, Header
-from hvpzip.codec.registry import BY_NUMBER, MODEL, by_model
+from hvpzip.codec.registry import BY_NUMBER, CASCADE, MIXING, MODEL, MODEL_SUITS_AT_ONCE, by_model, cascade_learns_more, model_guess
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.model import Model
@@ -47,8 +47,6 @@ AS_PART_BYTES: Final = 2  # what ``as_part`` adds to the payload
 _LAST_APART: Final = 1  # the last channel of 2 or 4 is a part of its own
 _BYTES_APART: Final = 2  # high and low bytes of more than 8 bits are parts
 _LOW_LESS_HIGH: Final = 4  # the low byte is stored as its difference to the high one
-# A model that needs less than this share of the quickest plain method suits a picture in which nothing repeats: no other way is tried.
-MODEL_SUITS_AT_ONCE: Final = Fraction(3, 4)
 # Where the quickest plain method needs fewer bytes a pixel, the picture is flat, and no model is tried: it would need more, and is slow, as
 # there are too few bits for its lanes. (Slow gradients, of which a model may make less, are at 1/55 to 1/67.)
 FLAT_BYTES_PER_PIXEL: Final = Fraction(1, 96)
@@ -79,6 +77,9 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
         found = encode_parts(group)
         found = found._replace(trials=(Trial("model alone", None, reason), *found.trials))
         return found, found
+    if cascade_learns_more(group):
+        found = _by_learning(replace(group, guess=model_guess(group)), quick_bytes)
+        return found, found
     coded = by_model(group)
     assert coded.report is not None
     within = tuple(trial._replace(depth=trial.depth + 1) for trial in coded.report.trials)
@@ -96,6 +97,31 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     return alone._replace(trials=(*alone.trials, *untaken)), found if kept else None
 
 
+def _by_learning(group: Part, quick_bytes: int) -> Parts:
+    """The group without the model of ``by_model``, of whose bytes there is a guess, by what learns from it."""
+    assert group.guess is not None
+    always_mixes = EFFORTS[group.effort].always_mixes
+    suits = (
+        group.model.noise_path is None
+        and group.guess < MODEL_SUITS_AT_ONCE * quick_bytes
+        and (always_mixes or phase_spread(group.samples) < PHASES_DIFFER)
+    )
+    trial = Trial("model alone", None, f"the cascade with mixing learns more; without a fit it would need {group.guess:,} bytes")
+    if not suits or plain.may_beat_a_model(group.samples) or rewrites.has_gaps(group.samples):
+        found = _smallest(group)
+        return found._replace(trials=(trial, *found.trials))
+    choice: Choice[Coded] = Choice()
+    for number in (CASCADE, MIXING) if always_mixes else (CASCADE,):
+        coded = BY_NUMBER[number].encode(group)
+        assert coded is not None
+        choice.tried(BY_NUMBER[number].name, 1 + len(coded.data), coded, coded.trials)
+    best = choice.best
+    costs = (best.report.cost(),) if best.report is not None else ()
+    payload = bytes((0,)) + best.data
+    others = Trial("other methods", None, "the model suits it, and nothing repeats")
+    return Parts(payload, costs, 8 * len(payload) - sum(cost.coded_bits for cost in costs), (trial, *choice.trials, others))
+
+
 def as_part(alone: Parts) -> Parts:
     """What the model codes alone as the only part of its group."""
     told = Trial("in one part by the model", AS_PART_BYTES + len(alone.payload), "as other groups are in parts", taken=True)
@@ -110,7 +136,9 @@ def _smallest(group: Part) -> Parts:
     choice.tried("as it is", len(found.payload), found, found.trials)
     for rewritten in rewrites.rewritings(group.samples, group.bit_depth):
         search = _smallest_split if rewritten.prefix[0] == rewrites.DENSE else _smallest
-        inner = search(replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, is_last_try=True))
+        inner = search(
+            replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, guess=None, is_last_try=True)
+        )
         found = Parts(rewritten.prefix + inner.payload, inner.costs, 8 * len(rewritten.prefix) + inner.other_bits, inner.trials)
         choice.tried(f"rewritten: {rewrites.NAMES[rewritten.prefix[0]]}", len(found.payload), found, inner.trials)
     return choice.best._replace(trials=choice.trials)

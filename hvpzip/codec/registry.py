@@ -17,7 +17,7 @@ from hvpzip.codec import cascade, mixing, plain, raster
 from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.choice import Choice, Trial
-from hvpzip.codec.efforts import EFFORTS
+from hvpzip.codec.efforts import EFFORTS, QUICK
 from hvpzip.codec.method import Coded, Method, Part, Samples, Tried, Wanted
 from hvpzip.codec.plain import PlainMethod
 from hvpzip.codec.report import TermsReport
@@ -27,7 +27,20 @@ from hvpzip.errors import CorruptError, TruncatedError
 if TYPE_CHECKING:
     from hvpzip.codec.noise_path import Found
 
-__all__ = ["BY_NUMBER", "CASCADE", "METHODS", "MIXING", "MODEL", "NOISE_PATH", "RASTER", "by_model", "payload_is_noise_path"]
+__all__ = [
+    "BY_NUMBER",
+    "CASCADE",
+    "METHODS",
+    "MIXING",
+    "MODEL",
+    "MODEL_SUITS_AT_ONCE",
+    "NOISE_PATH",
+    "RASTER",
+    "by_model",
+    "cascade_learns_more",
+    "model_guess",
+    "payload_is_noise_path",
+]
 
 MODEL: Final = 0
 RASTER: Final = 6
@@ -41,6 +54,13 @@ PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 SMALL_SAMPLES: Final = 1 << 18
 # Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried.
 MODEL_SUITS: Final = Fraction(7, 8)
+# A model that needs less than this share of the quickest plain method suits a picture in which nothing repeats: no plain method is tried.
+MODEL_SUITS_AT_ONCE: Final = Fraction(3, 4)
+# From so many pixels on the cascade with mixing, which has the same network and learns, was smaller than the model on every picture
+# (docs/experiments.md, 240): an effort that has it asks the model for a guess alone.
+LEARNS_MORE: Final = 1 << 14
+# Units are tried for a coarse image where they need at most this share of what they replace in the coarse image of that (240).
+UNITS_MAY_PAY: Final = Fraction(203, 200)
 # The raster coder takes its time by front, of which a narrow part has more than a square of as many pixels: at most so many times as many.
 MORE_FRONTS: Final = 4
 
@@ -50,6 +70,26 @@ def by_model(part: Part) -> Coded:
     planes = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
     payload, report = group_codec.encode_group(planes, part.model, part.effort)
     return Coded(bytes((MODEL,)) + payload, report, report.trials)
+
+
+def cascade_learns_more(part: Part) -> bool:
+    """Whether the cascade with mixing takes the model's place."""
+    height, width, channels = part.samples.shape
+    return (
+        EFFORTS[part.effort].cascade
+        and part.bit_depth == 8
+        and height * width >= LEARNS_MORE
+        and cascade.can_code((channels, height, width), part.model)
+        and mixing.is_quick()
+    )
+
+
+def model_guess(part: Part) -> int:
+    """Bytes that the model needs without what is fitted to the part: at most a few percent more than with it."""
+    if part.guess is not None:
+        return part.guess
+    planes = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
+    return 1 + len(group_codec.encode_group(planes, part.model, part.effort, QUICK)[0])
 
 
 def _plain_is_enough(part: Part, tried: Tried) -> bool:
@@ -66,7 +106,8 @@ def _not_worth_learning(part: Part, tried: Tried) -> str | None:
         return None
     assert tried.best_bytes is not None
     assert tried.plain_bytes is not None
-    return "the model suits the picture" if tried.best_bytes < MODEL_SUITS * tried.plain_bytes else None
+    best = tried.best_bytes if not cascade_learns_more(part) else min(tried.best_bytes, model_guess(part))
+    return "the model suits the picture" if best < MODEL_SUITS * tried.plain_bytes else None
 
 
 @dataclass(frozen=True)
@@ -105,6 +146,8 @@ class ByModel:
             return f"it codes 1 or 3 channels of 8 bits, not {channels} of {part.bit_depth}"
         if part.modelled is not None:
             return None
+        if cascade_learns_more(part):
+            return "the cascade with mixing learns more"
         return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
 
     def encode(self, part: Part) -> Coded | None:
@@ -141,7 +184,7 @@ class ByMixing:
             return None
         return _not_worth_learning(part, tried)
 
-    def encode(self, part: Part) -> Coded | None:
+    def encode(self, part: Part) -> Coded:
         profiles = EFFORTS[part.effort].profiles
         choice: Choice[bytes] = Choice()
         for profile in profiles:
@@ -201,8 +244,7 @@ class ByCascade:
     def encode(self, part: Part) -> Coded | None:
         samples = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
         units = cascade.encode_units(samples, part.model)
-        half = replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None)
-        coarse = _coarse(half, by_units=units.matrix != 0)
+        coarse = _coarse(_half(part), by_units=units.matrix != 0)
         data = varint.write(len(coarse.best)) + coarse.best + units.data
         report = _cascade_report(len(data), len(coarse.best), units.terms)
         return Coded(bytes((CASCADE,)) + data, report, (*coarse.trials, Trial("the finest level", len(units.data), taken=True)))
@@ -277,23 +319,45 @@ def _noise_path_report(found: Found) -> TermsReport:
     return TermsReport(8 * len(found.data), found.terms, f"noise path, {steps} latents a scale", found.lanes)
 
 
+def _half(part: Part) -> Part:
+    return replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None, guess=None)
+
+
 def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:
     """The coarse image by whatever makes it smallest. by_units: whether that may be a coarse image of its own and units, which is worth the
     time where colours lie on a lattice alone (docs/experiments.md, 114 and 205).
     """
     choice: Choice[bytes] = Choice()
-    methods: list[Method] = [ByMixing(), *(method for method in METHODS if isinstance(method, ByPlain))]
-    height, width, channels = part.samples.shape
-    if by_units and cascade.can_code((channels, height, width), part.model):
-        methods.append(ByCascade())
-    for method in methods:
-        reason = method.plain.skip(part.picture) if isinstance(method, ByPlain) else None
-        coded = method.encode(part) if reason is None else None
+
+    def enter(what: str, coded: Coded | None) -> None:
         if coded is None:
-            choice.skipped(f"the coarse image by {method.name}", reason or "it cannot hold it")
+            choice.skipped(f"the coarse image by {what}", "it cannot hold it")
         else:
-            choice.tried(f"the coarse image by {method.name}", len(coded.data), coded.data, coded.trials)
+            choice.tried(f"the coarse image by {what}", len(coded.data), coded.data, coded.trials)
+
+    enter("mixing", ByMixing().encode(part))
+    best = choice.best_bytes
+    assert best is not None
+    if best < MODEL_SUITS_AT_ONCE * plain.quick_bytes(part.samples) and not plain.may_beat_a_model(part.samples):
+        choice.skipped("the coarse image by plain methods", "nothing repeats")
+    else:
+        for method in METHODS:
+            if isinstance(method, ByPlain) and method.plain.skip(part.picture) is None:
+                enter(method.name, method.encode(part))
+    height, width, channels = part.samples.shape
+    if by_units and cascade.can_code((channels, (height + 1) // 2, (width + 1) // 2), part.model):
+        quarter = _half(part)
+        inner = ByMixing().encode(quarter).data
+        if len(_by_units(quarter, ByMixing().encode(_half(quarter)).data)) <= UNITS_MAY_PAY * len(inner):
+            enter("cascade with mixing", Coded(_by_units(part, inner)))
+        else:
+            choice.skipped("the coarse image by cascade with mixing", "its own coarse image is smaller without it")
     return choice
+
+
+def _by_units(part: Part, coarse: bytes) -> bytes:
+    samples = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
+    return bytes((CASCADE,)) + varint.write(len(coarse)) + coarse + cascade.encode_units(samples, part.model).data
 
 
 def _cascade_report(size: int, coarse: int, units: list[Term]) -> TermsReport:

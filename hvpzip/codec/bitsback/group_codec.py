@@ -47,7 +47,7 @@ LONGEST_GROUP = 8192
 TRY_ALL_PIXELS = 1 << 14
 
 
-def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple[bytes, GroupReport]:
+def encode_group(samples: NDArray[np.uint8], model: Model, effort: int, spent: Effort | None = None) -> tuple[bytes, GroupReport]:
     """The payload of a group and what it cost.
 
     Args:
@@ -55,13 +55,14 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int) -> tuple
         model: The effort names the path of its schedule; where the stack cannot carry its latents, or the group is small, the others are
             tried.
         effort: One of ``EFFORTS``.
+        spent: What to spend instead of what is usual at that effort.
 
     Raises:
         ValueError: other shapes or types.
     """
     if samples.dtype != np.uint8 or samples.ndim != 3 or samples.shape[0] not in (1, 3) or 0 in samples.shape:
         raise ValueError(f"a group is uint8 (1 or 3, h, w), not {samples.dtype} {samples.shape}")
-    group, spent = _Group(samples, model), EFFORTS[effort]
+    group, spent = _Group(samples, model), spent or EFFORTS[effort]
     names, plain, choice = model.schedule.path_names, model.schedule.plain_path, Choice[tuple[bytes, GroupReport]]()
     order, prepared_plain = _order(group, spent)
     for path in order:
