@@ -26,10 +26,7 @@ Alphabets checked_alphabets(const In<int64_t, 1>& lo, const In<int64_t, 1>& size
 }
 
 bool is_mixture_array(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> weight) {
-    require(mean.shape(0) == scale.shape(0) && mean.shape(1) == scale.shape(1) && mean.shape(0) == weight.shape(0) &&
-                mean.shape(1) == weight.shape(1),
-            "mean, scale and weight must have one shape");
-    return is_mixture({mean.data(), scale.data(), weight.data(), static_cast<int64_t>(mean.shape(0)), static_cast<int64_t>(mean.shape(1))});
+    return is_mixture(shaped_mixtures(mean, scale, weight));
 }
 
 void cumulatives(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> weight, In<int64_t, 1> lo, In<int64_t, 1> size,
@@ -85,7 +82,7 @@ int64_t pop(Out<uint64_t, 1> head, In<uint32_t, 1> words, In<int64_t, 2> mean, I
 
 void starts_of_windows(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> weight, int64_t half, int64_t low, int64_t high,
                        Out<int64_t, 1> start) {
-    const Mixtures mixtures = checked_mixtures(mean, scale, weight);
+    const Mixtures mixtures = shaped_mixtures(mean, scale, weight);
     require_length(start, mixtures.n, "start must be (N,)");
     require(low <= high, "low must not be above high");
     fill_starts(mixtures, half, low, high, start.data());
@@ -106,15 +103,17 @@ void edges_of_windows(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> 
 int64_t pop_reweighted(Out<uint64_t, 1> head, In<uint32_t, 1> words, In<int64_t, 2> mean, In<int16_t, 2> scale,
                        In<int32_t, 2> weight, int64_t lo, int64_t size, In<int64_t, 1> first, Out<int32_t, 2> edges, Out<int64_t, 1> total,
                        Out<int64_t, 1> excess, int64_t begin, int64_t end, int64_t lanes, Out<int64_t, 1> symbol, Out<int64_t, 1> freq) {
-    const Mixtures mixtures = checked_mixtures(mean, scale, weight);
+    const Mixtures mixtures = shaped_mixtures(mean, scale, weight);
     const Alphabet alphabet = checked_alphabet(lo, size);
     const Windows windows = checked_windows(first, edges, total, excess, mixtures.n, alphabet);
     for (int64_t i = 0; i < mixtures.n; ++i) require(windows.total[i] >= 1, "a total must be at least 1");
     require_length(symbol, mixtures.n, "symbol must be (N,)");
     require_length(freq, mixtures.n, "freq must be (N,)");
     const Stage stage = checked_stage(begin, end, lanes, mixtures.n, static_cast<int64_t>(head.shape(0)));
-    return pop_reweighted_stage(head.data(), words.data(), static_cast<int64_t>(words.shape(0)), mixtures, checked_tables(), alphabet, windows, stage,
-                                symbol.data(), freq.data());
+    const int64_t used = pop_reweighted_stage(head.data(), words.data(), static_cast<int64_t>(words.shape(0)), mixtures, checked_tables(), alphabet,
+                                              windows, stage, symbol.data(), freq.data());
+    require(used >= 0, NO_MIXTURE);
+    return used;
 }
 
 }  // namespace

@@ -7,13 +7,20 @@
 
 namespace hvpzip {
 
-// mean, scale, weight: (K, N), int64, int16 and int32. ValueError unless ``is_mixture``.
-inline Mixtures checked_mixtures(const In<int64_t, 2>& mean, const In<int16_t, 2>& scale, const In<int32_t, 2>& weight) {
+// mean, scale, weight: (K, N), int64, int16 and int32. ValueError for others; whether they are mixtures is still to be seen.
+inline Mixtures shaped_mixtures(const In<int64_t, 2>& mean, const In<int16_t, 2>& scale, const In<int32_t, 2>& weight) {
     require(mean.shape(0) == scale.shape(0) && mean.shape(1) == scale.shape(1) && mean.shape(0) == weight.shape(0) &&
                 mean.shape(1) == weight.shape(1),
             "mean, scale and weight must have one shape");
-    const Mixtures mixtures{mean.data(), scale.data(), weight.data(), static_cast<int64_t>(mean.shape(0)), static_cast<int64_t>(mean.shape(1))};
-    require(is_mixture(mixtures), "not a mixture: a mean, a scale or a weight is out of range");
+    return {mean.data(), scale.data(), weight.data(), static_cast<int64_t>(mean.shape(0)), static_cast<int64_t>(mean.shape(1))};
+}
+
+constexpr const char* NO_MIXTURE = "not a mixture: a mean, a scale or a weight is out of range";
+
+// The same. ValueError unless ``is_mixture``.
+inline Mixtures checked_mixtures(const In<int64_t, 2>& mean, const In<int16_t, 2>& scale, const In<int32_t, 2>& weight) {
+    const Mixtures mixtures = shaped_mixtures(mean, scale, weight);
+    require(is_mixture(mixtures), NO_MIXTURE);
     return mixtures;
 }
 

@@ -27,6 +27,18 @@ HVPZIP_WIDE bool is_mixture(const Mixtures& mixtures) {
     return true;
 }
 
+bool is_mixture(const Mixtures& mixtures, int64_t i) {
+    int64_t total = 0;
+    bool good = true;
+    for (int64_t k = 0; k < mixtures.components; ++k) {
+        const int64_t at = k * mixtures.n + i;
+        good &= mixtures.mean[at] > -POSITION_LIMIT && mixtures.mean[at] < POSITION_LIMIT && mixtures.scale[at] >= 0 &&
+                mixtures.scale[at] < NUM_SCALES && mixtures.weight[at] >= 1;
+        total += mixtures.weight[at];
+    }
+    return good && total == int64_t{1} << WEIGHT_BITS;
+}
+
 void fill_cumulative(const Mixtures& mixtures, const GaussianTables& tables, const Alphabets& alphabets, const int64_t* symbol, int64_t spacing,
                      int precision, int64_t* result) {
     for (int64_t i = 0; i < mixtures.n; ++i) {
@@ -69,8 +81,9 @@ namespace {
 // Brings the middles of the ramps of mixture i into the cache, around which its symbol is found.
 HVPZIP_INLINE void prefetch_middles(const Mixtures& mixtures, const GaussianTables& tables, int64_t i) {
     for (int64_t k = 0; k < mixtures.components; ++k) {
-        const int64_t at = k * mixtures.n + i, scale = mixtures.scale[at], reach = tables.reach(scale);
-        if (const uint32_t* values = tables.made(scale)) HVPZIP_PREFETCH(values + ((-32 - mixtures.mean[at]) & 63) * (2 * reach + RAMP_END) + reach);
+        const int64_t at = k * mixtures.n + i;
+        const Ramp ramp = tables.made(mixtures.scale[at]);
+        if (ramp.values) HVPZIP_PREFETCH(ramp.phase_of(-32 - mixtures.mean[at]) + ramp.reach);
     }
 }
 
@@ -83,17 +96,23 @@ public:
     bool take(const Mixtures& mixtures, const GaussianTables& tables, int64_t i) {
         if (mixtures.components > MOST) return false;
         count_ = static_cast<int>(mixtures.components);
+        int64_t centre = 0;
         for (int k = 0; k < count_; ++k) {
             const int64_t at = k * mixtures.n + i, distance = -32 - mixtures.mean[at];  // of symbol 0
             const Ramp ramp = tables.ramp(mixtures.scale[at]);
             if (!ramp.values) return false;
-            values_[k] = ramp.values + (distance & 63) * (2 * ramp.reach + RAMP_END);
+            values_[k] = ramp.phase_of(distance);
             first_[k] = (distance >> 6) + ramp.reach;
             last_[k] = 2 * ramp.reach;
             weight_[k] = mixtures.weight[at];
+            centre += mixtures.mean[at] * mixtures.weight[at];
         }
+        centre_ = ((centre >> WEIGHT_BITS) + 32) >> 6;
         return true;
     }
+
+    // The symbol at the mixture's mean.
+    int64_t centre() const { return centre_; }
 
     int64_t operator()(int64_t symbol, int64_t above, int64_t size, int precision) const {
         if (above <= 0) return 0;
@@ -108,6 +127,7 @@ public:
 
 private:
     int count_;
+    int64_t centre_;
     const uint32_t* values_[MOST];
     int64_t first_[MOST], last_[MOST], weight_[MOST];
 };
@@ -125,22 +145,33 @@ int64_t pop_stage(uint64_t* head, const uint32_t* words, int64_t num_words, cons
             const int64_t i = begin + lane, cf = static_cast<int64_t>(head[lane] & mask), lo = alphabets.lo[i], size = alphabets.size[i];
             if (spacing == 64 && i + AHEAD < stage.end) prefetch_middles(mixtures, tables, i + AHEAD);
             int64_t low = lo, high = lo + size, start = 0, stop = int64_t{1} << precision;
-            const auto search = [&](auto&& at) {
-                while (high - low > 1) {
-                    const int64_t middle = (low + high) >> 1, c = at(middle);
-                    const bool right = c <= cf;
-                    low = right ? middle : low;
-                    start = right ? c : start;
-                    high = right ? high : middle;
-                    stop = right ? stop : c;
-                }
+            // Whether the symbol is ``middle`` or above.
+            const auto look = [&](int64_t middle, auto&& at) {
+                const int64_t c = at(middle);
+                const bool right = c <= cf;
+                low = right ? middle : low;
+                start = right ? c : start;
+                high = right ? high : middle;
+                stop = right ? stop : c;
+                return right;
             };
-            if (spacing == 64 && ramped.take(mixtures, tables, i))
-                search([&](int64_t middle) { return ramped(middle, middle - lo, size, precision); });
-            else
+            const auto search = [&](auto&& at) {
+                while (high - low > 1) look((low + high) >> 1, at);
+            };
+            if (spacing == 64 && ramped.take(mixtures, tables, i)) {
+                const auto at = [&](int64_t middle) { return ramped(middle, middle - lo, size, precision); };
+                // Outwards from the mean in growing steps, as most symbols are near it.
+                const int64_t centre = std::clamp(ramped.centre(), low, high);
+                if (look(centre, at))
+                    for (int64_t step = 1; high - low > step && look(low + step, at);) step *= 2;
+                else
+                    for (int64_t step = 1; high - low > step && !look(high - step, at);) step *= 2;
+                search(at);
+            } else {
                 search([&](int64_t middle) {
                     return cumulative(mixtures, tables, i, middle * spacing - (spacing >> 1), middle - lo, size, precision);
                 });
+            }
             symbol[i] = low;
             freq[i] = stop - start;
             if (!step_back(head[lane], start, stop - start, precision, words, num_words, used)) return num_words + 1;

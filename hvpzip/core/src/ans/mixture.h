@@ -20,6 +20,7 @@ struct Mixtures {
 
 // Whether they are what every kernel below takes for granted: weights of at least 1 that sum to 2**16, scales in their table, means in range.
 bool is_mixture(const Mixtures& mixtures);
+bool is_mixture(const Mixtures& mixtures, int64_t i);  // the one of them
 
 // C(symbol) of mixture i. edge: 64 * delta * symbol - 32 * delta; above: symbol - lo; size: of the alphabet.
 HVPZIP_INLINE int64_t cumulative(const Mixtures& mixtures, const GaussianTables& tables, int64_t i, int64_t edge, int64_t above, int64_t size,
@@ -41,12 +42,11 @@ constexpr int64_t AHEAD = 4;
 HVPZIP_INLINE void prefetch_ramps(const Mixtures& mixtures, const GaussianTables& tables, int64_t i, int64_t first) {
     for (int64_t k = 0; k < mixtures.components; ++k) {
         const int64_t at = k * mixtures.n + i, scale = mixtures.scale[at], distance = 64 * first - 32 - mixtures.mean[at];
-        if (const uint32_t* values = tables.made(scale)) {
-            const int64_t reach = tables.reach(scale), place = std::clamp<int64_t>((distance >> 6) + reach, 0, 2 * reach);
-            const uint32_t* from = values + (distance & 63) * (2 * reach + RAMP_END) + place;
-            HVPZIP_PREFETCH(from);
-            HVPZIP_PREFETCH(from + 16);
-        }
+        const Ramp ramp = tables.made(scale);
+        if (!ramp.values) continue;
+        const uint32_t* from = ramp.phase_of(distance) + std::clamp<int64_t>((distance >> 6) + ramp.reach, -RAMP_MARGIN, 2 * ramp.reach);
+        HVPZIP_PREFETCH(from);
+        HVPZIP_PREFETCH(from + 16);
     }
 }
 

@@ -6,10 +6,10 @@ namespace hvpzip {
 
 namespace {
 
-// The values of one phase and its end: distances phase - 64 * reach, and on by 64. None is far beyond EDGE_LIMIT.
+// The values of one phase with its margins: distances phase - 64 * (reach + RAMP_MARGIN), and on by 64. None is far beyond EDGE_LIMIT.
 HVPZIP_WIDE void fill_phase(const int64_t* phi, const int64_t* slope, int64_t reciprocal, int64_t reach, int64_t phase, uint32_t* values) {
-    int64_t z = (phase - 64 * reach) * reciprocal;
-    for (int64_t q = 0; q < 2 * reach + RAMP_END; ++q, z += 64 * reciprocal) {
+    int64_t z = (phase - 64 * (reach + RAMP_MARGIN)) * reciprocal;
+    for (int64_t q = 0; q < Ramp::stride(reach); ++q, z += 64 * reciprocal) {
         const int64_t place = std::min(std::max(z >> Z_SHIFT, -Z_OFFSET), Z_OFFSET) + Z_OFFSET, cell = place >> CELL_BITS;
         values[q] = static_cast<uint32_t>(phi[cell] + ((slope[cell] * (place & CELL_MASK)) >> CELL_BITS));
     }
@@ -44,11 +44,13 @@ const uint32_t* GaussianTables::make_ramp(int64_t scale) const {
     const std::lock_guard<std::mutex> lock(making_);
     if (const uint32_t* made = ramps_[scale].load(std::memory_order_relaxed)) return made;
     const int64_t reach = reaches_[scale];
-    owned_[scale].reset(new uint32_t[static_cast<size_t>(64 * (2 * reach + RAMP_END))]);
+    const int64_t stride = Ramp::stride(reach);
+    owned_[scale].reset(new uint32_t[static_cast<size_t>(64 * stride)]);
     for (int64_t phase = 0; phase < 64; ++phase)
-        fill_phase(phi_.data(), slope_.data(), reciprocal_[scale], reach, phase, owned_[scale].get() + phase * (2 * reach + RAMP_END));
-    ramps_[scale].store(owned_[scale].get(), std::memory_order_release);
-    return owned_[scale].get();
+        fill_phase(phi_.data(), slope_.data(), reciprocal_[scale], reach, phase, owned_[scale].get() + phase * stride);
+    const uint32_t* values = owned_[scale].get() + RAMP_MARGIN;
+    ramps_[scale].store(values, std::memory_order_release);
+    return values;
 }
 
 }  // namespace hvpzip

@@ -21,13 +21,16 @@ constexpr int64_t NUM_SCALES = 320, CELLS = 2049, EDGE_LIMIT = int64_t{1} << 26,
 constexpr int64_t POSITION_LIMIT = int64_t{1} << 40;  // of means and of edges
 
 // The CDF of one scale by the distance from the mean to an edge, in 1/64: 0 below -64 * reach, 2**30 from 64 * reach on, and in between
-// values[phase * (2 * reach + RAMP_END) + q] for the distance 64 * (q - reach) + phase. The values of one phase lie side by side, as the edges of
-// neighbouring symbols ask for them. Where the scale is too wide to be tabulated, values is null.
-constexpr int64_t RAMP_END = 8;  // values of 2**30 after the last one of a phase, so that loops may run over
+// phase_of(distance)[q] for the distance 64 * (q - reach) + distance % 64. The values of one phase lie side by side, as the edges of neighbouring
+// symbols ask for them, from q = -RAMP_MARGIN to 2 * reach + RAMP_MARGIN - 1. Where the scale is too wide to be tabulated, values is null.
+constexpr int64_t RAMP_MARGIN = 8;  // values of 0 before, and of 2**30 after the ramp, so that eight at once may be read anywhere
 
 struct Ramp {
     const uint32_t* values;
     int64_t reach;  // in units
+
+    const uint32_t* phase_of(int64_t distance) const { return values + (distance & 63) * stride(reach); }
+    static int64_t stride(int64_t reach) { return 2 * (reach + RAMP_MARGIN); }
 };
 
 class GaussianTables {
@@ -58,10 +61,8 @@ public:
         return {values ? values : make_ramp(scale), reach};
     }
 
-    int64_t reach(int64_t scale) const { return reaches_[scale]; }
-
-    // The values of a scale's ramp if it has been made, null if not.
-    const uint32_t* made(int64_t scale) const { return ramps_[scale].load(std::memory_order_acquire); }
+    // The scale's ramp if it has been made; values is null if not.
+    Ramp made(int64_t scale) const { return {ramps_[scale].load(std::memory_order_acquire), reaches_[scale]}; }
 
 private:
     static constexpr int64_t WIDEST = 256;  // units of reach: scales up to some 40, all of which would take three megabytes

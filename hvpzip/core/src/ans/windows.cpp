@@ -4,15 +4,17 @@
 
 namespace hvpzip {
 
+// The kernels that use what is found look whether these are mixtures; here whatever they are is added up, and wraps.
 HVPZIP_WIDE void fill_starts(const Mixtures& mixtures, int64_t half, int64_t low, int64_t high, int64_t* start) {
     for (int64_t i = 0; i < mixtures.n; ++i) start[i] = 0;
     for (int64_t k = 0; k < mixtures.components; ++k) {
         const int64_t* mean = mixtures.mean + k * mixtures.n;
         const int32_t* weight = mixtures.weight + k * mixtures.n;
-        for (int64_t i = 0; i < mixtures.n; ++i) start[i] += mean[i] * weight[i];
+        for (int64_t i = 0; i < mixtures.n; ++i) 
+            start[i] = static_cast<int64_t>(static_cast<uint64_t>(start[i]) + static_cast<uint64_t>(mean[i]) * static_cast<uint64_t>(weight[i]));
     }
     for (int64_t i = 0; i < mixtures.n; ++i) {
-        const int64_t first = (((start[i] >> WEIGHT_BITS) + 32) >> 6) - half;
+        const int64_t first = (((start[i] >> WEIGHT_BITS) + 32) >> 6) - half;  // of 48 bits: no overflow
         start[i] = first < low ? low : first > high ? high : first;
     }
 }
@@ -48,6 +50,7 @@ int64_t pop_reweighted_stage(uint64_t* head, const uint32_t* words, int64_t num_
                 stop = edges[high];
                 low += first;
             } else {
+                if (!is_mixture(mixtures, i)) return -1;
                 low = alphabet.lo;
                 high = alphabet.lo + alphabet.size;
                 while (high - low > 1) {

@@ -29,49 +29,73 @@ struct Windows {
     int64_t length;
 };
 
+// Eight numbers side by side; in wide instructions where the compiler has such types.
+#if defined(__GNUC__)
+typedef uint32_t Eight __attribute__((vector_size(32)));
+#else
+struct Eight {
+    uint32_t at[8];
+    template <typename Make>
+    static Eight of(Make&& make) {
+        Eight found;
+        for (int i = 0; i < 8; ++i) found.at[i] = make(i);
+        return found;
+    }
+    Eight operator+(const Eight& b) const { return of([&](int i) { return at[i] + b.at[i]; }); }
+    Eight operator*(uint32_t b) const { return of([&](int i) { return at[i] * b; }); }
+    Eight operator&(uint32_t b) const { return of([&](int i) { return at[i] & b; }); }
+    Eight operator>>(int b) const { return of([&](int i) { return at[i] >> b; }); }
+};
+#endif
+
 // C(first), C(first + 1), ... of mixture i, first >= lo: ``cumulative`` of all of them at once.
 template <int EDGES>
 HVPZIP_INLINE void fill_window(const Mixtures& mixtures, const GaussianTables& tables, int64_t i, int64_t first, const Alphabet& alphabet,
                                uint32_t* HVPZIP_RESTRICT edges) {
-    // Sums of weight * CDF, 46 bits, in two parts: the upper 15 bits of the CDF and the lower 15. Weights sum to 2**16, so none overflows.
-    // Eight edges at a time, the last ones perhaps beyond the window.
-    constexpr int ROOM = (EDGES + 7) / 8 * 8 + 8;
-    uint32_t upper[ROOM] = {}, lower[ROOM] = {};
-    for (int64_t k = 0; k < mixtures.components; ++k) {
+    constexpr int BLOCKS = (EDGES + 7) / 8, MOST = 8;  // eight edges at a time, the last ones perhaps beyond the window; components
+    if (mixtures.components > MOST) {
+        for (int j = 0; j < EDGES; ++j)
+            edges[j] = static_cast<uint32_t>(cumulative(mixtures, tables, i, 64 * (first + j) - 32, first + j - alphabet.lo, alphabet.size, PRECISION));
+        return;
+    }
+    const uint32_t* values[MOST];
+    int32_t place[MOST], last[MOST];  // of the first edge among the values; from where on all are 2**30
+    uint32_t share[MOST], wide[MOST][8 * BLOCKS];
+    const int components = static_cast<int>(mixtures.components);
+    for (int k = 0; k < components; ++k) {
         const int64_t at = k * mixtures.n + i, distance = 64 * first - 32 - mixtures.mean[at];
-        const uint32_t share = static_cast<uint32_t>(mixtures.weight[at]);
         const Ramp ramp = tables.ramp(mixtures.scale[at]);
-        const int64_t q = (distance >> 6) + ramp.reach;  // the ramp's place of the first edge
-        const int begin = static_cast<int>(std::clamp<int64_t>(-q, 0, EDGES));
-        int end = static_cast<int>(std::clamp<int64_t>(2 * ramp.reach - q, begin, EDGES));
+        share[k] = static_cast<uint32_t>(mixtures.weight[at]);
         if (ramp.values) {
-            const uint32_t* HVPZIP_RESTRICT values = ramp.values + (distance & 63) * (2 * ramp.reach + RAMP_END) + (q + begin);
-            uint32_t *HVPZIP_RESTRICT up = upper + begin, *HVPZIP_RESTRICT low = lower + begin;
-            for (; up < upper + end; up += 8, low += 8, values += 8) {
-                HVPZIP_KEEP_LOOP
-                for (int j = 0; j < 8; ++j) {
-                    up[j] += share * (values[j] >> 15);
-                    low[j] += share * (values[j] & 0x7FFF);
-                }
-            }
-            end = static_cast<int>(up - upper);
+            values[k] = ramp.phase_of(distance);
+            last[k] = static_cast<int32_t>(2 * ramp.reach);
+            // What is further away than the window is long makes no difference.
+            place[k] = static_cast<int32_t>(std::clamp<int64_t>((distance >> 6) + ramp.reach, -RAMP_MARGIN - 8 * BLOCKS, last[k]));
         } else {
-            for (int j = begin; j < end; ++j) {
-                const uint32_t value = static_cast<uint32_t>(tables.cdf(distance + 64 * j, mixtures.scale[at]));
-                upper[j] += share * (value >> 15);
-                lower[j] += share * (value & 0x7FFF);
-            }
+            for (int j = 0; j < 8 * BLOCKS; ++j) wide[k][j] = static_cast<uint32_t>(tables.cdf(distance + 64 * j, mixtures.scale[at]));
+            values[k] = wide[k];
+            last[k] = 8 * BLOCKS;
+            place[k] = 0;
         }
-        for (uint32_t* HVPZIP_RESTRICT up = upper + end; up < upper + EDGES; up += 8) {
-            HVPZIP_KEEP_LOOP
-            for (int j = 0; j < 8; ++j) up[j] += share << (CDF_BITS - 15);
+    }
+    // Sums of weight * CDF, 46 bits, in two parts: the upper 15 bits of the CDF and the lower 15. Weights sum to 2**16, so none overflows.
+    uint32_t mixes[8 * BLOCKS];
+    for (int block = 0; block < BLOCKS; ++block) {
+        Eight upper{}, lower{};
+        for (int k = 0; k < components; ++k) {
+            Eight value;
+            std::memcpy(&value, values[k] + std::min(std::max(place[k] + 8 * block, -static_cast<int32_t>(RAMP_MARGIN)), last[k]), sizeof value);
+            upper = upper + (value >> 15) * share[k];
+            lower = lower + (value & 0x7FFF) * share[k];
         }
+        const Eight mix = (upper + (lower >> 15)) >> 7;
+        std::memcpy(mixes + 8 * block, &mix, sizeof mix);
     }
     const uint32_t spread = static_cast<uint32_t>((int64_t{1} << PRECISION) - alphabet.size);
     const int32_t above = static_cast<int32_t>(first - alphabet.lo), size = static_cast<int32_t>(alphabet.size);
     HVPZIP_KEEP_LOOP
     for (int j = 0; j < EDGES; ++j) {
-        const uint32_t mix = (upper[j] + (lower[j] >> 15)) >> 7, one = mix >> PRECISION;  // 1 where mix is all of 2**24
+        const uint32_t mix = mixes[j], one = mix >> PRECISION;  // 1 where mix is all of 2**24
         // mix * spread >> 24, as the upper half of a product of 32 bits.
         const uint32_t product = static_cast<uint32_t>((static_cast<uint64_t>((mix - one) << (32 - PRECISION)) * spread) >> 32);
         const uint32_t inside = product + one + static_cast<uint32_t>(above + j);
@@ -124,7 +148,7 @@ void fill_starts(const Mixtures& mixtures, int64_t half, int64_t low, int64_t hi
 void fill_edges(const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet, const int64_t* first, int64_t length,
                 int64_t* edges);
 
-// As ``pop_stage`` for reweighted mixtures: mirrors Reweighted._search.
+// As ``pop_stage`` for reweighted mixtures: mirrors Reweighted._search. Returns -1 where a mixture that had to be looked at is none.
 int64_t pop_reweighted_stage(uint64_t* head, const uint32_t* words, int64_t num_words, const Mixtures& mixtures, const GaussianTables& tables,
                              const Alphabet& alphabet, const Windows& windows, const Stage& stage, int64_t* symbol, int64_t* freq);
 

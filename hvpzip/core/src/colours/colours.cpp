@@ -43,6 +43,12 @@ HVPZIP_INLINE int32_t context_of(int32_t times, int32_t beside, int32_t mine, in
     return (seen * AROUND + around) * PAIRS + ratio;
 }
 
+// Adds to each of the first n numbers the one that is ``apart`` further on. sums may be the numbers themselves.
+template <typename T>
+HVPZIP_INLINE void add_pairwise(const T* numbers, int apart, int n, T* sums) {
+    for (int j = 0; j < n; ++j) sums[j] = static_cast<T>(numbers[j] + numbers[j + apart]);
+}
+
 // Contexts of the symbols first, ..., first + length - 1 of one line, length <= LONGEST; CONTEXTS outside the cube.
 HVPZIP_WIDE void fill_contexts(const Counts& counts, int y, int co, int first, int length, uint16_t* out) {
     const Cube cube(y, co);
@@ -52,31 +58,40 @@ HVPZIP_WIDE void fill_contexts(const Counts& counts, int y, int co, int first, i
     for (int j = end - first; j < length; ++j) out[j] = CONTEXTS;
     if (begin == end) return;
     const int64_t pair_line = ((static_cast<int64_t>(co) + 256) << 9) + 256, line = (static_cast<int64_t>(y) << 18) + pair_line;
-    // Sums over all symbols before one, of the line from begin - REACH to end + REACH.
-    int32_t times_before[LONGEST + 2 * REACH + 1], pairs_before[LONGEST + 2 * REACH + 1], found[LONGEST];
-    int32_t times = 0, pairs = 0;
-    const int count = end - begin, last = count + 2 * REACH;
-    for (int j = 0; j < last; ++j) {
-        times_before[j] = times;
-        pairs_before[j] = pairs;
-        const int cg = begin - REACH + j;
-        if (cg >= cube.low && cg < cube.high) {
-            times += counts.colours[line + cg];
-            pairs += counts.pairs[pair_line + cg];
-        }
-    }
-    times_before[last] = times;
-    pairs_before[last] = pairs;
+    // Counts of the line from begin - REACH to end + REACH, 0 outside the cube, and sums of 2, 4, 8 and 16 of them.
+    constexpr int ROOM = LONGEST + 2 * REACH + 16;
+    uint16_t times[ROOM], more_times[ROOM];
+    int32_t pairs[ROOM], more_pairs[ROOM];
+    int32_t found[LONGEST];
+    const int count = end - begin, all = count + 2 * REACH;
+    const int known = std::max(begin - REACH, cube.low), unknown = std::min(end + REACH, cube.high);  // of Cg
+    for (int j = 0; j < known - (begin - REACH); ++j) times[j] = 0, pairs[j] = 0;
+    for (int j = unknown - (begin - REACH); j < all + 16; ++j) times[j] = 0, pairs[j] = 0;
+    for (int cg = known; cg < unknown; ++cg) times[cg - (begin - REACH)] = counts.colours[line + cg];
+    for (int cg = known; cg < unknown; ++cg) pairs[cg - (begin - REACH)] = counts.pairs[pair_line + cg];
+    add_pairwise(times, 1, all + 14, more_times);
+    add_pairwise(more_times, 2, all + 12, more_times);
+    add_pairwise(more_times, 4, all + 8, more_times);
+    add_pairwise(more_times, 8, all, more_times);
+    add_pairwise(pairs, 1, all + 14, more_pairs);
+    add_pairwise(more_pairs, 2, all + 12, more_pairs);
+    add_pairwise(more_pairs, 4, all + 8, more_pairs);
+    add_pairwise(more_pairs, 8, all, more_pairs);
     for (int j = 0; j < count; ++j) {
-        const int32_t here = times_before[j + REACH + 1] - times_before[j + REACH], mine = pairs_before[j + REACH + 1] - pairs_before[j + REACH];
-        found[j] = context_of(here, times_before[j + 2 * REACH + 1] - times_before[j] - here, mine,
-                              pairs_before[j + 2 * REACH + 1] - pairs_before[j] - mine);
+        const int32_t here = times[j + REACH], mine = pairs[j + REACH];
+        found[j] = context_of(here, more_times[j] + times[j + 2 * REACH] - here, mine, more_pairs[j] + pairs[j + 2 * REACH] - mine);
     }
-    if (counts.reachable)
-        for (int j = 0; j < count; ++j) {
-            const int64_t cell = line + begin + j;
-            found[j] += ((counts.reachable[cell >> 3] >> (cell & 7)) & 1) * (SEEN * AROUND * PAIRS);
+    if (counts.reachable) {
+        int32_t reached[LONGEST + 16];
+        const int64_t cell = line + begin;
+        const int skipped = static_cast<int>(cell & 7);
+        for (int byte = 0; 8 * byte < skipped + count; ++byte) {
+            const int32_t bits = counts.reachable[(cell >> 3) + byte];
+            HVPZIP_KEEP_LOOP
+            for (int bit = 0; bit < 8; ++bit) reached[8 * byte + bit] = (bits >> bit) & 1;
         }
+        for (int j = 0; j < count; ++j) found[j] += reached[skipped + j] * (SEEN * AROUND * PAIRS);
+    }
     for (int j = 0; j < count; ++j) out[begin - first + j] = static_cast<uint16_t>(found[j]);
 }
 
@@ -98,7 +113,7 @@ public:
 
     // Once all rows have asked: makes room, and calls fill(y, co, first, length, out) for every line asked for.
     template <typename Fill>
-    void fill(int64_t threads, Fill&& fill_line) {
+    void fill(const Counts& counts, int64_t threads, Fill&& fill_line) {
         int32_t total = 0;  // at most 2**17 lines of 2**10
         lines_.clear();
         for (int64_t line = 0; line < static_cast<int64_t>(low_.size()); ++line) {
@@ -111,6 +126,10 @@ public:
         values_.reset(new uint16_t[static_cast<size_t>(total)]);
         on_threads(threads, static_cast<int64_t>(lines_.size()), LEAST_LINES, [&](int64_t, int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
+                if (i + AHEAD < end) {
+                    const int32_t later = lines_[static_cast<size_t>(i + AHEAD)];
+                    counts.prefetch((darkest_ * LINES + later) * LINES + 256 + low_[later], high_[later] - low_[later]);
+                }
                 const int32_t line = lines_[static_cast<size_t>(i)];
                 fill_line(static_cast<int>(line / LINES + darkest_), static_cast<int>(line % LINES) - 256, low_[line], high_[line] - low_[line], values_.get() + offset_[line] + low_[line]);
             }
@@ -219,6 +238,10 @@ HVPZIP_WIDE void reweight_co_rows(const Stretches& stretches, const Mixtures& mi
             for (int a = 0; a < CO_WINDOW; ++a) HVPZIP_PREFETCH(stretches.values() + later[a]);
         }
         if (i + AHEAD < end) {
+            const int32_t* offsets = stretches.offsets() + stretches.line(y[i + AHEAD], windows.first[i + AHEAD]);
+            HVPZIP_PREFETCH(offsets);
+            HVPZIP_PREFETCH(offsets + CO_WINDOW / 2);
+            HVPZIP_PREFETCH(offsets + CO_WINDOW - 1);
             prefetch_ramps(mixtures, tables, i + AHEAD, windows.first[i + AHEAD]);
             prefetch_ramps(given, tables, i + AHEAD, first_cg[i + AHEAD]);
         }
@@ -256,8 +279,21 @@ HVPZIP_WIDE void reweight_co_rows(const Stretches& stretches, const Mixtures& mi
 
 }  // namespace
 
+namespace {
+
+constexpr int64_t FAR_AHEAD = 16;  // pixels ahead of the one that is counted or looked up whose counts are asked for
+
+// The cell of any numbers, to be asked for: some cell for those outside the cube.
+HVPZIP_INLINE uint32_t place_of(int64_t y, int64_t co, int64_t cg) {
+    const uint32_t pair = (static_cast<uint32_t>(co) + 256) << 9 | ((static_cast<uint32_t>(cg) + 256) & 511);
+    return ((static_cast<uint32_t>(y) << 18) + pair) & ((uint32_t{1} << 26) - 1);
+}
+
+}  // namespace
+
 void count_colours(const int32_t* y, const int32_t* co, const int32_t* cg, int64_t n, uint8_t* colours, int32_t* pairs, int32_t most) {
     for (int64_t i = 0; i < n; ++i) {
+        if (i + FAR_AHEAD < n) HVPZIP_PREFETCH(colours + place_of(y[i + FAR_AHEAD], co[i + FAR_AHEAD], cg[i + FAR_AHEAD]));
         // Damaged files may hold any numbers here: the sums wrap.
         const uint32_t luma = static_cast<uint32_t>(y[i]), middle = luma - static_cast<uint32_t>(cg[i] >> 1);
         const uint32_t green = static_cast<uint32_t>(cg[i]) + middle, blue = middle - static_cast<uint32_t>(co[i] >> 1);
@@ -272,6 +308,12 @@ void count_colours(const int32_t* y, const int32_t* co, const int32_t* cg, int64
 
 void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, const int64_t* cg, int64_t n, int16_t* context) {
     for (int64_t i = 0; i < n; ++i) {
+        if (i + FAR_AHEAD < n) {
+            const uint32_t later = place_of(y[i + FAR_AHEAD], co[i + FAR_AHEAD], cg[i + FAR_AHEAD]);
+            HVPZIP_PREFETCH(counts.colours + later);
+            HVPZIP_PREFETCH(counts.pairs + (later & ((1 << 18) - 1)));
+            if (counts.reachable) HVPZIP_PREFETCH(counts.reachable + (later >> 3));
+        }
         const Cube cube(static_cast<int>(y[i]), static_cast<int>(co[i]));
         const int at = static_cast<int>(cg[i]);
         if (at < cube.low || at >= cube.high) {
@@ -300,7 +342,7 @@ void reweight_cg(const Counts& counts, const Mixtures& mixtures, const GaussianT
         stretches.low()[line] = std::min(stretches.low()[line], first);
         stretches.high()[line] = std::max(stretches.high()[line], static_cast<int16_t>(first + CG_WINDOW));
     }
-    stretches.fill(threads, [&](int luma, int co_of_line, int first, int length, uint16_t* out) { fill_contexts(counts, luma, co_of_line, first, length, out); });
+    stretches.fill(counts, threads, [&](int luma, int co_of_line, int first, int length, uint16_t* out) { fill_contexts(counts, luma, co_of_line, first, length, out); });
     uint32_t padded[CONTEXTS + 1] = {};  // 0 outside the cube
     std::copy(factors, factors + CONTEXTS, padded);
     std::vector<std::vector<int64_t>> sums(MAX_THREADS);
@@ -320,7 +362,7 @@ void reweight_co(const Counts& counts, const Mixtures& mixtures, const Mixtures&
     uint16_t of_context[CONTEXTS + 1];
     for (int64_t context = 0; context < CONTEXTS; ++context) of_context[context] = static_cast<uint16_t>(cg_factors[context] - MIDDLE);
     of_context[CONTEXTS] = static_cast<uint16_t>(-MIDDLE);
-    stretches.fill(threads, [&](int luma, int co_of_line, int first, int length, uint16_t* out) {
+    stretches.fill(counts, threads, [&](int luma, int co_of_line, int first, int length, uint16_t* out) {
         fill_contexts(counts, luma, co_of_line, first, length, out);
         for (int j = 0; j < length; ++j) out[j] = of_context[out[j]];
     });

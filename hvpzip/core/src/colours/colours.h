@@ -19,6 +19,12 @@ struct Counts {
     const uint8_t* colours;    // (2**26,)
     const int32_t* pairs;      // (2**18,)
     const uint8_t* reachable;  // (2**23,)
+
+    // Brings what is known of ``length`` cells into the cache; any numbers.
+    void prefetch(int64_t cell, int64_t length) const {
+        for (int64_t at = cell; at < cell + length + 64; at += 64) HVPZIP_PREFETCH(colours + (at & ((1 << 26) - 1)));
+        if (reachable) HVPZIP_PREFETCH(reachable + ((cell & ((1 << 26) - 1)) >> 3));
+    }
 };
 
 // Count n pixels; those outside the RGB cube are left out. most: of a pair.
