@@ -269,3 +269,24 @@ def test_arguments_out_of_range_are_refused(counts) -> None:
         compiled.push_stage(np.full(8, 1 << 40, np.uint64), np.empty(8, np.uint32), *np.zeros((2, 8), np.uint64), 24, 0, 8, 8)
     with pytest.raises(ValueError, match="stage"):
         compiled.push_stage(np.full(4, 1 << 40, np.uint64), np.empty(8, np.uint32), *np.ones((2, 8), np.uint64), 24, 0, 8, 8)
+
+
+def test_symbols_outside_their_window_are_looked_for_in_mixtures_only() -> None:
+    """Windows say how most symbols are found; the mixtures, which a file decides, are looked at where they do not."""
+    rng, n = np.random.default_rng(2), 8
+    mean, scale, weight = mixtures(rng, n, "photo", 2)
+    edges, total, excess = np.full((n, CG_WINDOW + 1), 1 << 23, np.int32), np.full(n, 1 << 34), np.zeros(n, np.int64)
+    room = np.empty(n, np.int64), np.empty(n, np.int64)
+
+    def pop(scale: np.ndarray) -> int:
+        head, words = np.full(n, 1 << 40, np.uint64), np.zeros(n, np.uint32)
+        stage = np.full(n, -32), edges, total, excess, 0, n, n
+        found: int = kernels().pop_reweighted_stage(head, words, mean, scale, weight, -255, 511, *stage, *room)
+        return found
+
+    assert pop(scale) <= n
+    for wrong in (NUM_SCALES, -1, 32767):
+        bad = scale.copy()
+        bad[1, 3] = wrong
+        with pytest.raises(ValueError, match="not a mixture"):
+            pop(bad)
