@@ -186,6 +186,8 @@ class ByMixing:
 
     def encode(self, part: Part) -> Coded:
         profiles = EFFORTS[part.effort].profiles
+        if phase_spread(part.samples) >= PHASES_DIFFER:
+            profiles = tuple(profile + mixing.OF_AVERAGES for profile in profiles)
         choice: Choice[bytes] = Choice()
         for profile in profiles:
             if profile != profiles[-1] and part.samples.size > SMALL_SAMPLES:

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
+from benchmarks.edits import EDITS
+from hvpzip.codec import mixing
 from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
+from hvpzip.codec.method import Part
+from hvpzip.codec.registry import BY_NUMBER, MIXING
+from hvpzip.nn.bundled import load_model
 
 
 def interpolated(samples: np.ndarray) -> np.ndarray:
@@ -32,3 +37,10 @@ def test_narrow_pictures_say_nothing(shape):
 
 def test_flat_pictures_are_averages_everywhere_and_so_not_by_phase():
     assert phase_spread(np.full((20, 21, 3), 7, np.uint8)) == 0
+
+
+def test_a_mosaic_is_coded_by_what_its_averages_imply(crop):
+    samples = EDITS["mosaic"](np.ascontiguousarray(crop(0, 0, 96, 80).transpose(1, 2, 0)))
+    coded = BY_NUMBER[MIXING].encode(Part(samples, 8, load_model(), 2))
+    assert coded.data[1] == 3
+    assert len(coded.data) < 0.9 * len(mixing.encode(samples, 1))

@@ -22,7 +22,7 @@ def planes(shape: tuple[int, int, int], depth: int) -> np.ndarray:
     return np.clip(slope + generator.integers(0, 5, shape), 0, (1 << depth) - 1).astype(np.uint16)
 
 
-@pytest.mark.parametrize("profile", [1, 2])
+@pytest.mark.parametrize("profile", [1, 2, 4])
 @pytest.mark.parametrize("name", CASES)
 def test_the_plain_coder_and_the_compiled_one_agree(name, profile):
     core = pytest.importorskip("hvpzip.core._core")

@@ -18,12 +18,13 @@ from hvpzip.core import kernels
 from hvpzip.errors import CorruptError
 from hvpzip.transform import colour
 
-__all__ = ["PROFILES", "decode", "encode", "is_quick"]
+__all__ = ["OF_AVERAGES", "PROFILES", "decode", "encode", "is_quick"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 PlaneArray = NDArray[np.uint16]  # (planes, h, w), in the order of coding
 
-PROFILES: Final = (1, 2)  # the quick one and the strong one; more may come, and these stay
+PROFILES: Final = (1, 2, 3, 4)  # the quick one and the strong one; both again for pictures in which samples are averages of others
+OF_AVERAGES: Final = 2  # added to the first two, this gives the other two
 # Green before red and blue, for it is most like both.
 _USUAL: Final = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
 

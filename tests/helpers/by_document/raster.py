@@ -38,7 +38,9 @@ LOCAL = {
     1: [(6, 3, 6, 5, 3, 0.03)],
     2: [(8, 3, 8, 5, 3, 0.03), (10, 7, 7, 6, 2, 0.05), (18, 9, 8, 4, 4, 0.03)],
 }
+LOCAL |= {3: LOCAL[1], 4: LOCAL[2]}
 RECURSIVE = {1: [(16, 5, 0.9995, 8)], 2: [(24, 7, 0.9995, 4), (24, 7, 0.996, 4)]}
+RECURSIVE |= {3: RECURSIVE[1], 4: RECURSIVE[2]}
 
 
 def decode(data: bytes, shape: tuple[int, int, int], depth: int) -> np.ndarray:
@@ -81,7 +83,7 @@ class Plane:
         self.samples = np.zeros((height, width), np.int64)
         self.known = 0  # samples so far
         self.engine = Engine(narrow)
-        self.local, self.recursive = LOCAL[profile], RECURSIVE[profile]
+        self.profile, self.local, self.recursive = profile, LOCAL[profile], RECURSIVE[profile]
         more = 0 if before else 6
         self.solvers = [Recursive(min(own + more, 30) + other * len(before), fade) for own, other, fade, _ in self.recursive]
         self.num_regressions = len(self.local) + len(self.recursive)
@@ -205,7 +207,13 @@ class Plane:
                 20: 64 * (2 * w - ww + 2 * dw - dww), 21: 64 * (w + ne - n + dw + dne - dn),
                 22: 16 * (w + dw + n + dn + nw + dnw + ne + dne), 23: 32 * (w + n + quotient(dw + dn, 2)),
             }  # fmt: skip
-        return [self.bound(found[i]) for i in range(24)]
+        if self.profile > 2:
+            e = 4 * ne - nne - n - nee
+            found |= {
+                24: 64 * (2 * n - nn), 25: 64 * (2 * w - ww), 26: 64 * (4 * n - nn - nw - ne), 27: 64 * (4 * nw - nnww - nn - ww),
+                28: 32 * (w + 2 * ne - nne), 29: 21 * (w + n + e), 30: 32 * (4 * n - s(-2, -1) - nne), 31: 64 * e,
+            }  # fmt: skip
+        return [self.bound(found[i]) for i in range(len(found))]
 
     def p(self, y: int, x: int) -> int:
         return self.before[0].at(y, x)

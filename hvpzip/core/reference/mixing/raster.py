@@ -26,11 +26,12 @@ OWN = ((-1, 0), (0, -1), (-1, -1), (-1, 1), (-2, 0), (0, -2), (-2, -1), (-2, 1),
        (-3, -3), (-3, 3))
 OTHER = ((0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 # fmt: on
+CHEAP, IMPLIED = 24, 8
 # (own, other, reach, k0, half_powers, falloff) of local, (own, other, fade, every) of recursive regressions
-PROFILES = {
-    1: ([(6, 3, 6, 5.0, 3, 0.03)], [(16, 5, 0.9995, 8)]),
-    2: ([(8, 3, 8, 5.0, 3, 0.03), (10, 7, 7, 6.0, 2, 0.05), (18, 9, 8, 4.0, 4, 0.03)], [(24, 7, 0.9995, 4), (24, 7, 0.996, 4)]),
-}
+_QUICK = ([(6, 3, 6, 5.0, 3, 0.03)], [(16, 5, 0.9995, 8)])
+_STRONG = ([(8, 3, 8, 5.0, 3, 0.03), (10, 7, 7, 6.0, 2, 0.05), (18, 9, 8, 4.0, 4, 0.03)], [(24, 7, 0.9995, 4), (24, 7, 0.996, 4)])
+# ... and how many predictors there are besides them: 3 and 4 are 1 and 2 with what averages imply.
+PROFILES = {1: (*_QUICK, CHEAP), 2: (*_STRONG, CHEAP), 3: (*_QUICK, CHEAP + IMPLIED), 4: (*_STRONG, CHEAP + IMPLIED)}
 Place = tuple[int, int]
 
 
@@ -50,7 +51,7 @@ class Raster:
         self.data: NDArray[np.int64] = np.zeros((self.height + 2 * PAD, self.width + 2 * PAD), np.int64)
         self.data[:PAD] = (low + high + 1) // 2
         self.data[PAD, :PAD] = (low + high + 1) // 2
-        locals_, recursives = PROFILES[profile]
+        locals_, recursives, self.cheap = PROFILES[profile]
         more, planes = 6 * (not before), len(before)
         self.locals = []
         for own, other, reach, k0, half_powers, falloff in locals_:
@@ -62,7 +63,7 @@ class Raster:
             for own, other, fade, every in recursives
         ]
         self.squares = len(self.locals) + len(self.recursives)
-        self.predictors = self.squares + 24
+        self.predictors = self.squares + self.cheap
         self.errors: dict[Place, list[int]] = {}
         self.blend_errors: dict[Place, int] = defaultdict(int)
         self.like: dict[Place, list[int]] = {}
@@ -237,7 +238,7 @@ class Raster:
         if not self.before:
             first = [64 * v for v in (W + N - NW, N + NE - NNE, W + NE - N, 2 * N - NN, 2 * W - WW)] + [32 * (W + NEE)]
             last = [32 * (N + W), 32 * (N + NE), 64 * NW, 16 * (W + N + NW + NE), 64 * W + 32 * (NE - NW), 64 * N + 32 * (W - NW)]
-            return first + [64 * v for v in both] + last + [64 * NN, 64 * WW]
+            return first + [64 * v for v in both] + last + [64 * NN, 64 * WW] + self._implied(y, x)
         p = self.before[0]
         c = p.at(y, x)
         dW, dN, dNW, dNE, dNN, dWW = (c - p.at(y + dy, x + dx) for dy, dx in ((0, -1), (-1, 0), (-1, -1), (-1, 1), (-2, 0), (0, -2)))
@@ -245,7 +246,17 @@ class Raster:
         first = [32 * (W + dW + N + dN)] + [64 * v for v in (N + dN, W + dW, plane, NE + dNE, W + N - NW)]
         last = [64 * v for v in (c, _median(W + dW, N + dN, plane), NW + dNW, 2 * N - NN + 2 * dN - dNN, 2 * W - WW + 2 * dW - dWW)]
         last += [64 * (W + NE - N + dW + dNE - dN), 16 * (W + dW + N + dN + NW + dNW + NE + dNE), 32 * (W + N + cut(dW + dN, 2))]
-        return first + [64 * v for v in both] + last
+        return first + [64 * v for v in both] + last + self._implied(y, x)
+
+    def _implied(self, y: int, x: int) -> list[int]:
+        """What follows if a sample above, or beside one above, is an average that this completes; averages of what follows so."""
+        if self.cheap == CHEAP:
+            return []
+        s = self._near(y, x)
+        W, N, NW, NE, WW, NN, NNE, NEE = s(0, -1), s(-1, 0), s(-1, -1), s(-1, 1), s(0, -2), s(-2, 0), s(-2, 1), s(-1, 2)
+        east = 4 * NE - NNE - N - NEE
+        found = [64 * v for v in (2 * N - NN, 2 * W - WW, 4 * N - NN - NW - NE, 4 * NW - s(-2, -2) - NN - WW)]
+        return [*found, 32 * (W + 2 * NE - NNE), 21 * (W + N + east), 32 * (4 * N - s(-2, -1) - NNE), 64 * east]
 
     def _errors(self, y: int, x: int) -> tuple[list[int], int, int, int]:
         nothing = [0] * self.predictors

@@ -8,7 +8,7 @@
 namespace hvpzip::mixing {
 
 constexpr int kMostPlanes = 4;
-constexpr int kProfiles = 2;  // numbered from 1
+constexpr int kProfiles = 4;  // numbered from 1
 
 // The bytes are none that the encoder writes.
 struct Corrupt : std::runtime_error {

@@ -69,15 +69,20 @@ struct RecursiveSpec {
     int every;
 };
 struct Profile {
+    int cheap;  // predictors besides the regressions
     int locals;
     LocalSpec local[4];
     int recursives;
     RecursiveSpec recursive[3];
 };
 
+// The quick one and the strong one; both again with what averages imply.
+constexpr int kCheap = 24, kImplied = 8;
 constexpr Profile kProfiles[] = {
-        {1, {{6, 3, 6, 5.0, 3, 0.03, 2}}, 1, {{16, 5, 0.9995, 8}}},
-        {3, {{8, 3, 8, 5.0, 3, 0.03, 2}, {10, 7, 7, 6.0, 2, 0.05, 4}, {18, 9, 8, 4.0, 4, 0.03, 5}}, 2, {{24, 7, 0.9995, 4}, {24, 7, 0.996, 4}}},
+        {kCheap, 1, {{6, 3, 6, 5.0, 3, 0.03, 2}}, 1, {{16, 5, 0.9995, 8}}},
+        {kCheap, 3, {{8, 3, 8, 5.0, 3, 0.03, 2}, {10, 7, 7, 6.0, 2, 0.05, 4}, {18, 9, 8, 4.0, 4, 0.03, 5}}, 2, {{24, 7, 0.9995, 4}, {24, 7, 0.996, 4}}},
+        {kCheap + kImplied, 1, {{6, 3, 6, 5.0, 3, 0.03, 2}}, 1, {{16, 5, 0.9995, 8}}},
+        {kCheap + kImplied, 3, {{8, 3, 8, 5.0, 3, 0.03, 2}, {10, 7, 7, 6.0, 2, 0.05, 4}, {18, 9, 8, 4.0, 4, 0.03, 5}}, 2, {{24, 7, 0.9995, 4}, {24, 7, 0.996, 4}}},
 };
 
 // All features of one place, in halves: less its own plane's W + N.
@@ -209,7 +214,8 @@ public:
         }
         squares_ = locals_ + recursives_;
         blended_ = squares_ + 6;
-        predictors_ = squares_ + kCheap;
+        cheap_ = spec.cheap;
+        predictors_ = squares_ + cheap_;
         lanes_ = (predictors_ + 7) / 8 * 8;
         error_stride_ = width + 2 * kEdge;
         errors_.reset(static_cast<std::size_t>(3) * error_stride_ * lanes_);
@@ -285,7 +291,7 @@ public:
     const std::int32_t* blend_error(int y, int x) const { return blend_errors_.data() + static_cast<std::ptrdiff_t>(y + kPad) * blend_stride_ + x + kPad; }
 
 private:
-    static constexpr int kCheap = 24, kLevels = 64, kEdge = 2, kContexts = 30;
+    static constexpr int kLevels = 64, kEdge = 2, kContexts = 30;
     static constexpr int kLikeFeatures = kLikeOwn + 2 * kLikeOther;
     static constexpr int kMostPredictors = kMostExperts;
 
@@ -330,7 +336,7 @@ private:
     const Raster *first_, *second_;
     const ColourSet* reached_;
     int planes_, bits_, deep_;
-    int reach_ = 0, locals_ = 0, recursives_ = 0, squares_ = 0, blended_ = 0, predictors_ = 0, lanes_ = 0;
+    int reach_ = 0, locals_ = 0, recursives_ = 0, squares_ = 0, blended_ = 0, cheap_ = 0, predictors_ = 0, lanes_ = 0;
     Owned<LocalBase> local_[4];
     Recursive recursive_[3];
     int recursive_own_[3] = {}, recursive_other_[3] = {};
@@ -470,7 +476,14 @@ void Raster<Value>::predict(int y, int x) {
         }
         q[6] = 64 * W, q[7] = 64 * N, q[8] = 64 * NE, q[9] = 64 * (3 * W - 3 * WW + WWW), q[10] = 64 * (3 * N - 3 * NN + NNN), q[11] = 64 * median(W, N, W + N - NW);
         q[12] = 64 * (2 * NW - NNWW), q[13] = 64 * (2 * NE - NNEE), q[14] = 64 * (W + NW - NWW), q[15] = 64 * (N + NW - NNW);
-        for (int i = 0; i < kCheap; ++i) q[i] = clamp(q[i], low64, high64);
+        // What follows if a sample above, or beside one above, is a rounded average of its two or four neighbours, of which this is the last
+        // one to come; and the average of neighbours of which the last one follows so.
+        if (cheap_ > kCheap) {
+            const int east = 4 * NE - NNE - N - NEE;
+            q[24] = 64 * (2 * N - NN), q[25] = 64 * (2 * W - WW), q[26] = 64 * (4 * N - NN - NW - NE), q[27] = 64 * (4 * NW - NNWW - NN - WW);
+            q[28] = 32 * (W + 2 * NE - NNE), q[29] = 21 * (W + N + east), q[30] = 32 * (4 * N - NNW - NNE), q[31] = 64 * east;
+        }
+        for (int i = 0; i < cheap_; ++i) q[i] = clamp(q[i], low64, high64);
     }
 
     // How wrong each was nearby, in 1/64, eight times over.
