@@ -82,6 +82,7 @@ PUBLIC = names("errors api threads")  # what code outside the package may import
 INNER = {
     "benchmarks/orders.py": names("ans codec diffusion nn transform"),
     "benchmarks/clock.py": names("codec nn"),
+    "benchmarks/paths.py": names("codec nn"),
     "benchmarks/experiment.py": names("nn"),
     "benchmarks/ablation.py": names("diffusion nn"),
     "benchmarks/cifar10.py": names("nn"),
