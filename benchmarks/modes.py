@@ -1,6 +1,6 @@
 """Sizes of pictures of every kind against PNG, WebP and JPEG XL; every ``.hvz`` file is decompressed to its default format and compared.
 
-    python -m benchmarks modes FOLDER... [--most PIXELS] [--write docs/images.md]
+    python -m benchmarks modes FOLDER... [--most PIXELS] [--effort N] [--only A,B] [--write docs/images.md]
 
 Sizes are those of samples with palette and transparency, without metadata. WebP and JPEG XL get what is to be seen: palettes and
 transparent values as colours and alpha, gray of 1 to 4 bits as 8.
@@ -55,11 +55,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="folders of pictures; what is refused is left out by name")
     parser.add_argument("--most", type=int, default=1 << 28, metavar="PIXELS", help="leave larger pictures out (default: %(default)s)")
     parser.add_argument("--write", type=Path, default=None, metavar="FILE", help="put the table between the marks of this page")
+    parser.add_argument("--effort", type=int, default=None, metavar="N", help="of hvpzip (default: its own)")
+    parser.add_argument("--only", default="", metavar="A,B", help="pictures whose names have one of these in them (default: all)")
     options = parser.parse_args(arguments)
-    rows, failed = [], 0
+    rows, failed, wanted = [], 0, options.only.split(",")
     for path in sorted(path for folder in options.folders for path in folder.iterdir()):
+        if not any(part in path.name for part in wanted):
+            continue
         try:
-            row = measure(path, options.most)
+            row = measure(path, options.most, options.effort)
         except HvpzipError as error:
             say(f"left out: {path.name}: {error}")
             continue
@@ -76,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def measure(path: Path, most: int = 1 << 28) -> Row:
+def measure(path: Path, most: int = 1 << 28, effort: int | None = None) -> Row:
     """All sizes of one picture.
 
     Raises: ImageError and others of ``hvpzip.errors`` where it is refused, AssertionError if it does not come back equal.
@@ -85,7 +89,7 @@ def measure(path: Path, most: int = 1 << 28) -> Row:
     samples, form = picture.samples, picture.form
     with tempfile.TemporaryDirectory() as folder:
         coded = Path(folder) / "x.hvz"
-        result = compress_file(path, coded, strip=True)
+        result = compress_file(path, coded, strip=True, effort=effort)
         back = decompress_file(coded).output
         assert back is not None
         again = read_image(back)

@@ -116,6 +116,9 @@ def _by_learning(group: Part, quick_bytes: int) -> Parts:
         assert coded is not None
         choice.tried(BY_NUMBER[number].name, 1 + len(coded.data), coded, coded.trials)
     best = choice.best
+    if 1 + len(best.data) >= MODEL_SUITS_AT_ONCE * quick_bytes:  # the guess was too good
+        found = _smallest(group)
+        return found._replace(trials=(trial, *found.trials))
     costs = (best.report.cost(),) if best.report is not None else ()
     payload = bytes((0,)) + best.data
     others = Trial("other methods", None, "the model suits it, and nothing repeats")

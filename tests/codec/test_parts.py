@@ -8,6 +8,7 @@ from hvpzip.codec import parts, plain, registry, rewrites
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, Part
 from hvpzip.errors import CorruptError
+from hvpzip.nn.bundled import load_model
 from tests.helpers.damage import flips
 
 
@@ -189,3 +190,10 @@ def test_more_effort_never_makes_a_part_larger(tiny_model, crop, kind, side):
         group &= 0x81
     sizes = [len(parts.encode_parts(Part(group, 8, tiny_model, effort)).payload) for effort in EFFORTS]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_guess_that_was_too_good_makes_nothing_larger(monkeypatch):
+    samples = np.random.default_rng(5).integers(0, 256, (130, 130, 1), np.uint8)
+    monkeypatch.setattr("hvpzip.codec.parts.model_guess", lambda _: 1)
+    found, _ = parts.encode_either(Part(samples, 8, load_model(), 3))
+    assert len(found.payload) <= 1 + len(plain.encode(samples, 8))

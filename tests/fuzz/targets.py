@@ -161,7 +161,7 @@ def take_mixing(data: bytes) -> None:
     found = []
     for portable in (False, True):
         samples = np.zeros((planes, *shape), np.uint16)
-        fault = core.mixing_decode(np.frombuffer(data, np.uint8, offset=6), low, high, matrix, 1 + data[3] % 2, samples, portable)
+        fault = core.mixing_decode(np.frombuffer(data, np.uint8, offset=6), low, high, matrix, 1 + data[3] % 4, samples, portable)
         found.append((fault, samples.tobytes()))
         assert fault or ((samples >= low[:, None, None]) & (samples <= high[:, None, None])).all()
     assert found[0] == found[1]

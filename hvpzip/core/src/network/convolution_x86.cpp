@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 
+#include <cpuid.h>
+
 #include "network/byte_rows.h"
 #include "network/finish_x86.h"
 
@@ -153,7 +155,11 @@ const Kernels AVX2_BYTES = {"avx2-bytes", STEP, 16, 1, 128, has_avx2, Rows16::ro
 HVPZIP_TILES(HVPZIP_AVX_VNNI, avx_vnni, _mm256_dpbusd_avx_epi32)
 HVPZIP_CONVOLVE(HVPZIP_AVX_VNNI, avx_vnni, 16, 6)
 
-bool has_avx_vnni() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni"); }
+// Clang's __builtin_cpu_supports has no name for it, so the processor is asked (leaf 7.1, bit 4 of eax).
+bool has_avx_vnni() {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
+}
 
 const Kernels AVX_VNNI = {"avx-vnni", STEP, 16, 1, 128, has_avx_vnni, Rows16::row_bytes, Rows16::load, activate, avx_vnni, Rows16::group_bytes, Rows16::pack};
 
