@@ -139,9 +139,9 @@ def _smallest(group: Part) -> Parts:
     choice.tried("as it is", len(found.payload), found, found.trials)
     for rewritten in rewrites.rewritings(group.samples, group.bit_depth):
         search = _smallest_split if rewritten.prefix[0] == rewrites.DENSE else _smallest
-        inner = search(
-            replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, guess=None, is_last_try=True)
-        )
+        part = replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, guess=None, is_last_try=True)
+        best = len(choice.best.payload) if group.most_bytes is None else min(len(choice.best.payload), group.most_bytes)
+        inner = search(replace(part, most_bytes=best - len(rewritten.prefix)))
         found = Parts(rewritten.prefix + inner.payload, inner.costs, 8 * len(rewritten.prefix) + inner.other_bits, inner.trials)
         choice.tried(f"rewritten: {rewrites.NAMES[rewritten.prefix[0]]}", len(found.payload), found, inner.trials)
     return choice.best._replace(trials=choice.trials)

@@ -49,6 +49,8 @@ CASCADE: Final = 8
 NOISE_PATH: Final = 9
 # Where a plain method needs less than this share of the samples' bytes, no model is tried, and coders that learn in small parts only: all
 # are slow, and gain little.
+# Where a plain method needs so many times what a part must stay below, as its table has taken the rest, nothing slow is tried.
+HOPELESS: Final = 2
 # A small part is also learnt by every profile of its effort: the strongest may have too little to learn from.
 PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 SMALL_SAMPLES: Final = 1 << 18
@@ -96,8 +98,14 @@ def _plain_is_enough(part: Part, tried: Tried) -> bool:
     return tried.plain_bytes is not None and tried.plain_bytes <= PLAIN_IS_ENOUGH * part.samples.nbytes
 
 
+def _is_hopeless(part: Part, tried: Tried) -> bool:
+    return part.most_bytes is not None and tried.plain_bytes is not None and tried.plain_bytes >= HOPELESS * part.most_bytes
+
+
 def _not_worth_learning(part: Part, tried: Tried) -> str | None:
     """Why a coder that learns from the part itself is not worth its time, after what is quicker."""
+    if _is_hopeless(part, tried):
+        return "it would have to be half as large as by a plain method"
     if tried.modelled and not EFFORTS[part.effort].mixes:
         return "at this effort what the model codes is left to it"
     if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
@@ -148,6 +156,8 @@ class ByModel:
             return None
         if cascade_learns_more(part):
             return "the cascade with mixing learns more"
+        if _is_hopeless(part, tried):
+            return "it would have to be half as large as by a plain method"
         return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
 
     def encode(self, part: Part) -> Coded | None:
