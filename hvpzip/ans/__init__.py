@@ -10,7 +10,7 @@
 Symbols pop in the reverse order of pushing.
 """
 
-from hvpzip.ans.codecs import Codec, chunked, push_planned
+from hvpzip.ans.codecs import Codec, chunked, pop_table, push_planned
 from hvpzip.ans.lanes import Plan, Stage, flat_plan, from_bytes, grow, ramp_plan, resize, shrink, to_bytes
 from hvpzip.ans.mixture import (
     PRECISION,
@@ -56,6 +56,7 @@ __all__ = [
     "mixture_codec",
     "pop",
     "pop_mixture",
+    "pop_table",
     "push",
     "push_mixture",
     "push_planned",

@@ -25,7 +25,7 @@ from hvpzip.ans.lanes import Plan, chunks, flat_plan, resize
 from hvpzip.ans.rans import IntArray, Message, StackUnderflow
 from hvpzip.core import kernels
 
-__all__ = ["Codec", "chunked", "pop_planned", "push_planned"]
+__all__ = ["Codec", "chunked", "pop_planned", "pop_table", "push_planned"]
 
 S = TypeVar("S")
 
@@ -62,8 +62,8 @@ def pop_planned(
 ) -> tuple[Message, NDArray[np.int64], NDArray[np.int64]]:
     """The message with n symbols popped, the symbols and their frequencies, int64 (n,) each: inverse of ``push_planned``.
 
-    kernel: ``pop_stage`` or ``pop_reweighted_stage``; arguments: those between the words and the stage. Errors as ``push_planned``, and
-    StackUnderflow where the stack runs dry.
+    kernel: ``pop_stage``, ``pop_reweighted_stage`` or ``pop_table_stage``; arguments: those between the words and the stage. Errors as
+    ``push_planned``, and StackUnderflow where the stack runs dry.
     """
     symbol, freq = np.empty(n, np.int64), np.empty(n, np.int64)
     for stage in check_plan(plan, message, n, 0):
@@ -75,6 +75,16 @@ def pop_planned(
             raise StackUnderflow(f"the stack ran dry: more than the {words.size} words left were wanted")
         message = Message(head, (words[used:], tail) if used < words.size else tail)
     return message, symbol, freq
+
+
+def pop_table(
+    message: Message, starts: NDArray[np.int64], n: int, precision: int, plan: Plan | None = None
+) -> tuple[Message, NDArray[np.int64], NDArray[np.int64]]:
+    """The message with n symbols popped that all have the same frequencies, the symbols and their frequencies, int64 (n,) each.
+
+    starts: int64 (M + 1,), where the symbols' intervals begin, strictly rising from 0 to 2**precision. Errors as ``pop_planned``.
+    """
+    return pop_planned(message, n, kernels().pop_table_stage, (starts, precision), plan)
 
 
 def chunked(

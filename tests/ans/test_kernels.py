@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvpzip.ans.codecs import push_planned
+from hvpzip.ans.codecs import pop_table, push_planned
 from hvpzip.ans.lanes import flat_plan, from_bytes, ramp_plan, resize, to_bytes
 from hvpzip.ans.mixture import Mixture, intervals, pop_mixture, push_mixture, softmax_weights
 from hvpzip.ans.rans import Message, StackUnderflow, base_message, check_base, flatten, message_equal
@@ -65,6 +65,25 @@ def test_intervals_pushes_and_pops_are_those_of_the_reference(random_message, se
     assert_same(pushed, compiled)
     assert_same(*both(pop_mixture, pushed[0], mixture, *rest))
     assert_same(*both(pop_mixture, message, mixture, *rest))
+
+
+@settings(max_examples=60)
+@given(seed=SEEDS, n=st.integers(0, 300), lanes=st.integers(1, 9), many=st.integers(1, 130), precision=st.sampled_from([8, 16, 31]))
+def test_pops_by_one_table_are_those_of_the_reference(random_message, seed, n, lanes, many, precision) -> None:
+    rng = np.random.default_rng(seed)
+    between = rng.choice((1 << min(precision, 12)) - 1, min(many - 1, 200), replace=False) + 1
+    starts = np.array([0, *sorted(between), 1 << precision], np.int64)
+    symbols = rng.integers(0, starts.size - 1, n)
+    message = random_message(seed, lanes, 300)
+    pushed = push_planned(message, starts[symbols], starts[symbols + 1] - starts[symbols], precision)
+    one, other = both(pop_table, pushed, starts, n, precision)
+    assert_same(one, other)
+    assert message_equal(one[0], message)
+    assert np.array_equal(one[1], symbols)
+    assert_same(*both(pop_table, message, starts, min(n, 100), precision))
+    for wrong in (starts + 1, starts[:1], starts[::-1].copy(), np.array([0, 0, 1 << precision])):
+        with mock.patch.dict(os.environ, HVPZIP_KERNELS="compiled"), pytest.raises(ValueError, match="starts must rise"):
+            pop_table(message, wrong, 5, precision)
 
 
 @settings(max_examples=30)

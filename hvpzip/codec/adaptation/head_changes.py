@@ -11,8 +11,7 @@ layer, gains, biases, weights row by row.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +35,6 @@ ZEROS, RATIOS = 32, 8
 _THIRDS = (65536, 52016, 41285)
 
 Int64Array = NDArray[np.int64]
-IntArray = NDArray[np.integer[Any]]
-Intervals = Callable[[IntArray], tuple[IntArray, IntArray]]
-Search = Callable[[int, int, IntArray], tuple[IntArray, IntArray, IntArray]]
 # Changes by (number of the network, step): by the layer's name
 HeadChanges = Mapping[tuple[int, int], Mapping[str, Changes]]
 Heads = dict[tuple[int, int], HeadLayers]
@@ -89,8 +85,9 @@ class Adaptation(AdaptedHeads):
         """Push all changes; returns the message and their bits."""
         bits = 0.0
         for key, layer, kind, byte, _ in reversed(list(self._arrays(model, path))):
-            starts, freqs = _prior_functions(byte)[0](changes[key][layer][kind].ravel() + LARGEST_CHANGE)
-            message = ans.push_planned(message, starts, freqs, PRIOR_PRECISION, next(plans))
+            symbols = changes[key][layer][kind].ravel() + LARGEST_CHANGE
+            freqs = prior(byte)[symbols]
+            message = ans.push_planned(message, _starts(byte)[symbols], freqs, PRIOR_PRECISION, next(plans))
             bits += ans.bits_of(freqs, PRIOR_PRECISION)
         return message, bits
 
@@ -99,10 +96,9 @@ class Adaptation(AdaptedHeads):
         found: dict[tuple[int, int], dict[str, list[Int64Array]]] = {}
         bits = 0.0
         for key, layer, _, byte, size in self._arrays(model, path):
-            codec = ans.chunked(*_prior_functions(byte), size, PRIOR_PRECISION, next(plans))
-            message, symbols = codec.pop(message)
-            bits += ans.bits_of(prior(byte)[symbols], PRIOR_PRECISION)
-            found.setdefault(key, {}).setdefault(layer, []).append(symbols.astype(np.int64) - LARGEST_CHANGE)
+            message, symbols, freqs = ans.pop_table(message, _starts(byte), size, PRIOR_PRECISION, next(plans))
+            bits += ans.bits_of(freqs, PRIOR_PRECISION)
+            found.setdefault(key, {}).setdefault(layer, []).append(symbols - LARGEST_CHANGE)
         changes = {}
         for key, layers in found.items():
             head = _head(model, *key)
@@ -119,19 +115,10 @@ class Adaptation(AdaptedHeads):
                         yield (network, step), name, kind, self.priors[(place * len(self.layers) + at) * PRIOR_BYTES + kind], part.size
 
 
-def _prior_functions(byte: int) -> tuple[Intervals, Search]:
-    """What ``ans.chunked`` needs of a prior: intervals, and the search."""
-    freqs = prior(byte)
-    starts = np.cumsum(freqs) - freqs
-
-    def intervals(symbols: IntArray) -> tuple[IntArray, IntArray]:
-        return starts[symbols], freqs[symbols]
-
-    def search(begin: int, end: int, cf: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-        symbols = np.searchsorted(starts, cf, side="right") - 1
-        return symbols, starts[symbols], freqs[symbols]
-
-    return intervals, search
+@functools.cache
+def _starts(byte: int) -> Int64Array:
+    """Where the intervals of -63..63 begin under a prior, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(prior(byte))])
 
 
 def adapted_heads(model: Model, changes: HeadChanges) -> Heads:

@@ -15,7 +15,7 @@ int64, scale int16, weight int32 (``hvpzip.ans.Mixture`` has their ranges).
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from hvpzip.core.reference.coder import fill_cumulative, fill_intervals, is_mixture, pop_stage, push_stage
+from hvpzip.core.reference.coder import fill_cumulative, fill_intervals, is_mixture, pop_stage, pop_table_stage, push_stage
 from hvpzip.core.reference.colours import (
     count_colours,
     fill_reachable,
@@ -50,6 +50,7 @@ __all__ = [
     "mixing_encode",
     "pop_reweighted_stage",
     "pop_stage",
+    "pop_table_stage",
     "push_stage",
     "reweight_cg",
     "reweight_co",

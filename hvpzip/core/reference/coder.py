@@ -34,6 +34,7 @@ __all__ = [
     "fill_intervals",
     "is_mixture",
     "pop_stage",
+    "pop_table_stage",
     "push_stage",
     "step_back",
 ]
@@ -144,6 +145,35 @@ def pop_stage(
         symbol[part], start, freq[part] = _search(
             mean[:, part], scale[:, part], weight[:, part], lo[part], size[part], cf.astype(np.int64), spacing, precision
         )
+        used = step_back(head[:many], words, used, start, freq[part], cf, precision)
+        if used > words.size:
+            return used
+    return used
+
+
+def pop_table_stage(
+    head: StateArray,
+    words: NDArray[np.uint32],
+    starts: Int64Array,
+    precision: int,
+    begin: int,
+    end: int,
+    lanes: int,
+    symbol: Int64Array,
+    freq: Int64Array,
+) -> int:
+    """As ``pop_stage``, for symbols that all have the same frequencies.
+
+    starts: (M + 1,), where the intervals of the symbols 0..M - 1 begin, strictly rising from 0 to 2**precision. precision: 0..31.
+    """
+    used = 0
+    for first in range(begin, end, lanes):
+        many = min(lanes, end - first)
+        part = slice(first, first + many)
+        cf = head[:many] & np.uint64((1 << precision) - 1)
+        symbol[part] = np.searchsorted(starts, cf.astype(np.int64), side="right") - 1
+        start = starts[symbol[part]]
+        freq[part] = starts[symbol[part] + 1] - start
         used = step_back(head[:many], words, used, start, freq[part], cf, precision)
         if used > words.size:
             return used

@@ -80,6 +80,19 @@ int64_t pop(Out<uint64_t, 1> head, In<uint32_t, 1> words, In<int64_t, 2> mean, I
                      symbol.data(), freq.data());
 }
 
+int64_t pop_table(Out<uint64_t, 1> head, In<uint32_t, 1> words, In<int64_t, 1> starts, int precision, int64_t begin, int64_t end, int64_t lanes,
+                  Out<int64_t, 1> symbol, Out<int64_t, 1> freq) {
+    require_precision(precision, 0, 31);
+    const int64_t symbols = static_cast<int64_t>(starts.shape(0)) - 1;
+    require(symbols >= 1 && starts.data()[0] == 0 && starts.data()[symbols] == int64_t{1} << precision, "starts must rise from 0 to 2**precision");
+    for (int64_t i = 0; i < symbols; ++i) require(starts.data()[i] < starts.data()[i + 1], "starts must rise from 0 to 2**precision");
+    const int64_t n = static_cast<int64_t>(symbol.shape(0));
+    require_length(freq, n, "freq must be (N,)");
+    const Stage stage = checked_stage(begin, end, lanes, n, static_cast<int64_t>(head.shape(0)));
+    return pop_table_stage(head.data(), words.data(), static_cast<int64_t>(words.shape(0)), starts.data(), symbols, precision, stage, symbol.data(),
+                           freq.data());
+}
+
 void starts_of_windows(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> weight, int64_t half, int64_t low, int64_t high,
                        Out<int64_t, 1> start) {
     const Mixtures mixtures = shaped_mixtures(mean, scale, weight);
@@ -143,6 +156,8 @@ void bind_ans(nb::module_& module) {
     module.def("pop_stage", &pop, Unlocked(), ARRAY("head"), ARRAY("words"), ARRAY("mean"), ARRAY("scale"), ARRAY("weight"),
                ARRAY("lo"), ARRAY("size"), nb::arg("spacing"), nb::arg("precision"), nb::arg("begin"), nb::arg("end"), nb::arg("lanes"),
                ARRAY("symbol"), ARRAY("freq"));
+    module.def("pop_table_stage", &pop_table, Unlocked(), ARRAY("head"), ARRAY("words"), ARRAY("starts"), nb::arg("precision"), nb::arg("begin"),
+               nb::arg("end"), nb::arg("lanes"), ARRAY("symbol"), ARRAY("freq"));
     module.def("fill_starts", &starts_of_windows, Unlocked(), ARRAY("mean"), ARRAY("scale"), ARRAY("weight"), nb::arg("half"), nb::arg("low"),
                nb::arg("high"), ARRAY("start"));
     module.def("fill_edges", &edges_of_windows, Unlocked(), ARRAY("mean"), ARRAY("scale"), ARRAY("weight"), nb::arg("lo"),

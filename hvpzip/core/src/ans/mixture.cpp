@@ -180,4 +180,21 @@ int64_t pop_stage(uint64_t* head, const uint32_t* words, int64_t num_words, cons
     return used;
 }
 
+int64_t pop_table_stage(uint64_t* head, const uint32_t* words, int64_t num_words, const int64_t* starts, int64_t symbols, int precision,
+                        const Stage& stage, int64_t* symbol, int64_t* freq) {
+    const uint64_t mask = (uint64_t{1} << precision) - 1;
+    int64_t used = 0;
+    for (int64_t begin = stage.begin; begin < stage.end; begin += stage.lanes) {
+        const int64_t many = std::min(stage.lanes, stage.end - begin);
+        for (int64_t lane = 0; lane < many; ++lane) {
+            const int64_t i = begin + lane, cf = static_cast<int64_t>(head[lane] & mask);
+            const int64_t found = std::upper_bound(starts, starts + symbols, cf) - starts - 1;
+            symbol[i] = found;
+            freq[i] = starts[found + 1] - starts[found];
+            if (!step_back(head[lane], starts[found], freq[i], precision, words, num_words, used)) return num_words + 1;
+        }
+    }
+    return used;
+}
+
 }  // namespace hvpzip

@@ -78,6 +78,10 @@ int64_t push_stage(uint64_t* head, uint32_t* words, const uint64_t* starts, cons
 int64_t pop_stage(uint64_t* head, const uint32_t* words, int64_t num_words, const Mixtures& mixtures, const GaussianTables& tables,
                   const Alphabets& alphabets, int64_t spacing, int precision, const Stage& stage, int64_t* symbol, int64_t* freq);
 
+// As ``pop_stage``, for symbols that all have the same frequencies. starts: (symbols + 1,), strictly rising from 0 to 2**precision.
+int64_t pop_table_stage(uint64_t* head, const uint32_t* words, int64_t num_words, const int64_t* starts, int64_t symbols, int precision,
+                        const Stage& stage, int64_t* symbol, int64_t* freq);
+
 // A popped symbol's state goes on: false when there is no word left to refill it from.
 HVPZIP_INLINE bool step_back(uint64_t& head, uint64_t start, uint64_t freq, int precision, const uint32_t* words, int64_t num_words,
                              int64_t& used) {
