@@ -14,7 +14,7 @@ from safetensors.torch import save_file as save_torch_file
 from hvpzip.errors import ModelError
 from hvpzip.nn import bundled
 from hvpzip.nn.config import NetworkConfig
-from hvpzip.nn.formats import MAX_EXPONENT
+from hvpzip.nn.formats import MAX_EXPONENT, MIN_EXPONENT, WEIGHT_MAX
 from hvpzip.nn.graph.export import export, integer_cascade, quantise
 from hvpzip.nn.graph.network import Cascade
 from hvpzip.nn.graph.ops import weight_exponents
@@ -98,6 +98,17 @@ def test_exponents_are_the_largest_that_keep_weights_in_int8():
     assert weight_exponents(weight, torch.zeros(5)).tolist() == [6, 7, 0, MAX_EXPONENT, MAX_EXPONENT]
     # ... and accumulators below 2**24: a bias of 1000 in 1/32 leaves room for 2**9 only.
     assert weight_exponents(weight[4:], torch.tensor([1000.0])).tolist() == [9]
+
+
+def test_a_weight_that_no_int8_says_is_exported_as_the_largest_that_one_does(cascade, tmp_path):
+    out = cascade.networks[0].heads[0].out
+    weight, bias = out.weight.detach().clone(), torch.zeros_like(out.bias)
+    weight[0, 0], weight[0, 1] = 16.5, -15.5
+    name = "networks.0.heads.0.out"
+    model = export(cascade, {f"{name}.weight": weight, f"{name}.bias": bias}, tmp_path / "loud", {})
+    layer = model.levels[0].heads[0].out
+    assert layer.exponent[0] == MIN_EXPONENT
+    assert layer.weight[0, :2, 0, 0].tolist() == [WEIGHT_MAX, -round(15.5 * 2**MIN_EXPONENT)]
 
 
 def test_an_unknown_name_is_refused_with_those_that_are_there(models):

@@ -16,7 +16,7 @@ from hvpzip.diffusion.schedule import Schedule
 from hvpzip.nn.config import NetworkConfig
 from hvpzip.nn.formats import ACT_BITS
 from hvpzip.nn.graph.network import Cascade, ClosedForm
-from hvpzip.nn.graph.ops import Conv, weight_exponents
+from hvpzip.nn.graph.ops import Conv, representable, weight_exponents
 from hvpzip.nn.layers import LevelLayers
 from hvpzip.nn.model import Model, model_from
 from hvpzip.nn.self_test import self_test
@@ -36,6 +36,7 @@ def quantise(cascade: Cascade, averaged: Mapping[str, Tensor] | None = None) -> 
     for name, module in cascade.named_modules():
         if isinstance(module, Conv):
             weight, bias = ((averaged or {}).get(f"{name}.{kind}", getattr(module, kind)).detach().cpu() for kind in ("weight", "bias"))
+            weight = representable(weight)
             exponent = weight_exponents(weight, bias)
             step = torch.exp2(-exponent)
             tensors[f"{name}.weight"] = torch.round(weight / step[:, None, None, None]).to(torch.int8).contiguous()

@@ -12,9 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hvpzip.nn.formats import ACT_BITS, ACT_MAX, CARRY_BITS, CARRY_MAX, LIMIT, MAX_EXPONENT, OUT_BITS, OUT_MAX, WEIGHT_MAX
+from hvpzip.nn.formats import ACT_BITS, ACT_MAX, CARRY_BITS, CARRY_MAX, LIMIT, MAX_EXPONENT, MIN_EXPONENT, OUT_BITS, OUT_MAX, WEIGHT_MAX
 
-__all__ = ["Conv", "FloatOps", "Ops", "weight_exponents"]
+__all__ = ["Conv", "FloatOps", "Ops", "representable", "weight_exponents"]
+
+LARGEST_WEIGHT = WEIGHT_MAX / 2.0**MIN_EXPONENT
 
 
 class Conv(nn.Module):
@@ -44,6 +46,11 @@ class Ops(Protocol):
     def conv_activate(self, conv: Conv, a: Tensor) -> Tensor: ...
     def conv_carry(self, conv: Conv, a: Tensor, f: Tensor | None) -> Tensor: ...
     def conv_out(self, conv: Conv, a: Tensor) -> Tensor: ...
+
+
+def representable(weight: Tensor) -> Tensor:
+    """Weights kept within what an int8 with the smallest exponent says, 15.9; few ever reach it."""
+    return weight.clamp(-LARGEST_WEIGHT, LARGEST_WEIGHT)
 
 
 def weight_exponents(weight: Tensor, bias: Tensor) -> Tensor:
@@ -89,6 +96,7 @@ class FloatOps:
     def _conv(self, conv: Conv, a: Tensor) -> Tensor:
         weight, bias = conv.weight, conv.bias
         if self.simulate:
+            weight = representable(weight)
             exponent = weight_exponents(weight, bias)
             step = torch.exp2(-exponent)
             weight = _Round.apply(weight / step[:, None, None, None], 1.0) * step[:, None, None, None]  # type: ignore[no-untyped-call]
