@@ -94,12 +94,13 @@ class FloatOps:
         return _Round.apply(value, 2.0**-bits) if self.simulate else value  # type: ignore[no-untyped-call]
 
     def _conv(self, conv: Conv, a: Tensor) -> Tensor:
-        weight, bias = conv.weight, conv.bias
+        weight: Tensor = conv.weight
+        bias: Tensor = conv.bias
         if self.simulate:
-            weight = representable(weight)
-            exponent = weight_exponents(weight, bias)
+            kept = representable(weight)
+            exponent = weight_exponents(kept, bias)
             step = torch.exp2(-exponent)
-            weight = _Round.apply(weight / step[:, None, None, None], 1.0) * step[:, None, None, None]  # type: ignore[no-untyped-call]
+            weight = _Round.apply(kept / step[:, None, None, None], 1.0) * step[:, None, None, None]  # type: ignore[no-untyped-call]
             bias = _Round.apply(bias / step * 2.0**ACT_BITS, 1.0) * step * 2.0**-ACT_BITS  # type: ignore[no-untyped-call]
         return F.conv2d(a, weight, bias, padding=weight.shape[-1] // 2)
 
