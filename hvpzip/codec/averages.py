@@ -1,4 +1,4 @@
-"""Whether samples on one phase of the 2x2 grid are averages of their neighbours: what interpolating a mosaic leaves.
+"""Whether samples on one phase of the 2x2 grid are averages of their neighbours, as in interpolated mosaics, or copies, as in enlargements.
 
 The model does not know such structure, and coders that learn from the picture do: so the encoder asks, and then tries them. Nothing here
 reaches the bit stream in any other way.
@@ -21,7 +21,7 @@ SIDE: Final = 512  # of the middle of the picture, which is looked at
 
 def phase_spread(samples: NDArray[np.unsignedinteger[Any]]) -> float:
     """The largest difference, over channels and kinds of averages, between the shares of samples on two phases of the 2x2 grid that are the
-    average of left and right, of above and below, or of all four, rounded or floored: 0 to 1.
+    average of left and right, of above and below, or of all four, rounded or floored, or equal to the one on the left or above: 0 to 1.
 
     samples: (h, w, C); 0 for sides below 4.
     """
@@ -33,7 +33,8 @@ def phase_spread(samples: NDArray[np.unsignedinteger[Any]]) -> float:
     for channel in range(channels):
         plane = middle[:, :, channel].astype(np.int32)
         here, across, down = plane[1:-1, 1:-1], plane[1:-1, :-2] + plane[1:-1, 2:], plane[:-2, 1:-1] + plane[2:, 1:-1]
-        for total, shift in ((across, 1), (down, 1), (across + down, 2)):
+        copies = (plane[1:-1, :-2], 0), (plane[:-2, 1:-1], 0)
+        for total, shift in ((across, 1), (down, 1), (across + down, 2), *copies):
             hit = (here == total >> shift) | (here == total + (1 << shift >> 1) >> shift)
             shares = [float(hit[row::2, column::2].mean()) for row in (0, 1) for column in (0, 1)]
             found = max(found, max(shares) - min(shares))

@@ -30,6 +30,12 @@ def test_averages_on_a_phase_are_seen(crop, floor):
     assert phase_spread(mosaic) > 0.5
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_copies_on_a_phase_are_seen(crop, axis):
+    samples = np.ascontiguousarray(crop(0, 0, 60, 50).transpose(1, 2, 0))
+    assert phase_spread(np.repeat(samples, 2, axis)) > 0.5
+
+
 @pytest.mark.parametrize("shape", [(3, 50, 3), (50, 1, 1), (1, 1, 3)])
 def test_narrow_pictures_say_nothing(shape):
     assert phase_spread(np.zeros(shape, np.uint8)) == 0
