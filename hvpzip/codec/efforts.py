@@ -1,6 +1,6 @@
 """What an encoder spends at each effort. Files say their effort; the decoder does not need it.
 
-Figures behind the choices: docs/experiments.md, 74; of the fit: 187.
+Figures behind the choices: docs/experiments.md, 74; of the fit: 187 and 228.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Effort(NamedTuple):
     fit: FitSettings | None
 
 
-_FIT = FitSettings(steps=96, batch=2048)
+_FIT = FitSettings(steps=96, batch=1024)
 EFFORTS = {
     1: Effort(latents=False, co=False, mixes=False, always_mixes=False, profiles=(1,), cascade=False, fit=None),
     2: Effort(latents=True, co=True, mixes=True, always_mixes=False, profiles=(1,), cascade=False, fit=_FIT),
