@@ -46,6 +46,7 @@ class Part:
         effort: One of ``EFFORTS``.
         modelled: What the model made of it, if it was asked already.
         guess: About how many bytes the model would need, where that was found without asking it for the part.
+        learners: Of the methods with mixing those that are tried; None for all that the effort has.
         is_last_try: Whether no other samples that say the same will be tried: what takes its time waits for them.
         most_bytes: What it must need less than, as that would be written otherwise; None where nothing is known.
     """
@@ -56,6 +57,7 @@ class Part:
     effort: int
     modelled: Coded | None = None
     guess: int | None = None
+    learners: tuple[int, ...] | None = None
     is_last_try: bool = True
     most_bytes: int | None = None
 

@@ -25,7 +25,18 @@ from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, OnReport, Part, Samples, Wanted
 from hvpzip.codec.part import decode_part, encode_part
 from hvpzip.codec.payload import CO_FLAG, MAX_NETWORKS, Header
-from hvpzip.codec.registry import BY_NUMBER, CASCADE, MIXING, MODEL, MODEL_SUITS_AT_ONCE, by_model, cascade_learns_more, model_guess
+from hvpzip.codec.registry import (
+    BY_NUMBER,
+    CASCADE,
+    MIXING,
+    MODEL,
+    MODEL_SUITS_AT_ONCE,
+    OTHER_IS_AHEAD,
+    by_model,
+    cascade_learns_more,
+    learners,
+    model_guess,
+)
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.model import Model
@@ -78,7 +89,7 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
         found = found._replace(trials=(Trial("model alone", None, reason), *found.trials))
         return found, found
     if cascade_learns_more(group):
-        found = _by_learning(replace(group, guess=model_guess(group)), quick_bytes)
+        found = _by_learning(group, quick_bytes)
         return found, found
     coded = by_model(group)
     assert coded.report is not None
@@ -99,22 +110,26 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
 
 def _by_learning(group: Part, quick_bytes: int) -> Parts:
     """The group without the model of ``by_model``, of whose bytes there is a guess, by what learns from it."""
-    assert group.guess is not None
+    guess = model_guess(group)
+    group = replace(group, guess=guess)
     always_mixes = EFFORTS[group.effort].always_mixes
-    suits = (
-        group.model.noise_path is None
-        and group.guess < MODEL_SUITS_AT_ONCE * quick_bytes
-        and (always_mixes or phase_spread(group.samples) < PHASES_DIFFER)
-    )
-    trial = Trial("model alone", None, f"the cascade with mixing learns more; without a fit it would need {group.guess:,} bytes")
+    if always_mixes:
+        group = replace(group, learners=learners(group))
+    suits = group.model.noise_path is None and guess < MODEL_SUITS_AT_ONCE * quick_bytes
+    suits = suits and (always_mixes or phase_spread(group.samples) < PHASES_DIFFER)
+    trial = Trial("model alone", None, f"the cascade with mixing learns more; without a fit it would need {guess:,} bytes")
     if not suits or plain.may_beat_a_model(group.samples) or rewrites.has_gaps(group.samples):
         found = _smallest(group)
         return found._replace(trials=(trial, *found.trials))
     choice: Choice[Coded] = Choice()
-    for number in (CASCADE, MIXING) if always_mixes else (CASCADE,):
-        coded = BY_NUMBER[number].encode(group)
+    for number in (CASCADE, MIXING):
+        method = BY_NUMBER[number]
+        if number not in (group.learners or (CASCADE,)):
+            choice.skipped(method.name, OTHER_IS_AHEAD if always_mixes else "the model suits the picture")
+            continue
+        coded = method.encode(group)
         assert coded is not None
-        choice.tried(BY_NUMBER[number].name, 1 + len(coded.data), coded, coded.trials)
+        choice.tried(method.name, 1 + len(coded.data), coded, coded.trials)
     best = choice.best
     if 1 + len(best.data) >= MODEL_SUITS_AT_ONCE * quick_bytes:  # the guess was too good
         found = _smallest(group)
@@ -139,9 +154,9 @@ def _smallest(group: Part) -> Parts:
     choice.tried("as it is", len(found.payload), found, found.trials)
     for rewritten in rewrites.rewritings(group.samples, group.bit_depth):
         search = _smallest_split if rewritten.prefix[0] == rewrites.DENSE else _smallest
-        part = replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, guess=None, is_last_try=True)
+        part = replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, guess=None, learners=None)
         best = len(choice.best.payload) if group.most_bytes is None else min(len(choice.best.payload), group.most_bytes)
-        inner = search(replace(part, most_bytes=best - len(rewritten.prefix)))
+        inner = search(replace(part, is_last_try=True, most_bytes=best - len(rewritten.prefix)))
         found = Parts(rewritten.prefix + inner.payload, inner.costs, 8 * len(rewritten.prefix) + inner.other_bits, inner.trials)
         choice.tried(f"rewritten: {rewrites.NAMES[rewritten.prefix[0]]}", len(found.payload), found, inner.trials)
     return choice.best._replace(trials=choice.trials)

@@ -38,6 +38,7 @@ __all__ = [
     "RASTER",
     "by_model",
     "cascade_learns_more",
+    "learners",
     "model_guess",
     "payload_is_noise_path",
 ]
@@ -49,11 +50,12 @@ CASCADE: Final = 8
 NOISE_PATH: Final = 9
 # Where a plain method needs less than this share of the samples' bytes, no model is tried, and coders that learn in small parts only: all
 # are slow, and gain little.
+PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 # Where a plain method needs so many times what a part must stay below, as its table has taken the rest, nothing slow is tried.
 HOPELESS: Final = 2
-# A small part is also learnt by every profile of its effort: the strongest may have too little to learn from.
-PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 SMALL_SAMPLES: Final = 1 << 18
+# A part of at most so many samples is learnt by every profile of its effort: the strongest may have too little to learn from.
+FEW_SAMPLES: Final = 1 << 17
 # Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried.
 MODEL_SUITS: Final = Fraction(7, 8)
 # A model that needs less than this share of the quickest plain method suits a picture in which nothing repeats: no plain method is tried.
@@ -63,6 +65,12 @@ MODEL_SUITS_AT_ONCE: Final = Fraction(3, 4)
 LEARNS_MORE: Final = 1 << 14
 # Units are tried for a coarse image where they need at most this share of what they replace in the coarse image of that (240).
 UNITS_MAY_PAY: Final = Fraction(203, 200)
+# Whether a part is coded in raster order, as a cascade or both ways is decided by its centre of so many pixels a side and the quick
+# profile: in raster order alone where that needs at most the first share of the cascade's bytes, as a cascade alone from the second on
+# (docs/experiments.md, 241).
+SAMPLE_SIDE: Final = 192
+OTHER_IS_AHEAD: Final = "of a sample it makes more"
+RASTER_IS_AHEAD, CASCADE_IS_AHEAD = Fraction(197, 200), Fraction(103, 100)
 # The raster coder takes its time by front, of which a narrow part has more than a square of as many pixels: at most so many times as many.
 MORE_FRONTS: Final = 4
 
@@ -92,6 +100,31 @@ def model_guess(part: Part) -> int:
         return part.guess
     planes = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
     return 1 + len(group_codec.encode_group(planes, part.model, part.effort, QUICK)[0])
+
+
+def learners(part: Part) -> tuple[int, ...]:
+    """The methods that learn from a part which both of them can code and that may make it smallest."""
+    height, width, _ = part.samples.shape
+    if min(height, width) < 2 * SAMPLE_SIDE:
+        return CASCADE, MIXING
+    y, x = (height - SAMPLE_SIDE) // 2, (width - SAMPLE_SIDE) // 2
+    sample = replace(
+        part, samples=np.ascontiguousarray(part.samples[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE]), modelled=None, guess=None, learners=None
+    )
+    in_raster_order = len(_quickly_mixed(sample))
+    as_cascade = len(_by_units(sample, _quickly_mixed(_half(sample))))
+    if in_raster_order <= RASTER_IS_AHEAD * as_cascade:
+        return (MIXING,)
+    return (CASCADE,) if in_raster_order >= CASCADE_IS_AHEAD * as_cascade else (CASCADE, MIXING)
+
+
+def _quickly_mixed(part: Part) -> bytes:
+    return bytes((MIXING,)) + mixing.encode(part.samples, mixing.profile_of(_profiles(part, (1,))[0], part.samples[:, :, 0].size))
+
+
+def _profiles(part: Part, profiles: tuple[int, ...]) -> tuple[int, ...]:
+    """The quick and strong profiles as they are for pictures in which samples are averages of others, where the part is one."""
+    return tuple(profile + mixing.OF_AVERAGES for profile in profiles) if phase_spread(part.samples) >= PHASES_DIFFER else profiles
 
 
 def _plain_is_enough(part: Part, tried: Tried) -> bool:
@@ -186,6 +219,8 @@ class ByMixing:
         effort = EFFORTS[part.effort]
         if part.picture.is_constant:
             return "a plain method is small enough"
+        if part.learners is not None and self.number not in part.learners:
+            return OTHER_IS_AHEAD
         if not part.is_last_try:
             return "it is tried on the samples without gaps"
         if not mixing.is_quick():
@@ -195,15 +230,13 @@ class ByMixing:
         return _not_worth_learning(part, tried)
 
     def encode(self, part: Part) -> Coded:
-        profiles = EFFORTS[part.effort].profiles
-        if phase_spread(part.samples) >= PHASES_DIFFER:
-            profiles = tuple(profile + mixing.OF_AVERAGES for profile in profiles)
+        profiles = _profiles(part, EFFORTS[part.effort].profiles)
         choice: Choice[bytes] = Choice()
         for profile in profiles:
-            if profile != profiles[-1] and part.samples.size > SMALL_SAMPLES:
+            if profile != profiles[-1] and part.samples.size > FEW_SAMPLES:
                 choice.skipped(f"profile {profile}", "the part is large enough for a stronger one")
                 continue
-            data = mixing.encode(part.samples, profile)
+            data = mixing.encode(part.samples, mixing.profile_of(profile, part.samples[:, :, 0].size))
             choice.tried(f"profile {profile}", len(data), data)
         return Coded(bytes((MIXING,)) + choice.best, None, choice.trials)
 
@@ -249,6 +282,8 @@ class ByCascade:
             return f"it codes 1 or 3 channels of 8 bits with sides of at least {cascade.LEAST_SIDE}"
         if not EFFORTS[part.effort].cascade:
             return "not at this effort"
+        if part.learners is not None and self.number not in part.learners:
+            return OTHER_IS_AHEAD
         if not mixing.is_quick():
             return "the compiled core is missing"
         return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
@@ -332,7 +367,7 @@ def _noise_path_report(found: Found) -> TermsReport:
 
 
 def _half(part: Part) -> Part:
-    return replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None, guess=None)
+    return replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None, guess=None, learners=None)
 
 
 def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:
@@ -359,8 +394,8 @@ def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:
     height, width, channels = part.samples.shape
     if by_units and cascade.can_code((channels, (height + 1) // 2, (width + 1) // 2), part.model):
         quarter = _half(part)
-        inner = ByMixing().encode(quarter).data
-        if len(_by_units(quarter, ByMixing().encode(_half(quarter)).data)) <= UNITS_MAY_PAY * len(inner):
+        inner = _quickly_mixed(quarter)
+        if len(_by_units(quarter, _quickly_mixed(_half(quarter)))) <= UNITS_MAY_PAY * len(inner):
             enter("cascade with mixing", Coded(_by_units(part, inner)))
         else:
             choice.skipped("the coarse image by cascade with mixing", "its own coarse image is smaller without it")

@@ -22,7 +22,7 @@ def planes(shape: tuple[int, int, int], depth: int) -> np.ndarray:
     return np.clip(slope + generator.integers(0, 5, shape), 0, (1 << depth) - 1).astype(np.uint16)
 
 
-@pytest.mark.parametrize("profile", [1, 2, 4])
+@pytest.mark.parametrize("profile", [1, 2, 4, 5])
 @pytest.mark.parametrize("name", CASES)
 def test_the_plain_coder_and_the_compiled_one_agree(name, profile):
     core = pytest.importorskip("hvpzip.core._core")
@@ -53,7 +53,7 @@ def test_no_probability_moves_when_a_later_sample_changes(name, profile):
             found.append((bit, chance))
             return bit
 
-        mixing._code(samples.copy(), low, high, matrix, profile, record, is_known=True)
+        mixing._code(samples.copy(), low, high, matrix, profile, [record], is_known=True)
         return found
 
     wanted = decisions(before)
@@ -69,7 +69,9 @@ def test_no_probability_moves_when_a_later_sample_changes(name, profile):
         assert wanted[differs][0] != found[differs][0]
 
 
-def units(kernel, samples: np.ndarray, matrix: np.ndarray, data: bytes | None, profile: int) -> tuple[list[np.ndarray], bytes]:
+def units(
+    kernel, samples: np.ndarray, matrix: np.ndarray, data: bytes | None, profile: int, threads: int = 1
+) -> tuple[list[np.ndarray], bytes]:
     """The units of a picture (P, h, w) by the cascade geometry, with a network that guesses, and the message."""
     planes, height, width = samples.shape
     generator = np.random.default_rng(3)
@@ -80,12 +82,12 @@ def units(kernel, samples: np.ndarray, matrix: np.ndarray, data: bytes | None, p
         unit = np.ascontiguousarray(samples[:, row::2, column::2])
         values = unit if data is None else np.zeros_like(unit)
         mean, slope = np.clip(unit + generator.normal(0, 4, unit.shape), 0, 255), generator.uniform(-1, 1, (3, *unit.shape[1:]))
-        coder.unit(values, mean, slope, np.full(unit.shape, 4.0))
+        coder.unit(values, mean, slope, np.full(unit.shape, 4.0), threads)
         found.append(values)
     return found, coder.finish()
 
 
-@pytest.mark.parametrize("profile", [1, 2])
+@pytest.mark.parametrize("profile", [1, 2, 3])
 @pytest.mark.parametrize(("shape", "matrix"), [((1, 12, 15), 0), ((3, 11, 14), 5), ((3, 9, 8), 0), ((3, 7, 1), 0), ((3, 1, 1), 0)])
 def test_the_plain_cascade_and_the_compiled_one_agree(shape, matrix, profile):
     core = pytest.importorskip("hvpzip.core._core")
@@ -102,3 +104,42 @@ def test_the_plain_cascade_and_the_compiled_one_agree(shape, matrix, profile):
             units(kernel, samples, numbers, data[:-3], profile)
         faults.append(str(fault.value))
     assert faults[0] == faults[1]
+
+
+@pytest.mark.parametrize("profile", [1, 4, 5, 8])
+@pytest.mark.parametrize("threads", [2, 3, 9])
+def test_planes_side_by_side_give_the_same_bytes(profile, threads):
+    core = pytest.importorskip("hvpzip.core._core")
+    samples = planes((4, 21, 40), 8)
+    samples[1] = 7  # a plane without decisions
+    low, high = samples.min((1, 2)), samples.max((1, 2))
+    data = core.mixing_encode(samples, low, high, NOTHING, profile)
+    assert core.mixing_encode(samples, low, high, NOTHING, profile, threads) == data
+    again = np.zeros_like(samples)
+    assert core.mixing_decode(np.frombuffer(data, np.uint8), low, high, NOTHING, profile, again, threads) == ""
+    np.testing.assert_array_equal(again, samples)
+
+
+@pytest.mark.parametrize("profile", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(3, 41, 52), (3, 5, 3), (3, 1, 9)])
+def test_planes_of_units_side_by_side_give_the_same_bytes(profile, shape):
+    core = pytest.importorskip("hvpzip.core._core")
+    samples, matrix = planes(shape, 8).astype(np.uint8), MATRICES[5].numbers()
+    found, data = units(core, samples, matrix, None, profile)
+    for threads in (2, 3):
+        assert units(core, samples, matrix, None, profile, threads)[1] == data
+        for one, other in zip(units(core, samples, matrix, data, profile, threads)[0], found, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_flaw_in_a_message_of_one_plane_is_told(threads):
+    core = pytest.importorskip("hvpzip.core._core")
+    samples = planes((3, 40, 40), 8)
+    low, high = samples.min((1, 2)), samples.max((1, 2))
+    data = core.mixing_encode(samples, low, high, NOTHING, 5)
+    first = int.from_bytes(data[:4], "little")
+    shorter = (first - 8).to_bytes(4, "little") + data[4:8] + data[16:]  # the first message without what it gives back last
+    for flawed in (shorter, data[:5], b"\xff\xff\xff\x7f" + data[4:], b""):
+        again = np.zeros_like(samples)
+        assert core.mixing_decode(np.frombuffer(flawed, np.uint8), low, high, NOTHING, 5, again, threads) != ""

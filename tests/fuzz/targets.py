@@ -161,7 +161,7 @@ def take_mixing(data: bytes) -> None:
     found = []
     for portable in (False, True):
         samples = np.zeros((planes, *shape), np.uint16)
-        fault = core.mixing_decode(np.frombuffer(data, np.uint8, offset=6), low, high, matrix, 1 + data[3] % 4, samples, portable)
+        fault = core.mixing_decode(np.frombuffer(data, np.uint8, offset=6), low, high, matrix, 1 + data[3] % 8, samples, 1, portable)
         found.append((fault, samples.tobytes()))
         assert fault or ((samples >= low[:, None, None]) & (samples <= high[:, None, None])).all()
     assert found[0] == found[1]
@@ -180,7 +180,7 @@ def take_units(data: bytes) -> None:
         rng = np.random.default_rng(data[4])
         units = []
         try:
-            coder = core.CascadeCoder(height, width, planes, matrix, data[5:], portable, 1 + (data[0] >> 1) % 2)
+            coder = core.CascadeCoder(height, width, planes, matrix, data[5:], portable, 1 + (data[0] >> 1) % 3)
             coder.coarse(rng.integers(0, 256, (planes, (height + 1) // 2, (width + 1) // 2)).astype(np.uint8))
             for row, column in ((1, 1), (0, 1), (1, 0)):
                 shape = (height - row + 1) // 2, (width - column + 1) // 2

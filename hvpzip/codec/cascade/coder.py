@@ -2,9 +2,10 @@
 
 Integer arithmetic only: this file reaches the bit stream.
 
-    data = profile (1 byte)  matrix (1 byte)  message
+    data = profile (1 byte)  matrix (1 byte)  messages
 
-A profile names the engine's experts and constants, as all of them are part of the format: 2 weighs a red by the blues that may follow.
+A profile names the engine's experts and constants, as all of them are part of the format: 2 weighs a red by the blues that may follow,
+and so does 3, which has a message for each plane.
 The matrix is one of ``colours.matrices.MATRICES``, which some photos once were made by, or 0.
 """
 
@@ -16,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.codec import mixing
 from hvpzip.codec.cascade.gaussians import gaussians_of
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.walk.geometry import Level, exact_steps, geometry_of, lift_of
@@ -24,11 +26,13 @@ from hvpzip.core import kernels
 from hvpzip.diffusion.bound import RATE, Term
 from hvpzip.errors import CorruptError, UnsupportedVersionError
 from hvpzip.nn.model import Model
+from hvpzip.threads import current_threads
 from hvpzip.transform import colour, lifting
 
 __all__ = ["LEAST_SIDE", "PROFILES", "Units", "can_code", "decode_units", "encode_units"]
 
-PROFILES: Final = (1, 2)  # of gray, and what is written of colours; older files have 1 there too
+PROFILES: Final = (1, 2, 3)
+_GRAY, _COLOURS, _LARGE = 1, 2, 3  # what is written
 # Of both sides: below it there is nothing to learn from.
 LEAST_SIDE: Final = 32
 UNITS: Final = ("hh", "hl", "lh")
@@ -64,13 +68,13 @@ def encode_units(samples: Planes, model: Model, profile: int | None = None) -> U
     profile: one of ``PROFILES``; None for what files are written with.
     """
     matrix = choose_matrix(colour.forward(samples[:, ::2, ::2], colour.YCOCG_R).reshape(3, -1)) if len(samples) == 3 else 0
-    profile = profile or PROFILES[len(samples) == 3]
+    profile = profile or (_GRAY if len(samples) == 1 else _LARGE if samples[0].size >= mixing.LARGE else _COLOURS)
     writer = kernels().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix), profile=profile)
 
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
         row, column = _FIRST[unit]
         planes = _to_engine(samples[:, row::2, column::2])
-        return samples[:, row::2, column::2], writer.unit(planes, *network)
+        return samples[:, row::2, column::2], writer.unit(planes, *network, current_threads())
 
     terms = _walk(samples.shape, samples[:, ::2, ::2], model, writer, code)
     return Units(bytes((profile, matrix)) + writer.finish(), samples, terms, matrix)
@@ -99,7 +103,7 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
         row, column = _FIRST[unit]
         planes = _to_engine(samples[:, row::2, column::2])
-        costs = reader.unit(planes, *network)
+        costs = reader.unit(planes, *network, current_threads())
         samples[:, row::2, column::2] = planes if shape[0] == 1 else planes[np.argsort(_ORDER)]
         return samples[:, row::2, column::2], costs
 

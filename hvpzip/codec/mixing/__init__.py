@@ -5,6 +5,6 @@
 Encoder and decoder go through the samples in the same order and learn the same; what differs is only where a decision comes from.
 """
 
-from hvpzip.codec.mixing.coder import OF_AVERAGES, PROFILES, decode, encode, is_quick
+from hvpzip.codec.mixing.coder import LARGE, OF_AVERAGES, PROFILES, decode, encode, is_quick, profile_of
 
-__all__ = ["OF_AVERAGES", "PROFILES", "decode", "encode", "is_quick"]
+__all__ = ["LARGE", "OF_AVERAGES", "PROFILES", "decode", "encode", "is_quick", "profile_of"]

@@ -1,6 +1,6 @@
 """Samples to bytes and back by the mixing coder. docs/format.md, section 12, says the same in formulas.
 
-    data = profile (1 byte)  order (1 byte)  matrix (1 byte)  (low (2 bytes)  high (2 bytes)) for each plane  message
+    data = profile (1 byte)  order (1 byte)  matrix (1 byte)  (low (2 bytes)  high (2 bytes)) for each plane  messages
 
 Integer arithmetic only here: this file reaches the bit stream. The engine itself is a kernel (``core/src/mixing``).
 """
@@ -16,17 +16,27 @@ from numpy.typing import NDArray
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.core import kernels
 from hvpzip.errors import CorruptError
+from hvpzip.threads import current_threads
 from hvpzip.transform import colour
 
-__all__ = ["OF_AVERAGES", "PROFILES", "decode", "encode", "is_quick"]
+__all__ = ["LARGE", "OF_AVERAGES", "PROFILES", "decode", "encode", "is_quick", "profile_of"]
 
 Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 PlaneArray = NDArray[np.uint16]  # (planes, h, w), in the order of coding
 
-PROFILES: Final = (1, 2, 3, 4)  # the quick one and the strong one; both again for pictures in which samples are averages of others
-OF_AVERAGES: Final = 2  # added to the first two, this gives the other two
+# The quick one and the strong one; both again for pictures in which samples are averages of others; and all four again for large parts,
+# where each plane has a message of its own, to be read side by side, and the strong ones solve their equations less often.
+PROFILES: Final = (1, 2, 3, 4, 5, 6, 7, 8)
+OF_AVERAGES: Final = 2  # added to the first two, this gives the next two
+_OF_LARGE: Final = 4
+LARGE: Final = 1 << 16  # pixels from which on messages for each plane are worth their bytes
 # Green before red and blue, for it is most like both.
 _USUAL: Final = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
+
+
+def profile_of(profile: int, pixels: int) -> int:
+    """One of the first four profiles as it is for a part of so many pixels."""
+    return profile + _OF_LARGE if pixels >= LARGE else profile
 
 
 def is_quick() -> bool:
@@ -46,7 +56,7 @@ def encode(samples: Samples, profile: int) -> bytes:
         if channels > 2 and samples.dtype == np.uint8
         else 0
     )
-    message: bytes = kernels().mixing_encode(planes, low, high, _numbers(matrix), profile)
+    message: bytes = kernels().mixing_encode(planes, low, high, _numbers(matrix), profile, current_threads())
     return bytes((profile, _orders(channels).index(order), matrix)) + limits + message
 
 
@@ -73,7 +83,9 @@ def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
     if bool((low > high).any()) or int(high.max()) >> bit_depth:
         raise CorruptError(f"the bounds {limits.tolist()} are not those of samples of {bit_depth} bits")
     planes = np.zeros((channels, height, width), np.uint16)
-    fault = kernels().mixing_decode(np.frombuffer(data, np.uint8, offset=head), low, high, _numbers(matrix), profile, planes)
+    fault = kernels().mixing_decode(
+        np.frombuffer(data, np.uint8, offset=head), low, high, _numbers(matrix), profile, planes, current_threads()
+    )
     if fault:
         raise CorruptError(f"the mixing coder's message: {fault}")
     samples = np.empty(shape, np.uint8 if bit_depth <= 8 else np.uint16)

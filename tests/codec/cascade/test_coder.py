@@ -224,7 +224,7 @@ def test_bad_headers_are_named(tiny_model):
         method.decode(b"\x00", Wanted((36, 40, 3), 8, None))
 
 
-@pytest.mark.parametrize(("name", "profile"), [("rgb", 1), ("gray", 1), ("rgb-2", 2)])
+@pytest.mark.parametrize(("name", "profile"), [("rgb", 1), ("gray", 1), ("rgb-2", 2), ("rgb-3", 3)])
 def test_golden_units(tiny_model, name, profile):
     """Files are for ever: what once was written decodes, and is still written."""
     samples = photo_crop(33, 21, 45, 38, gray=name == "gray")

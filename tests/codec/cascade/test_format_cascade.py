@@ -21,6 +21,7 @@ from tests.helpers.tiny import tiny_tensors
         ((140, 20, 7, 8), False, 1, 1),
         ((40, 20, 9, 10), False, 2, 0),
         ((90, 40, 8, 7), False, 2, 5),
+        ((90, 40, 7, 8), False, 3, 5),
         pytest.param((40, 20, 32, 32), True, 1, 0, marks=pytest.mark.slow),
         pytest.param((40, 20, 19, 18), False, 2, 5, marks=pytest.mark.slow),
     ],

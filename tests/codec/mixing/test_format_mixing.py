@@ -25,7 +25,7 @@ def photo(rows: int, columns: int) -> np.ndarray:
     return np.ascontiguousarray(photo_crop(40, 20, columns, rows).transpose(1, 2, 0))
 
 
-@pytest.mark.parametrize("profile", [1, 2])
+@pytest.mark.parametrize("profile", [1, 2, 5])
 @pytest.mark.parametrize(
     ("samples", "depth"),
     [
@@ -42,7 +42,7 @@ def test_a_decoder_written_from_the_document_reads_the_data(samples, depth, prof
     np.testing.assert_array_equal(raster.decode(mixing.encode(samples, profile), samples.shape, depth), samples)
 
 
-@pytest.mark.parametrize("profile", [3, 4])
+@pytest.mark.parametrize("profile", [3, 4, 8])
 @pytest.mark.parametrize(("samples", "depth"), [(photo(8, 9)[:, :, 1:2], 8), (photo(5, 6), 8), (picture(3, (4, 5, 2), 16, "slope"), 16)])
 def test_it_reads_profiles_with_what_averages_imply(samples, depth, profile):
     np.testing.assert_array_equal(raster.decode(mixing.encode(samples, profile), samples.shape, depth), samples)

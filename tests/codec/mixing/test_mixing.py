@@ -75,7 +75,7 @@ def test_flipped_bits_are_refused_or_give_samples_in_range():
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        (b"\x05\x00\x00\x00\x00\x05\x00", "profile 5"),
+        (b"\x09\x00\x00\x00\x00\x05\x00", "profile 9"),
         (b"\x00\x00\x00\x00\x00\x05\x00", "profile 0"),
         (b"\x01\x01\x00\x00\x00\x05\x00", "order 1"),
         (b"\x01\x00\x00\x06\x00\x05\x00", "bounds"),

@@ -109,6 +109,18 @@ def mix(h: int, v: int) -> int:
     return h ^ (h >> 15)
 
 
+def messages_of(data: bytes, count: int) -> list[Message]:
+    """Section 12: one message, or several after the lengths of all but the last."""
+    messages, offset = [], 4 * (count - 1)
+    for number in range(count):
+        last = number == count - 1
+        end = len(data) if last else offset + int.from_bytes(data[4 * number : 4 * number + 4], "little")
+        assert offset <= end <= len(data)
+        messages.append(Message(data[offset:end]))
+        offset = end
+    return messages
+
+
 class Message:
     """Section 7.2 with one lane and precision 16."""
 

@@ -22,11 +22,12 @@ from tests.helpers.by_document.engine import (
     l16,
     law2_kinds,
     level,
+    messages_of,
     mix,
     quotient,
     reaches,
 )
-from tests.helpers.by_document.regression import F32, F64, Recursive, local
+from tests.helpers.by_document.regression import F32, F64, Recursive, in_lanes, local
 
 OWN = [
     (-1, 0), (0, -1), (-1, -1), (-1, 1), (-2, 0), (0, -2), (-2, -1), (-2, 1), (-1, -2), (-1, 2), (-2, -2), (-2, 2), (-3, 0), (0, -3),
@@ -35,12 +36,14 @@ OWN = [
 ]  # fmt: skip
 OTHER = [(0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]
 LOCAL = {
-    1: [(6, 3, 6, 5, 3, 0.03)],
-    2: [(8, 3, 8, 5, 3, 0.03), (10, 7, 7, 6, 2, 0.05), (18, 9, 8, 4, 4, 0.03)],
+    1: [(6, 3, 6, 5, 3, 0.03, 1)],
+    2: [(8, 3, 8, 5, 3, 0.03, 1), (10, 7, 7, 6, 2, 0.05, 1), (18, 9, 8, 4, 4, 0.03, 1)],
 }
 LOCAL |= {3: LOCAL[1], 4: LOCAL[2]}
+LOCAL |= {5: LOCAL[1], 6: [(8, 3, 8, 5, 3, 0.03, 1), (10, 7, 7, 6, 2, 0.05, 2), (18, 9, 8, 4, 4, 0.03, 2)]}
+LOCAL |= {7: LOCAL[5], 8: LOCAL[6]}
 RECURSIVE = {1: [(16, 5, 0.9995, 8)], 2: [(24, 7, 0.9995, 4), (24, 7, 0.996, 4)]}
-RECURSIVE |= {3: RECURSIVE[1], 4: RECURSIVE[2]}
+RECURSIVE |= {number: RECURSIVE[2 - number % 2] for number in range(3, 9)}
 
 
 def decode(data: bytes, shape: tuple[int, int, int], depth: int) -> np.ndarray:
@@ -57,16 +60,17 @@ def decode(data: bytes, shape: tuple[int, int, int], depth: int) -> np.ndarray:
         assert places[:3] == (1, 0, 2)
     bits = max(1, *((high - low).bit_length() for low, high in zip(lows, highs, strict=True)))
     narrow = all(high < 256 for high in highs)
-    message = Message(data[3 + 4 * channels :])
+    messages = messages_of(data[3 + 4 * channels :], channels if profile > 4 else 1)
     planes: list[Plane] = []
     for low, high in zip(lows, highs, strict=True):
         plane = Plane(height, width, low, high, planes[-1:-3:-1], profile, bits, narrow, matrix if len(planes) == 2 else 0)
         for y in range(height):
             for x in range(width):
-                plane.step(message, y, x)
+                plane.step(messages[len(planes) % len(messages)], y, x)
             plane.end_row()
         planes.append(plane)
-    message.finish()
+    for message in messages:
+        message.finish()
     samples = np.zeros(shape, np.uint16)
     for place, plane in zip(places, planes, strict=True):
         samples[:, :, place] = plane.samples
@@ -95,6 +99,7 @@ class Plane:
         self.repeats: dict[int, tuple[int, int]] = {}
         self.run, self.place = 0, None
         self.laws = [Counts(), Counts()]
+        self.solutions: dict[tuple[int, int], np.ndarray | None] = {}
         self.factors = Factors(lambda kind: 1024)
         self.features: dict[tuple[int, int], tuple] = {}  # these four are remembered to save time
         self.alike: dict[tuple[int, int], np.ndarray] = {}
@@ -143,7 +148,7 @@ class Plane:
             self.chosen[y, x, own] = self.scaled(values, F32)
         return self.chosen[y, x, own]
 
-    def predict_locally(self, y: int, x: int, own: int, other: int, reach: int, k0: int, halves: int, falloff: float) -> int:
+    def predict_locally(self, y: int, x: int, own: int, other: int, reach: int, k0: int, halves: int, falloff: float, every: int) -> int:
         own += 0 if self.before else 6
 
         def places():
@@ -162,10 +167,13 @@ class Plane:
                     )
 
         base = self.features_at(y, x)[0]
-        total = local(places(), self.local_features(y, x, own, other), k0, halves, falloff)
-        if total is None:
+        here, settings = self.local_features(y, x, own, other), (own, other)
+        if x % every == 0:
+            self.solutions[settings] = local(places(), len(here), k0, halves, falloff)
+        solution = self.solutions[settings]
+        if solution is None:
             return self.bound(32 * base)
-        value = total / F32(2.0**-self.deep) + F32(0.5) * F32(base)
+        value = in_lanes(solution, here) / F32(2.0**-self.deep) + F32(0.5) * F32(base)
         return self.bound(math.floor(value * F32(64) + F32(0.5)))
 
     def bound(self, mu: int) -> int:
@@ -207,7 +215,7 @@ class Plane:
                 20: 64 * (2 * w - ww + 2 * dw - dww), 21: 64 * (w + ne - n + dw + dne - dn),
                 22: 16 * (w + dw + n + dn + nw + dnw + ne + dne), 23: 32 * (w + n + quotient(dw + dn, 2)),
             }  # fmt: skip
-        if self.profile > 2:
+        if self.profile in (3, 4, 7, 8):
             e = 4 * ne - nne - n - nee
             found |= {
                 24: 64 * (2 * n - nn), 25: 64 * (2 * w - ww), 26: 64 * (4 * n - nn - nw - ne), 27: 64 * (4 * nw - nnww - nn - ww),

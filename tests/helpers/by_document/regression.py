@@ -39,12 +39,13 @@ def likeness_weight(u: float, k0: int, halves: int) -> np.float32:
     return F32(math.sqrt(k0) / (u * math.sqrt(u)) if halves == 3 else k0 / (u * u))
 
 
-def local(places: Iterable[tuple[int, int, float, np.ndarray, np.float32]], here: np.ndarray, k0: int, halves: int, falloff: float):
-    """The sum of x_i f_i, or None where there are fewer than 20 places.
+def local(
+    places: Iterable[tuple[int, int, float, np.ndarray, np.float32]], n: int, k0: int, halves: int, falloff: float
+) -> np.ndarray | None:
+    """x of n features, or None where there are fewer than 20 places.
 
     places: (dy, dx, u, features, target) of the window in raster order; features and targets in 32 bits.
     """
-    n = len(here)
     system, count = np.zeros((n, n + 1), F32), 0
     for dy, dx, u, f, target in places:
         w = F32(1 / (1 + falloff * (dy * dy + dx * dx))) * likeness_weight(u, k0, halves)
@@ -58,7 +59,7 @@ def local(places: Iterable[tuple[int, int, float, np.ndarray, np.float32]], here
     ridge = F32(0.002) * trace / F32(n) + F32(0.02)
     for i in range(n):
         system[i, i] = system[i, i] + ridge
-    return in_lanes(solve(system), here)
+    return solve(system)
 
 
 class Recursive:

@@ -176,7 +176,7 @@ class Sample:
             green, red = picture.values[:2, self.y, self.x].tolist()
             self.kinds = law2_kinds(first, *found, lambda v: reaches(picture.matrix, red, green, v))
             self.learnt = plane.factors
-        elif plane.number == 1 and picture.profile == 2:
+        elif plane.number == 1 and picture.profile in (2, 3):
             self.kinds = self._red_kinds(first)
             self.learnt = plane.red_factors
         if self.kinds is not None:

@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from tests.helpers.by_document.engine import Counts, Engine, Factors, Message, clip, quotient
+from tests.helpers.by_document.engine import Counts, Engine, Factors, clip, messages_of, quotient
 from tests.helpers.by_document.places import FIRST, NEAR, Place, bound
-from tests.helpers.by_document.regression import F32, F64, Recursive, local
+from tests.helpers.by_document.regression import F32, F64, Recursive, in_lanes, local
 from tests.helpers.by_document.told import Teller, Told
 from tests.helpers.by_document.unit_sample import Sample
 
@@ -35,8 +35,8 @@ class Picture:
     def __init__(self, data: bytes, coarse: np.ndarray, shape: tuple[int, int, int], model: tuple[dict, dict, dict]) -> None:
         channels, height, width = shape
         self.profile, self.matrix = data[:2]
-        assert self.profile in (1, 2)
-        self.message = Message(data[2:])
+        assert self.profile in (1, 2, 3)
+        self.messages = messages_of(data[2:], shape[0] if self.profile == 3 else 1)
         self.channels, self.height, self.width = shape
         order = [0] if channels == 1 else [1, 0, 2]
         self.values = np.zeros(shape, np.int64)  # G, R, B
@@ -62,7 +62,8 @@ class Picture:
                 state.code_unit(unit, number, rows, columns, told)
                 self.known.add((state.number, row, column))
             teller.learn(unit, self.values[:, row::2, column::2][order])
-        self.message.finish()
+        for message in self.messages:
+            message.finish()
         self.samples = self.values[order]
 
     def at(self, plane: int, y: int, x: int, current: tuple[int, int] | None = None) -> int:
@@ -170,11 +171,11 @@ class PlaneState:
                     s = sum(abs(a - b) for a, b in zip(self.alike[row, column], likeness, strict=True))
                     yield row - i, column - j, min(int(4 * s), 4095) / 4 + 5, *self.features[row, column]
 
-        total = local(places(), here, 5, 3, 0.03)
+        solution = local(places(), len(here), 5, 3, 0.03)
         self.here = here
-        if total is None:
+        if solution is None:
             return mean
-        return bound(math.floor((total + F32(self.base(i, j))) * F32(64) + F32(0.5)))
+        return bound(math.floor((in_lanes(solution, here) + F32(self.base(i, j))) * F32(64) + F32(0.5)))
 
     def recursive_features(self, i: int, j: int, mean: int) -> np.ndarray:
         base = self.base(i, j)
@@ -215,7 +216,7 @@ class PlaneState:
         mus = [first, second, mean, *self.cheap(i, j)]
         assert len(mus) == 24
         sample = Sample(self, i, j, mus, mean, deviation)
-        v, cost = self.engine.decode(picture.message, sample.question)
+        v, cost = self.engine.decode(picture.messages[self.number % len(picture.messages)], sample.question)
         y, x = 2 * i + row, 2 * j + column
         picture.values[number, y, x] = v
         picture.missed[number, y, x] = abs(64 * v - sample.mb)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hvpzip.core.reference.mixing.cascade import CascadeCoder
 from hvpzip.core.reference.mixing.engine import Code
 from hvpzip.core.reference.mixing.laws import reached_by
-from hvpzip.core.reference.mixing.message import CorruptMessage, Reader, Writer
+from hvpzip.core.reference.mixing.message import CorruptMessage, Reader, Writer, joined, parted
 from hvpzip.core.reference.mixing.raster import Raster
 
 __all__ = ["CascadeCoder", "CorruptMessage", "mixing_decode", "mixing_encode"]
@@ -29,32 +29,54 @@ PlaneArray = NDArray[np.uint16]
 Int64Array = NDArray[np.int64]
 
 
-def mixing_encode(samples: PlaneArray, low: NDArray[np.uint16], high: NDArray[np.uint16], matrix: Int64Array, profile: int) -> bytes:
-    """Planes (P, h, w) in the order of coding, each within low (P,) to high (P,), as the bytes of a message.
+def mixing_encode(
+    samples: PlaneArray, low: NDArray[np.uint16], high: NDArray[np.uint16], matrix: Int64Array, profile: int, threads: int = 1
+) -> bytes:
+    """Planes (P, h, w) in the order of coding, each within low (P,) to high (P,), as the bytes of one message, or of one for each plane.
 
-    matrix: (8,) as ``codec.colours.matrices.Matrix.numbers``, for planes of green, red and blue below 256, or empty.
+    matrix: (8,) as ``codec.colours.matrices.Matrix.numbers``, for planes of green, red and blue below 256, or empty. threads: the same
+    bytes on any number; here there is one.
     """
-    writer = Writer()
-    _code(samples, low, high, matrix, profile, writer.code, is_known=True)
-    return writer.finish()
+    writers = [Writer() for _ in range(_messages_of(len(samples), profile))]
+    _code(samples, low, high, matrix, profile, [writer.code for writer in writers], is_known=True)
+    return joined([writer.finish() for writer in writers])
 
 
 def mixing_decode(
-    data: NDArray[np.uint8], low: NDArray[np.uint16], high: NDArray[np.uint16], matrix: Int64Array, profile: int, samples: PlaneArray
+    data: NDArray[np.uint8],
+    low: NDArray[np.uint16],
+    high: NDArray[np.uint16],
+    matrix: Int64Array,
+    profile: int,
+    samples: PlaneArray,
+    threads: int = 1,
 ) -> str:
     """Inverse: fills samples (P, h, w). Returns what is wrong with the data, nothing where they are sound."""
     try:
-        reader = Reader(data.tobytes())
-        _code(samples, low, high, matrix, profile, reader.code, is_known=False)
-        reader.finish()
+        readers = [Reader(message) for message in parted(data.tobytes(), _messages_of(len(samples), profile))]
+        _code(samples, low, high, matrix, profile, [reader.code for reader in readers], is_known=False)
+        for reader in readers:
+            reader.finish()
     except CorruptMessage as error:
         return str(error)
     return ""
 
 
+def _messages_of(planes: int, profile: int) -> int:
+    return planes if profile > 4 else 1
+
+
 def _code(
-    samples: PlaneArray, low: NDArray[np.uint16], high: NDArray[np.uint16], matrix: Int64Array, profile: int, code: Code, *, is_known: bool
+    samples: PlaneArray,
+    low: NDArray[np.uint16],
+    high: NDArray[np.uint16],
+    matrix: Int64Array,
+    profile: int,
+    codes: list[Code],
+    *,
+    is_known: bool,
 ) -> None:
+    """codes: of each plane, or one for all."""
     count, height, width = samples.shape
     bits = max(int((high - low).max()).bit_length(), 1)
     planes: list[Raster] = []
@@ -67,6 +89,6 @@ def _code(
                 for x in range(width):
                     plane.put(y, x, least)
             else:
-                plane.code_row(y, code, [int(v) for v in samples[number, y]] if is_known else None)
+                plane.code_row(y, codes[number % len(codes)], [int(v) for v in samples[number, y]] if is_known else None)
         samples[number] = plane.data[8 : 8 + height, 8 : 8 + width]
         planes.append(plane)

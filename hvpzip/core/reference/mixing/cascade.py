@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hvpzip.core.reference.mixing.engine import Code, Engine, Site
 from hvpzip.core.reference.mixing.laws import WINDOW, ColourSet, Row, reached_by
-from hvpzip.core.reference.mixing.message import Reader, Writer
+from hvpzip.core.reference.mixing.message import Reader, Writer, joined, parted
 from hvpzip.core.reference.mixing.numbers import clip, cut, log16, slot_of
 from hvpzip.core.reference.mixing.regression import Recursive, Window, rounded
 
@@ -462,7 +462,11 @@ class CascadeCoder:
             self.planes.append(CascadePlane(height, width, self.planes[::-1][:2], reached, seen))
         if planes == 3:
             self.planes[1].blue = self.planes[2]
-        self.message: Reader | Writer = Writer() if data is None else Reader(data)
+        count = planes if profile > 2 else 1
+        self.messages: list[Reader | Writer] = (
+            [Writer() for _ in range(count)] if data is None else [Reader(message) for message in parted(data, count)]
+        )
+        self.reads = data is not None
         self.next = 0
 
     def coarse(self, samples: NDArray[np.uint8]) -> None:
@@ -472,20 +476,27 @@ class CascadeCoder:
             plane.learn_coarse()
 
     def unit(
-        self, samples: NDArray[np.uint8], mean: NDArray[np.float64], slope: NDArray[np.float64], sigma: NDArray[np.float64]
+        self,
+        samples: NDArray[np.uint8],
+        mean: NDArray[np.float64],
+        slope: NDArray[np.float64],
+        sigma: NDArray[np.float64],
+        threads: int = 1,
     ) -> list[float]:
         """The next unit (planes, rows, columns): read by a writer, filled in by a reader, which raises CorruptMessage. Returns the bits
         of each plane.
 
-        mean, sigma (planes, rows, columns), slope (3, rows, columns): what the network expects.
+        mean, sigma (planes, rows, columns), slope (3, rows, columns): what the network expects. threads: the same bytes on any number; here
+        there is one.
         """
         found = []
-        for plane, values in zip(self.planes, samples, strict=True):
+        for number, (plane, values) in enumerate(zip(self.planes, samples, strict=True)):
             bits = 0.0
+            message = self.messages[number % len(self.messages)]
 
-            def code(bit: bool, chance: int) -> bool:
+            def code(bit: bool, chance: int, message: Reader | Writer = message) -> bool:
                 nonlocal bits
-                bit = self.message.code(bit, chance)
+                bit = message.code(bit, chance)
                 bits -= math.log2((chance if bit else 65536 - chance) / 65536)
                 return bit
 
@@ -495,5 +506,6 @@ class CascadeCoder:
         return found
 
     def finish(self) -> bytes:
-        """A writer's message; a reader checks that its own is at its end."""
-        return self.message.finish()
+        """A writer's messages; a reader checks that its own are at their end."""
+        found = [message.finish() for message in self.messages]
+        return b"" if self.reads else joined(found)

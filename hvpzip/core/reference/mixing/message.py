@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-__all__ = ["CorruptMessage", "Reader", "Writer"]
+__all__ = ["CorruptMessage", "Reader", "Writer", "joined", "parted"]
 
 _START = 1 << 31
 
 
 class CorruptMessage(ValueError):
     """The bytes are none that a writer gives."""
+
+
+def joined(messages: list[bytes]) -> bytes:
+    """Messages as one piece: the lengths of all but the last, 4 bytes each, the lowest first; then the messages."""
+    return b"".join(len(message).to_bytes(4, "little") for message in messages[:-1]) + b"".join(messages)
+
+
+def parted(raw: bytes, count: int) -> list[bytes]:
+    """The inverse, of so many. Raises CorruptMessage where they are not there."""
+    offset = 4 * (count - 1)
+    if len(raw) < offset:
+        raise CorruptMessage("the lengths of the messages are missing")
+    lengths = [int.from_bytes(raw[4 * m : 4 * m + 4], "little") for m in range(count - 1)]
+    found = []
+    for length in lengths:
+        if length > len(raw) - offset:
+            raise CorruptMessage("a message goes beyond the end")
+        found.append(raw[offset : offset + length])
+        offset += length
+    return [*found, raw[offset:]]
 
 
 class Writer:

@@ -27,11 +27,21 @@ OWN = ((-1, 0), (0, -1), (-1, -1), (-1, 1), (-2, 0), (0, -2), (-2, -1), (-2, 1),
 OTHER = ((0, 0), (0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 # fmt: on
 CHEAP, IMPLIED = 24, 8
-# (own, other, reach, k0, half_powers, falloff) of local, (own, other, fade, every) of recursive regressions
-_QUICK = ([(6, 3, 6, 5.0, 3, 0.03)], [(16, 5, 0.9995, 8)])
-_STRONG = ([(8, 3, 8, 5.0, 3, 0.03), (10, 7, 7, 6.0, 2, 0.05), (18, 9, 8, 4.0, 4, 0.03)], [(24, 7, 0.9995, 4), (24, 7, 0.996, 4)])
-# ... and how many predictors there are besides them: 3 and 4 are 1 and 2 with what averages imply.
-PROFILES = {1: (*_QUICK, CHEAP), 2: (*_STRONG, CHEAP), 3: (*_QUICK, CHEAP + IMPLIED), 4: (*_STRONG, CHEAP + IMPLIED)}
+# (own, other, reach, k0, half_powers, falloff, every) of local, (own, other, fade, every) of recursive regressions
+_QUICK = ([(6, 3, 6, 5.0, 3, 0.03, 1)], [(16, 5, 0.9995, 8)])
+
+
+def _strong(every: int) -> tuple[list[tuple[int, int, int, float, int, float, int]], list[tuple[int, int, float, int]]]:
+    local = [(8, 3, 8, 5.0, 3, 0.03, 1), (10, 7, 7, 6.0, 2, 0.05, every), (18, 9, 8, 4.0, 4, 0.03, every)]
+    return local, [(24, 7, 0.9995, 4), (24, 7, 0.996, 4)]
+
+
+# ... and how many predictors there are besides them: 3 and 4 are 1 and 2 with what averages imply. In 5 to 8 each plane has a message of
+# its own, and equations are solved less often.
+PROFILES = {
+    number: (*(_QUICK if number % 2 else _strong(2 if number > 4 else 1)), CHEAP + (IMPLIED if (number - 1) & 2 else 0))
+    for number in range(1, 9)
+}
 Place = tuple[int, int]
 
 
@@ -54,9 +64,9 @@ class Raster:
         locals_, recursives, self.cheap = PROFILES[profile]
         more, planes = 6 * (not before), len(before)
         self.locals = []
-        for own, other, reach, k0, half_powers, falloff in locals_:
+        for own, other, reach, k0, half_powers, falloff, every in locals_:
             features = own + more + other * planes
-            local = Local(reach, k0, half_powers, falloff, self.height, self.width, features, self.deep)
+            local = Local(reach, k0, half_powers, falloff, every, self.height, self.width, features, self.deep)
             self.locals.append((own + more, other, local))
         self.recursives = [
             (min(own + more, 30), other, Recursive(fade, every, min(own + more, 30) + other * planes))

@@ -63,8 +63,11 @@ def _in_lanes(products: FloatArray) -> Any:
 class Local:
     """Weighted by likeness, over a window."""
 
-    def __init__(self, reach: int, k0: float, half_powers: int, falloff: float, height: int, width: int, features: int, deep: int) -> None:
-        self.reach, self.k0, self.half_powers, self.falloff = reach, k0, half_powers, falloff
+    def __init__(
+        self, reach: int, k0: float, half_powers: int, falloff: float, every: int, height: int, width: int, features: int, deep: int
+    ) -> None:
+        self.reach, self.k0, self.half_powers, self.falloff, self.every = reach, k0, half_powers, falloff, every
+        self.solution: NDArray[np.float32] | None = None
         self.features, self.deep = features, deep
         self.rows = np.zeros((height, width, features + 1), np.float32)
 
@@ -82,6 +85,13 @@ class Local:
         scale = np.float32(1.0 / (1 << self.deep))
         f = np.array(features, np.float32) * (np.float32(0.5) * scale)
         self.rows[y, x, :-1] = f
+        if x % self.every == 0:
+            self.solution = self._solved(y, x, likeness)
+        if self.solution is None:
+            return max(low, min(32 * base, high))
+        return rounded(_in_lanes(self.solution * f) / scale + np.float32(0.5) * np.float32(base), low, high)
+
+    def _solved(self, y: int, x: int, likeness: dict[tuple[int, int], int]) -> NDArray[np.float32] | None:
         n, width = self.features, self.rows.shape[1]
         matrix, count = np.zeros((n, n + 1), np.float32), 0
         for yy in range(max(y - self.reach, 0), y + 1):
@@ -90,9 +100,7 @@ class Local:
                 weight = self._weight(y - yy, xx - x, likeness[yy, xx])
                 matrix = matrix + row[:-1, None] * (row * weight)[None, :]
                 count += 1
-        if count < 20:
-            return max(low, min(32 * base, high))
-        return rounded(_in_lanes(_solve(_ridged(matrix), n) * f) / scale + np.float32(0.5) * np.float32(base), low, high)
+        return _solve(_ridged(matrix), n) if count >= 20 else None
 
     def learn(self, y: int, x: int, target: int) -> None:
         self.rows[y, x, -1] = np.float32(target) * (np.float32(0.5) * np.float32(1.0 / (1 << self.deep)))

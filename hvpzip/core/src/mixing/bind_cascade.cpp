@@ -30,7 +30,8 @@ public:
             const nb::bytes bytes = nb::cast<nb::bytes>(data);
             const auto* begin = static_cast<const std::uint8_t*>(bytes.data());
             data_.assign(begin, begin + bytes.size());
-            cascade_.reset(maker.reader(h, w, p, numbers, profile, data_.data(), data_.size()));
+            const std::vector<mixing::Bytes> messages = parted(data_.data(), data_.size(), mixing::cascade_messages(p, profile));
+            cascade_.reset(maker.reader(h, w, p, numbers, profile, messages.data()));
         } else {
             cascade_.reset(maker.writer(h, w, p, numbers, profile));
         }
@@ -44,7 +45,7 @@ public:
         next_ = 0;
     }
 
-    std::vector<double> unit(Out<uint8_t, 3> samples, In<double, 3> mean, In<double, 3> slope, In<double, 3> sigma) {
+    std::vector<double> unit(Out<uint8_t, 3> samples, In<double, 3> mean, In<double, 3> slope, In<double, 3> sigma, int threads) {
         require(0 <= next_ && next_ < kUnits, "three units follow the coarse image");
         const std::int64_t rows = (height_ - kFirstRow[next_] + 1) / 2, columns = (width_ - kFirstColumn[next_] + 1) / 2;
         require(is(samples, rows, columns) && is(mean, rows, columns) && is(sigma, rows, columns), "a unit has another shape");
@@ -56,7 +57,7 @@ public:
             Signals signals(static_cast<int>(columns > 0 ? columns : 1));
             const int unit = next_;
             next_ = kUnits + 1;  // of no use any more if this one fails
-            cascade_->unit(unit, samples.data(), mean.data(), slope.data(), sigma.data(), bits.data(), signals);
+            cascade_->unit(unit, samples.data(), mean.data(), slope.data(), sigma.data(), bits.data(), threads, signals);
             next_ = unit + 1;
         }
         return bits;
@@ -65,12 +66,12 @@ public:
     nb::bytes finish() {
         require(next_ == kUnits, "the end comes after three units");
         next_ = kUnits + 1;
-        Bytes output;
+        Joined output;
         {
             nb::gil_scoped_release unlocked;
             cascade_->finish(output);
         }
-        return nb::bytes(output.data.data(), output.data.size());
+        return reads_ ? nb::bytes("", 0) : output.bytes();
     }
 
 private:
@@ -99,7 +100,7 @@ void bind_cascade(nb::module_& module) {
              nb::arg("data").none() = nb::none(), nb::arg("portable") = false, nb::arg("profile") = 1)
         .def("coarse", &CascadeCoder::coarse, nb::arg("samples").noconvert())
         .def("unit", &CascadeCoder::unit, nb::arg("samples").noconvert(), nb::arg("mean").noconvert(), nb::arg("slope").noconvert(),
-             nb::arg("sigma").noconvert())
+             nb::arg("sigma").noconvert(), nb::arg("threads") = 1)
         .def("finish", &CascadeCoder::finish);
 }
 

@@ -8,7 +8,9 @@
 
 namespace hvpzip::mixing {
 
-constexpr int kCascadeProfiles = 2;  // numbered from 1
+constexpr int kCascadeProfiles = 3;  // numbered from 1; the third is the second, but each plane has a message of its own
+
+inline int cascade_messages(int planes, int profile) { return profile > 2 ? planes : 1; }
 
 // One group on its way, for a writer or a reader. Samples are 8 bits, planes in the order green, red, blue, or a single one.
 class Cascade {
@@ -17,16 +19,16 @@ public:
     // The samples of even rows and columns, plane by plane; once, before all units.
     virtual void coarse(const std::uint8_t* samples) = 0;
     // A unit (0 hh, 1 hl, 2 lh, in this order), plane by plane: read by a writer, filled in by a reader. mean, sigma: (planes, n), slope: (3, n), of
-    // the network's Gaussians. bits: what each plane cost. A reader throws Corrupt.
-    virtual void unit(int unit, std::uint8_t* samples, const double* mean, const double* slope, const double* sigma, double* bits, Ticker& ticker) = 0;
-    // After all units: a writer's message, or a reader's check that its own is at its end (it throws Corrupt).
+    // the network's Gaussians. bits: what each plane cost. The same on any number of threads. A reader throws Corrupt.
+    virtual void unit(int unit, std::uint8_t* samples, const double* mean, const double* slope, const double* sigma, double* bits, int threads, Ticker& ticker) = 0;
+    // After all units: a writer's messages, or a reader's check that its own are at their end (it throws Corrupt).
     virtual void finish(Output& output) = 0;
 };
 
-// Makers of a writer, and of a reader of bytes that outlive it. matrix: of Picture (mixing.h), or null. The same coder compiled for every processor, and for AVX2 where the compiler can.
+// Makers of a writer, and of a reader of messages_of(planes, profile) messages that outlive it. matrix: of Picture (mixing.h), or null. The same coder compiled for every processor, and for AVX2 where the compiler can.
 struct CascadeMaker {
     Cascade* (*writer)(int height, int width, int planes, const std::int64_t* matrix, int profile);
-    Cascade* (*reader)(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* bytes, std::size_t size);
+    Cascade* (*reader)(int height, int width, int planes, const std::int64_t* matrix, int profile, const Bytes* messages);
 };
 const CascadeMaker& portable_cascade();
 const CascadeMaker* avx2_cascade();  // null where it was not compiled

@@ -23,11 +23,16 @@ public:
     // Red is told of blue.
     void comes_before(const CascadePlane& blue) { blue_ = &blue; }
     // The coarse samples come first, in this plane and those before it; then they are learnt.
-    void put(int y, int x, int value) { *samples_.at(y, x) = static_cast<std::int16_t>(value); }
+    void put(int y, int x, int value) { *samples_.at(y, x) = *shown_.at(y, x) = static_cast<std::int16_t>(value); }
     void learn_coarse();
-    // Codes a unit, row by row: `samples` of it are read if the coder writes, else filled in.
+    // A unit: begun, coded row by row, ended. A row's `samples` are read if the coder writes, else filled in. Other planes may read the rows before it
+    // meanwhile; blues count as seen from the end on.
+    void begin(Unit unit);
     template <typename Coder>
-    void code(Coder& coder, Unit unit, const Gaussians& network, std::uint8_t* samples, bool writes, Ticker& ticker);
+    void code_row(Coder& coder, int y, const Gaussians& network, std::uint8_t* samples, bool writes);
+    void end();
+    int rows() const { return rows_; }
+    int columns() const { return columns_; }
 
 private:
     static constexpr int kSquares = 3;                // local and recursive least squares, and the network
@@ -48,7 +53,6 @@ private:
         std::int32_t sum, count;
     };
 
-    void begin(Unit unit);
     void predict(const Gaussians& network, int y, int x);
     void interpolate();
     void blend(int y, int x);
@@ -69,7 +73,8 @@ private:
     const ColourSet* reached_;
     ColourSet* seen_;
     int planes_, height_, width_;
-    LevelPlane samples_, misses_;  // misses: |value - best mean| in 1/64
+    LevelPlane samples_, misses_;              // misses: |value - best mean| in 1/64; margins as this plane reads them within a unit
+    LevelPlane shown_, shown_misses_;          // the same as other planes read them: margins as at the end of the unit, row by row
     Owned<Engine<std::uint8_t>> engine_;
     Window window_;
     Recursive recursive_;
@@ -102,11 +107,11 @@ inline int CascadePlane::count_rows(int y, int x, int near, std::uint16_t** rows
         rows[0] = counts_[0].row(0), rows[1] = counts_[1].row(near);
         return 0;
     }
-    const int before = *first_->samples_.at(y, x);
+    const int before = *first_->shown_.at(y, x);
     if (planes_ == 1) {
         rows[0] = counts_[0].row(before), rows[1] = counts_[1].row(0);
     } else {
-        const int green = *second_->samples_.at(y, x);
+        const int green = *second_->shown_.at(y, x);
         rows[0] = counts_[0].row(static_cast<std::size_t>(before) * 256 + green), rows[1] = counts_[1].row(256 + green - before);
     }
     return 256 - before;
@@ -116,6 +121,8 @@ inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* fir
         : first_(first), second_(second), reached_(reached), seen_(seen), planes_((first != nullptr) + (second != nullptr)), height_(height), width_(width) {
     samples_.reset(height, width);
     misses_.reset(height, width);
+    shown_.reset(height, width);
+    shown_misses_.reset(height, width);
     static constexpr std::size_t kRows[3][2] = {{1, 256}, {256, 1}, {65536, 512}};
     for (int i = 0; i < 2; ++i) counts_[i].reset(kRows[planes_][i], planes_ > 0 && i == 1 ? 512 : 256);
     bias_.reset(16 * 16);
@@ -142,6 +149,7 @@ inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* fir
 
 inline void CascadePlane::learn_coarse() {
     samples_.extend(0, 0);
+    shown_.extend(0, 0);
     for (int y = 0; y < height_; y += 2)
         for (int x = 0; x < width_; x += 2) {
             const int value = *samples_.at(y, x);
@@ -149,7 +157,7 @@ inline void CascadePlane::learn_coarse() {
             const int shift = count_rows(y, x, value, rows);
             counts_[0].add(rows[0], value);
             counts_[1].add(rows[1], value + shift);
-            if (planes_ == 2 && seen_ != nullptr) seen_->add(*first_->samples_.at(y, x), *second_->samples_.at(y, x), value);
+            if (planes_ == 2 && seen_ != nullptr) seen_->add(*first_->shown_.at(y, x), *second_->shown_.at(y, x), value);
         }
 }
 
@@ -179,41 +187,45 @@ inline void CascadePlane::begin(Unit unit) {
 }
 
 template <typename Coder>
-void CascadePlane::code(Coder& coder, Unit unit, const Gaussians& network, std::uint8_t* samples, bool writes, Ticker& ticker) {
-    begin(unit);
-    for (int y = 0; y < rows_; ++y) {
-        const int row = y0_ + 2 * y;
-        // Left of a row: what is above.
-        for (int x = 1; x <= kEdge; ++x) {
-            *samples_.at(row, x0_ - 2 * x) = *samples_.at(row - 2, x0_);
-            *misses_.at(row, x0_ - 2 * x) = *misses_.at(row - 2, x0_);
-        }
-        for (int x = 0; x < columns_; ++x, ++samples) {
-            predict(network, y, x);
-            const int value = engine_->code(coder, writes ? *samples : 0);
-            if (is_joint() && engine_->factors().lacks(value)) engine_->factors().count(reds_.kind(value));
-            *samples = static_cast<std::uint8_t>(value);
-            learn(y, x, value);
-        }
-        // Right of it, and left of it for the next row: what is nearest.
-        const int last = x0_ + 2 * (columns_ - 1);
-        for (int x = 1; x <= kEdge; ++x) {
-            *samples_.at(row, last + 2 * x) = *samples_.at(row, last);
-            *misses_.at(row, last + 2 * x) = *misses_.at(row, last);
-            std::memcpy(errors(y, -x), errors(y, 0), sizeof(std::uint16_t) * kLanes);
-            std::memcpy(errors(y, columns_ - 1 + x), errors(y, columns_ - 1), sizeof(std::uint16_t) * kLanes);
-        }
-        engine_->end_row();
-        ticker.tick();
+void CascadePlane::code_row(Coder& coder, int y, const Gaussians& network, std::uint8_t* samples, bool writes) {
+    const int row = y0_ + 2 * y;
+    // Left of a row: what is above.
+    for (int x = 1; x <= kEdge; ++x) {
+        *samples_.at(row, x0_ - 2 * x) = *samples_.at(row - 2, x0_);
+        *misses_.at(row, x0_ - 2 * x) = *misses_.at(row - 2, x0_);
     }
-    samples_.extend(y0_, x0_);
-    misses_.extend(y0_, x0_);
+    for (int x = 0; x < columns_; ++x, ++samples) {
+        predict(network, y, x);
+        const int value = engine_->code(coder, writes ? *samples : 0);
+        if (is_joint() && engine_->factors().lacks(value)) engine_->factors().count(reds_.kind(value));
+        *samples = static_cast<std::uint8_t>(value);
+        learn(y, x, value);
+    }
+    // Right of it, and left of it for the next row: what is nearest.
+    const int last = x0_ + 2 * (columns_ - 1);
+    for (int x = 1; x <= kEdge; ++x) {
+        *samples_.at(row, last + 2 * x) = *samples_.at(row, last);
+        *misses_.at(row, last + 2 * x) = *misses_.at(row, last);
+        std::memcpy(errors(y, -x), errors(y, 0), sizeof(std::uint16_t) * kLanes);
+        std::memcpy(errors(y, columns_ - 1 + x), errors(y, columns_ - 1), sizeof(std::uint16_t) * kLanes);
+    }
+    engine_->end_row();
+    shown_.show_row(samples_, y0_, x0_, row);
+    shown_misses_.show_row(misses_, y0_, x0_, row);
+}
+
+inline void CascadePlane::end() {
+    for (LevelPlane* plane : {&samples_, &misses_}) plane->extend(y0_, x0_);
+    if (rows_ == 0) shown_.extend(y0_, x0_), shown_misses_.extend(y0_, x0_);
+    if (planes_ < 2 || seen_ == nullptr) return;
+    for (int y = y0_; y < height_; y += 2)
+        for (int x = x0_; x < width_; x += 2) seen_->add(*first_->shown_.at(y, x), *second_->shown_.at(y, x), *samples_.at(y, x));
 }
 
 inline void CascadePlane::predict(const Gaussians& network, int y, int x) {
     const CascadePlane* const planes[3] = {this, first_, second_};
     for (int p = 0; p <= planes_; ++p) {
-        here_[p] = planes[p]->samples_.at(y0_ + 2 * y, x0_ + 2 * x);
+        here_[p] = (p == 0 ? samples_ : planes[p]->shown_).at(y0_ + 2 * y, x0_ + 2 * x);
         sum_[p] = here_[p][step_[kA1]] + here_[p][step_[kA2]] + here_[p][step_[kB1]] + here_[p][step_[kB2]];
     }
     const std::size_t place = static_cast<std::size_t>(y) * columns_ + x;
@@ -335,7 +347,7 @@ inline void CascadePlane::blend(int y, int x) {
         other_error_ = 0;
         k3_ = smaller(kg_, 5);
     } else {
-        const std::int16_t* before = first_->misses_.at(y0_ + 2 * y, x0_ + 2 * x);
+        const std::int16_t* before = first_->shown_misses_.at(y0_ + 2 * y, x0_ + 2 * x);
         other_error_ = (2 * before[0] + before[step_[kW]] + before[step_[kE]] + before[step_[kN]] + before[step_[kS]]) / 6;
         k3_ = clamp((3 * (log2_sixteenths(static_cast<std::uint32_t>(other_error_ + 20)) - log2_sixteenths(static_cast<std::uint32_t>(expected_ + 20))) + 96) / 32, 0, 5);
     }
@@ -467,7 +479,7 @@ inline void CascadePlane::contexts() {
 inline void CascadePlane::joint(const Gaussians& network, std::size_t place) {
     const int green = here_[1][0], first = (best_mean_ >> 6) - kLawWindow / 2;
     // How much blue is above red around here, four times over.
-    const std::int16_t* blue = blue_->samples_.at(y0_, x0_) + (here_[0] - samples_.at(y0_, x0_));
+    const std::int16_t* blue = blue_->shown_.at(y0_, x0_) + (here_[0] - samples_.at(y0_, x0_));
     std::int32_t above = 0;
     for (const int side : {kA1, kA2, kB1, kB2}) above += blue[step_[side]] - here_[0][step_[side]];
     reds_.look(network, place, green, above, reached_, *seen_);
@@ -499,7 +511,6 @@ inline void CascadePlane::learn(int y, int x, int value) {
     recursive_row_[recursive_features_] = 0.0;
     counts_[0].add(count_row_[0], value);
     counts_[1].add(count_row_[1], value + count_shift_);
-    if (planes_ == 2 && seen_ != nullptr) seen_->add(here_[1][0], here_[2][0], value);
 }
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

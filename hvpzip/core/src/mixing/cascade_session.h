@@ -7,6 +7,7 @@
 
 #include "mixing/cascade.h"
 #include "mixing/cascade_plane.h"
+#include "mixing/in_step.h"
 #include "mixing/message.h"
 
 namespace hvpzip::mixing::HVPZIP_ISA {
@@ -29,18 +30,25 @@ private:
     double bits_ = 0.0, product_ = 1.0;
 };
 
+// Message: Decisions to write, or Reader.
 template <typename Message>
-class Session final : public Cascade {
+class Session final : public Cascade, PlaneRows {
 public:
-    template <typename... Arguments>
-    Session(int height, int width, int planes, const std::int64_t* matrix, int profile, Arguments... arguments)
-        : height_(height), width_(width), planes_(planes), message_(arguments...) {
+    Session(int height, int width, int planes, const std::int64_t* matrix, int profile, const Bytes* messages)
+            : height_(height), width_(width), planes_(planes), messages_(cascade_messages(planes, profile)) {
         if (matrix != nullptr) reached_.reach(matrix);
         const ColourSet* const reached = matrix != nullptr ? &reached_ : nullptr;
-        if (profile > 1 && planes == 3) seen_.clear();
+        ColourSet* const seen = profile > 1 && planes == 3 ? &seen_ : nullptr;
+        if (seen != nullptr) seen_.clear();
         for (int p = 0; p < planes; ++p)
-            plane_[p].take(new CascadePlane(height, width, p > 0 ? plane_[p - 1].get() : nullptr, p > 1 ? plane_[p - 2].get() : nullptr, reached, profile > 1 && planes == 3 ? &seen_ : nullptr));
+            plane_[p].take(new CascadePlane(height, width, p > 0 ? plane_[p - 1].get() : nullptr, p > 1 ? plane_[p - 2].get() : nullptr, reached, seen));
         if (planes == 3) plane_[1]->comes_before(*plane_[2].get());
+        if constexpr (kWrites) {
+            for (int u = 0; u < kUnits; ++u)
+                for (int p = 0; p < planes; ++p) message_[u][p].take(new Decisions);
+        } else {
+            for (int m = 0; m < messages_; ++m) message_[0][m].take(new Reader(messages[m]));
+        }
     }
 
     void coarse(const std::uint8_t* samples) override {
@@ -51,34 +59,60 @@ public:
         }
     }
 
-    void unit(int unit, std::uint8_t* samples, const double* mean, const double* slope, const double* sigma, double* bits, Ticker& ticker) override {
+    void unit(int unit, std::uint8_t* samples, const double* mean, const double* slope, const double* sigma, double* bits, int threads, Ticker& ticker) override {
         const std::size_t rows = (height_ - kUnitStart[unit].dy + 1) / 2, columns = (width_ - kUnitStart[unit].dx + 1) / 2;
         const Gaussians network = {mean, slope, sigma, rows * columns};
+        network_ = &network, samples_ = samples;
         for (int p = 0; p < planes_; ++p) {
-            Counted<Message> counted(message_);
-            plane_[p]->code(counted, static_cast<Unit>(unit), network, samples + p * rows * columns, kWrites, ticker);
-            bits[p] = counted.bits();
+            counted_[p].take(new Counted<Message>(*(kWrites ? message_[unit][p] : message_[0][messages_ == 1 ? 0 : p]).get()));
+            plane_[p]->begin(static_cast<Unit>(unit));
+        }
+        // A writer keeps decisions plane by plane; a reader of a single message finds them one after the other.
+        code_in_step(*this, planes_, plane_[0]->rows(), kWrites || messages_ > 1 ? threads : 1, ticker);
+        for (int p = 0; p < planes_; ++p) {
+            plane_[p]->end();
+            bits[p] = counted_[p]->bits();
         }
     }
 
-    void finish(Output& output) override { end(message_, output); }
+    void finish(Output& output) override {
+        for (int m = 0; m < messages_; ++m) end(output, m);
+    }
 
 private:
-    static constexpr bool kWrites = std::is_same<Message, Writer>::value;
-    static void end(const Writer& writer, Output& output) { writer.finish(output); }
-    static void end(const Reader& reader, Output&) { reader.finish(); }
+    static constexpr bool kWrites = std::is_same<Message, Decisions>::value;
 
-    int height_, width_, planes_;
+    void code_row(int p, int y) override {
+        const std::size_t columns = plane_[p]->columns();
+        plane_[p]->code_row(*counted_[p].get(), y, *network_, samples_ + p * network_->n + y * columns, kWrites);
+    }
+    void end(Output& output, int m) {
+        if constexpr (kWrites) {
+            Writer writer(output);
+            for (int u = kUnits - 1; u >= 0; --u)
+                for (int p = planes_ - 1; p >= 0; --p)
+                    if (messages_ == 1 || p == m) writer.push(*message_[u][p].get());
+            writer.finish();
+        } else {
+            message_[0][m]->finish();
+        }
+    }
+
+    int height_, width_, planes_, messages_;
     ColourSet reached_, seen_;
     Owned<CascadePlane> plane_[3];
-    Message message_;
+    Owned<Message> message_[kUnits][3];  // a reader's are those of the first row
+    // The unit on its way
+    Owned<Counted<Message>> counted_[3];
+    const Gaussians* network_ = nullptr;
+    std::uint8_t* samples_ = nullptr;
 };
 
 inline Cascade* new_writer(int height, int width, int planes, const std::int64_t* matrix, int profile) {
-    return new Session<Writer>(height, width, planes, matrix, profile);
+    return new Session<Decisions>(height, width, planes, matrix, profile, nullptr);
 }
-inline Cascade* new_reader(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* bytes, std::size_t size) {
-    return new Session<Reader>(height, width, planes, matrix, profile, bytes, size);
+inline Cascade* new_reader(int height, int width, int planes, const std::int64_t* matrix, int profile, const Bytes* messages) {
+    return new Session<Reader>(height, width, planes, matrix, profile, messages);
 }
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

@@ -1,61 +1,92 @@
 // Planes to a message and back, compiled once for each instruction set (portable.cpp, avx2.cpp). This file reaches the bit stream.
 #pragma once
 
+#include "mixing/in_step.h"
 #include "mixing/message.h"
 #include "mixing/raster.h"
 
 namespace hvpzip::mixing::HVPZIP_ISA {
 
+// Planes on their way. Message: Decisions or Reader, one for each plane, or the same for all.
 template <typename Value, typename Message>
-void code_planes(const Picture& picture, int bits, int profile, Message& message, Ticker& ticker, const std::uint16_t* known, std::uint16_t* found) {
-    Plane planes[kMostPlanes];
-    Owned<Raster<Value>> rasters[kMostPlanes];
-    ColourSet reached;
-    if (picture.matrix != nullptr) reached.reach(picture.matrix);
-    const std::size_t area = static_cast<std::size_t>(picture.height) * picture.width;
-    for (int p = 0; p < picture.planes; ++p) {
-        planes[p].reset(picture.height, picture.width, picture.low[p], picture.high[p]);
-        if (planes[p].low == planes[p].high) {
-            for (int y = 0; y < picture.height; ++y)
-                for (int x = 0; x < picture.width; ++x) planes[p].put(y, x, planes[p].low);
-        }
-        rasters[p].take(new Raster<Value>(planes[p], p > 0 ? rasters[p - 1].get() : nullptr, p > 1 ? rasters[p - 2].get() : nullptr,
-                                          p == 2 && picture.matrix != nullptr ? &reached : nullptr, bits, profile - 1));
-        for (int y = 0; y < picture.height && planes[p].low != planes[p].high; ++y) {
-            const std::size_t place = p * area + static_cast<std::size_t>(y) * picture.width;
-            rasters[p]->code_row(message, y, known == nullptr ? nullptr : known + place);
-            ticker.tick();
-        }
-        rasters[p]->release();
-        for (int y = 0; found != nullptr && y < picture.height; ++y)
-            std::memcpy(found + p * area + static_cast<std::size_t>(y) * picture.width, planes[p].at(y, 0), sizeof(std::uint16_t) * picture.width);
+class Planes final : public PlaneRows {
+public:
+    // known: samples to write, or null; found: where to put those that were read, or null.
+    Planes(const Picture& picture, int bits, int profile, Message* const* messages, const std::uint16_t* known, std::uint16_t* found)
+            : picture_(picture), bits_(bits), profile_(profile), messages_(messages), known_(known), found_(found) {
+        if (picture.matrix != nullptr) reached_.reach(picture.matrix);
     }
-}
+
+    void code_row(int p, int y) override {
+        if (y == 0) begin(p);
+        const std::size_t width = picture_.width, place = (static_cast<std::size_t>(p) * picture_.height + y) * width;
+        if (!is_flat(p)) rasters_[p]->code_row(*messages_[p], y, known_ == nullptr ? nullptr : known_ + place);
+        if (found_ != nullptr) std::memcpy(found_ + place, planes_[p].at(y, 0), sizeof(std::uint16_t) * width);
+        if (y == picture_.height - 1) rasters_[p]->release();
+    }
+
+private:
+    // As late as can be: a plane gives back most of its memory at its end.
+    void begin(int p) {
+        planes_[p].reset(picture_.height, picture_.width, picture_.low[p], picture_.high[p]);
+        if (is_flat(p)) {
+            for (int y = 0; y < picture_.height; ++y)
+                for (int x = 0; x < picture_.width; ++x) planes_[p].put(y, x, planes_[p].low);
+        }
+        rasters_[p].take(new Raster<Value>(planes_[p], p > 0 ? rasters_[p - 1].get() : nullptr, p > 1 ? rasters_[p - 2].get() : nullptr,
+                                           p == 2 && picture_.matrix != nullptr ? &reached_ : nullptr, bits_, profile_ - 1));
+    }
+    bool is_flat(int p) const { return planes_[p].low == planes_[p].high; }
+
+    const Picture& picture_;
+    const int bits_, profile_;
+    Message* const* messages_;
+    const std::uint16_t* known_;
+    std::uint16_t* found_;
+    ColourSet reached_;
+    Plane planes_[kMostPlanes];
+    Owned<Raster<Value>> rasters_[kMostPlanes];
+};
 
 template <typename Message>
-void code(const Picture& picture, int profile, Message& message, Ticker& ticker, const std::uint16_t* known, std::uint16_t* found) {
+void code(const Picture& picture, int profile, int threads, Message* const* messages, Ticker& ticker, const std::uint16_t* known, std::uint16_t* found) {
     int span = 0, most = 0;
     for (int p = 0; p < picture.planes; ++p) {
         span = larger(span, picture.high[p] - picture.low[p]);
         most = larger<int>(most, picture.high[p]);
     }
     const int bits = span == 0 ? 1 : floor_log2(static_cast<std::uint32_t>(span)) + 1;
-    if (most < 256)
-        code_planes<std::uint8_t>(picture, bits, profile, message, ticker, known, found);
-    else
-        code_planes<std::uint16_t>(picture, bits, profile, message, ticker, known, found);
+    if (most < 256) {
+        Planes<std::uint8_t, Message> planes(picture, bits, profile, messages, known, found);
+        code_in_step(planes, picture.planes, picture.height, threads, ticker);
+    } else {
+        Planes<std::uint16_t, Message> planes(picture, bits, profile, messages, known, found);
+        code_in_step(planes, picture.planes, picture.height, threads, ticker);
+    }
 }
 
-inline void encode(const Picture& picture, const std::uint16_t* samples, int profile, Ticker& ticker, Output& output) {
-    Writer writer;
-    code(picture, profile, writer, ticker, samples, nullptr);
-    writer.finish(output);
+inline void encode(const Picture& picture, const std::uint16_t* samples, int profile, int threads, Ticker& ticker, Output& output) {
+    Decisions decisions[kMostPlanes];
+    Decisions* messages[kMostPlanes];
+    for (int p = 0; p < kMostPlanes; ++p) messages[p] = &decisions[p];
+    code(picture, profile, threads, messages, ticker, samples, nullptr);
+    const int count = messages_of(picture.planes, profile);
+    for (int m = 0; m < count; ++m) {
+        Writer writer(output);
+        for (int p = picture.planes - 1; p >= 0; --p)
+            if (count == 1 || p == m) writer.push(decisions[p]);
+        writer.finish();
+    }
 }
 
-inline void decode(const Picture& picture, const std::uint8_t* bytes, std::size_t size, int profile, Ticker& ticker, std::uint16_t* samples) {
-    Reader reader(bytes, size);
-    code(picture, profile, reader, ticker, nullptr, samples);
-    reader.finish();
+inline void decode(const Picture& picture, const Bytes* messages, int profile, int threads, Ticker& ticker, std::uint16_t* samples) {
+    const int count = messages_of(picture.planes, profile);
+    Owned<Reader> readers[kMostPlanes];
+    Reader* each[kMostPlanes];
+    for (int m = 0; m < count; ++m) readers[m].take(new Reader(messages[m]));
+    for (int p = 0; p < picture.planes; ++p) each[p] = readers[count == 1 ? 0 : p].get();
+    code(picture, profile, count == 1 ? 1 : threads, each, ticker, nullptr, samples);
+    for (int m = 0; m < count; ++m) readers[m]->finish();
 }
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

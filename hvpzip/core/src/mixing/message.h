@@ -1,7 +1,7 @@
 // Where decisions go to and come from: one rANS lane with 32-bit words, as in hvpzip/ans. Integer arithmetic only: this file reaches the bit
 // stream.
 //
-// A stack gives back last what was pushed first. So the Writer keeps the decisions, and pushes them from the last to the first at the end. The
+// A stack gives back last what was pushed first. So decisions are kept, and pushed from the last to the first at the end. The
 // bytes are those of ans.to_bytes: words as they were given off, then the state, 4 to 8 bytes, without leading zeros.
 #pragma once
 
@@ -13,12 +13,13 @@ namespace hvpzip::mixing::HVPZIP_ISA {
 constexpr std::uint64_t kStart = std::uint64_t{1} << 31;
 constexpr int kChanceBits = 16;
 
-class Writer {
+// Decisions in their order, with the interface of a message.
+class Decisions {
 public:
-    Writer() = default;
-    Writer(const Writer&) = delete;
-    Writer& operator=(const Writer&) = delete;
-    ~Writer() {
+    Decisions() = default;
+    Decisions(const Decisions&) = delete;
+    Decisions& operator=(const Decisions&) = delete;
+    ~Decisions() {
         for (int i = 0; i < blocks_; ++i) std::free(block_[i]);
         std::free(block_);
     }
@@ -30,31 +31,9 @@ public:
         return bit;
     }
 
-    void finish(Output& output) const {
-        constexpr std::size_t kSome = 4096;
-        std::uint8_t bytes[4 * kSome + 8];
-        std::size_t filled = 0;
-        std::uint64_t state = kStart;
-        for (int i = blocks_ - 1; i >= 0; --i) {
-            const std::size_t count = i == blocks_ - 1 ? used_ : kBlock;
-            for (std::size_t k = count; k-- > 0;) {
-                const std::uint64_t chance = block_[i][k] >> 1;
-                const bool bit = block_[i][k] & 1;
-                const std::uint64_t freq = bit ? chance : 65536 - chance, start = bit ? 0 : chance;
-                if (state >= freq << (63 - kChanceBits)) {
-                    for (int b = 0; b < 4; ++b) bytes[filled++] = static_cast<std::uint8_t>(state >> (8 * b));
-                    state >>= 32;
-                    if (filled == 4 * kSome) output.write(bytes, filled), filled = 0;
-                }
-                state = ((state / freq) << kChanceBits) + state % freq + start;
-            }
-        }
-        for (; state; state >>= 8) bytes[filled++] = static_cast<std::uint8_t>(state);
-        output.write(bytes, filled);
-    }
-
 private:
-    static constexpr std::size_t kBlock = std::size_t{1} << 18;
+    friend class Writer;
+    static constexpr std::size_t kBlock = std::size_t{1} << 16;
 
     void grow() {
         std::uint32_t** more = static_cast<std::uint32_t**>(std::realloc(block_, sizeof(std::uint32_t*) * (blocks_ + 1)));
@@ -71,9 +50,44 @@ private:
     std::size_t used_ = kBlock;  // of the last block
 };
 
+// One message from decisions: the last ones are pushed first.
+class Writer {
+public:
+    explicit Writer(Output& output) : output_(output) { output.begin(); }
+    void push(const Decisions& decisions) {
+        for (int i = decisions.blocks_ - 1; i >= 0; --i) {
+            const std::size_t count = i == decisions.blocks_ - 1 ? decisions.used_ : Decisions::kBlock;
+            for (std::size_t k = count; k-- > 0;) {
+                const std::uint64_t chance = decisions.block_[i][k] >> 1;
+                const bool bit = decisions.block_[i][k] & 1;
+                const std::uint64_t freq = bit ? chance : 65536 - chance, start = bit ? 0 : chance;
+                if (state_ >= freq << (63 - kChanceBits)) {
+                    for (int b = 0; b < 4; ++b) bytes_[filled_++] = static_cast<std::uint8_t>(state_ >> (8 * b));
+                    state_ >>= 32;
+                    if (filled_ == 4 * kSome) output_.write(bytes_, filled_), filled_ = 0;
+                }
+                state_ = ((state_ / freq) << kChanceBits) + state_ % freq + start;
+            }
+        }
+    }
+    void finish() {
+        for (; state_; state_ >>= 8) bytes_[filled_++] = static_cast<std::uint8_t>(state_);
+        output_.write(bytes_, filled_);
+    }
+
+private:
+    static constexpr std::size_t kSome = 4096;
+    Output& output_;
+    std::uint64_t state_ = kStart;
+    std::size_t filled_ = 0;
+    std::uint8_t bytes_[4 * kSome + 8];
+};
+
 class Reader {
 public:
-    Reader(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes) {
+    explicit Reader(Bytes message) : bytes_(message.data) {
+        const std::uint8_t* const bytes = message.data;
+        const std::size_t size = message.size;
         if (size < 4 || bytes[size - 1] == 0 || (size == 4 && bytes[3] < 0x80)) throw Corrupt("not the bytes of a message");
         const std::size_t bits = 8 * (size - 1) + static_cast<std::size_t>(floor_log2(bytes[size - 1])) + 1;
         words_ = bits / 32 - 1;

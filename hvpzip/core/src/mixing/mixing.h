@@ -8,7 +8,7 @@
 namespace hvpzip::mixing {
 
 constexpr int kMostPlanes = 4;
-constexpr int kProfiles = 4;  // numbered from 1
+constexpr int kProfiles = 8;  // numbered from 1; from the fifth on each plane has a message of its own
 
 // The bytes are none that the encoder writes.
 struct Corrupt : std::runtime_error {
@@ -20,10 +20,17 @@ struct Ticker {
     virtual ~Ticker() = default;
     virtual void tick() = 0;
 };
+// Messages, one after the other.
 struct Output {
     virtual ~Output() = default;
+    virtual void begin() = 0;
     virtual void write(const std::uint8_t* bytes, std::size_t size) = 0;
 };
+struct Bytes {
+    const std::uint8_t* data;
+    std::size_t size;
+};
+inline int messages_of(int planes, int profile) { return profile > 4 ? planes : 1; }
 
 // Planes in the order of coding: sample (y, x) of plane p at [(p * height + y) * width + x], within [low[p], high[p]], 0 <= low <= high < 65536.
 struct Picture {
@@ -36,9 +43,10 @@ struct Picture {
 };
 
 struct Coder {
-    void (*encode)(const Picture&, const std::uint16_t* samples, int profile, Ticker&, Output&);
-    // Throws Corrupt.
-    void (*decode)(const Picture&, const std::uint8_t* bytes, std::size_t size, int profile, Ticker&, std::uint16_t* samples);
+    // The same bytes on any number of threads.
+    void (*encode)(const Picture&, const std::uint16_t* samples, int profile, int threads, Ticker&, Output&);
+    // Of messages_of(picture.planes, profile) messages. Throws Corrupt.
+    void (*decode)(const Picture&, const Bytes* messages, int profile, int threads, Ticker&, std::uint16_t* samples);
 };
 
 // The same coder compiled for every processor, and for AVX2 where the compiler can: the same bytes.

@@ -22,10 +22,41 @@ private:
     int every_, rows_ = 0;
 };
 
-class Bytes final : public mixing::Output {
+// Several messages as one piece: the lengths of all but the last, 4 bytes each, the lowest first; then the messages.
+class Joined final : public mixing::Output {
 public:
-    void write(const std::uint8_t* bytes, std::size_t size) override { data.insert(data.end(), bytes, bytes + size); }
-    std::vector<std::uint8_t> data;
+    void begin() override { messages_.emplace_back(); }
+    void write(const std::uint8_t* bytes, std::size_t size) override { messages_.back().insert(messages_.back().end(), bytes, bytes + size); }
+    nb::bytes bytes() const {
+        std::vector<std::uint8_t> all;
+        for (std::size_t m = 0; m + 1 < messages_.size(); ++m)
+            for (int b = 0; b < 4; ++b) all.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(messages_[m].size()) >> (8 * b)));
+        for (const std::vector<std::uint8_t>& message : messages_) all.insert(all.end(), message.begin(), message.end());
+        return nb::bytes(all.data(), all.size());
+    }
+
+private:
+    std::vector<std::vector<std::uint8_t>> messages_;
 };
+
+// The inverse, of so many messages.
+inline std::vector<mixing::Bytes> parted(const std::uint8_t* bytes, std::size_t size, int count) {
+    std::vector<mixing::Bytes> found;
+    const std::size_t lengths = 4 * static_cast<std::size_t>(count - 1);
+    if (size < lengths) throw mixing::Corrupt("the lengths of the messages are missing");
+    std::size_t offset = lengths;
+    for (int m = 0; m < count; ++m) {
+        std::size_t length = size - offset;
+        if (m + 1 < count) {
+            const std::uint8_t* b = bytes + 4 * m;
+            const std::size_t told = b[0] | static_cast<std::size_t>(b[1]) << 8 | static_cast<std::size_t>(b[2]) << 16 | static_cast<std::size_t>(b[3]) << 24;
+            if (told > length) throw mixing::Corrupt("a message goes beyond the end");
+            length = told;
+        }
+        found.push_back({bytes + offset, length});
+        offset += length;
+    }
+    return found;
+}
 
 }  // namespace hvpzip

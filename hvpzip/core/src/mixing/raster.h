@@ -62,6 +62,7 @@ struct LocalSpec {
     int half_powers;  // the power of likeness, in halves
     double falloff;
     int vectors;      // of 8 floats, a row of features with the target
+    int every;        // solved at every so many columns, from the first one on; between them the last solution of the row serves
 };
 struct RecursiveSpec {
     int own, other;
@@ -76,13 +77,15 @@ struct Profile {
     RecursiveSpec recursive[3];
 };
 
-// The quick one and the strong one; both again with what averages imply.
+// The quick one and the strong one; both again with what averages imply; and all four again, solved less often where they are strong.
 constexpr int kCheap = 24, kImplied = 8;
+constexpr Profile quick(int cheap) { return {cheap, 1, {{6, 3, 6, 5.0, 3, 0.03, 2, 1}}, 1, {{16, 5, 0.9995, 8}}}; }
+constexpr Profile strong(int cheap, int every) {
+    return {cheap, 3, {{8, 3, 8, 5.0, 3, 0.03, 2, 1}, {10, 7, 7, 6.0, 2, 0.05, 4, every}, {18, 9, 8, 4.0, 4, 0.03, 5, every}}, 2, {{24, 7, 0.9995, 4}, {24, 7, 0.996, 4}}};
+}
 constexpr Profile kProfiles[] = {
-        {kCheap, 1, {{6, 3, 6, 5.0, 3, 0.03, 2}}, 1, {{16, 5, 0.9995, 8}}},
-        {kCheap, 3, {{8, 3, 8, 5.0, 3, 0.03, 2}, {10, 7, 7, 6.0, 2, 0.05, 4}, {18, 9, 8, 4.0, 4, 0.03, 5}}, 2, {{24, 7, 0.9995, 4}, {24, 7, 0.996, 4}}},
-        {kCheap + kImplied, 1, {{6, 3, 6, 5.0, 3, 0.03, 2}}, 1, {{16, 5, 0.9995, 8}}},
-        {kCheap + kImplied, 3, {{8, 3, 8, 5.0, 3, 0.03, 2}, {10, 7, 7, 6.0, 2, 0.05, 4}, {18, 9, 8, 4.0, 4, 0.03, 5}}, 2, {{24, 7, 0.9995, 4}, {24, 7, 0.996, 4}}},
+        quick(kCheap), strong(kCheap, 1), quick(kCheap + kImplied), strong(kCheap + kImplied, 1),
+        quick(kCheap), strong(kCheap, 2), quick(kCheap + kImplied), strong(kCheap + kImplied, 2),
 };
 
 // All features of one place, in halves: less its own plane's W + N.
@@ -110,7 +113,7 @@ public:
     static constexpr int kWidth = kFloats * kVectors;
 
     Local(const LocalSpec& spec, int own, int other, int planes, int width, int bits)
-            : own_(own), other_(other), planes_(planes), reach_(spec.reach), width_(width), scale_(static_cast<float>(1.0 / (1 << (bits > 8 ? bits - 8 : 0)))) {
+            : own_(own), other_(other), planes_(planes), reach_(spec.reach), width_(width), every_(spec.every), scale_(static_cast<float>(1.0 / (1 << (bits > 8 ? bits - 8 : 0)))) {
         features_ = own + other * planes;
         rows_.reset(static_cast<std::size_t>(reach_ + 1) * width * kWidth);
         for (int dy = 0; dy <= reach_; ++dy)
@@ -137,8 +140,25 @@ public:
         for (int i = 0; i < features_; ++i) f[i] = f[i] * (0.5f * scale_);
         for (int i = features_; i < kWidth; ++i) f[i] = 0.0f;
         base_ = now.base;
-        std::int32_t plain = clamp(32 * now.base, low, high);
+        if (x % every_ == 0) solved_ = solve_at(y, x, likeness);
+        if (!solved_) return clamp(32 * now.base, low, high);
+        float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        int j = 0;
+        for (; j + 4 <= features_; j += 4)
+            for (int lane = 0; lane < 4; ++lane) sums[lane] = sums[lane] + solution_[j + lane] * f[j + lane];
+        for (; j < features_; ++j) sums[j & 3] = sums[j & 3] + solution_[j] * f[j];
+        const float sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        return rounded(sum / scale_ + 0.5f * static_cast<float>(now.base), low, high);
+    }
 
+    void learn(int y, int x, int value) override { row(y, x)[features_] = static_cast<float>(2 * value - base_) * (0.5f * scale_); }
+
+private:
+    static constexpr int kLikes = 4096;
+    float* row(int y, int x) { return rows_.data() + (static_cast<std::size_t>(y % (reach_ + 1)) * width_ + x) * kWidth; }
+
+    // Whether there is enough to solve.
+    bool solve_at(int y, int x, const std::int32_t* likeness) {
         equations_.clear();
         int count = 0;
         for (int dy = smaller(reach_, y); dy >= 0; --dy) {
@@ -154,30 +174,20 @@ public:
             equations_.add(row(y - dy, first), weights, n_row, features_);
             count += n_row;
         }
-        if (count < 20) return plain;
+        if (count < 20) return false;
         float trace = 0.0f;
         for (int i = 0; i < features_; ++i) trace = trace + equations_.matrix[i][i];
         const float ridge = 0.002f * trace / static_cast<float>(features_) + 0.02f;
         for (int i = 0; i < features_; ++i) equations_.matrix[i][i] = equations_.matrix[i][i] + ridge;
-        float solution[kWidth];
-        solve<float, Floats>(&equations_.matrix[0][0], kWidth, features_, solution);
-        float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-        int j = 0;
-        for (; j + 4 <= features_; j += 4)
-            for (int lane = 0; lane < 4; ++lane) sums[lane] = sums[lane] + solution[j + lane] * f[j + lane];
-        for (; j < features_; ++j) sums[j & 3] = sums[j & 3] + solution[j] * f[j];
-        const float sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-        return rounded(sum / scale_ + 0.5f * static_cast<float>(now.base), low, high);
+        solve<float, Floats>(&equations_.matrix[0][0], kWidth, features_, solution_);
+        return true;
     }
 
-    void learn(int y, int x, int value) override { row(y, x)[features_] = static_cast<float>(2 * value - base_) * (0.5f * scale_); }
-
-private:
-    static constexpr int kLikes = 4096;
-    float* row(int y, int x) { return rows_.data() + (static_cast<std::size_t>(y % (reach_ + 1)) * width_ + x) * kWidth; }
-
     int own_, other_, planes_, reach_, width_, features_ = 0;
+    int every_;
     float scale_;
+    bool solved_ = false;
+    float solution_[kWidth] = {};
     std::int32_t base_ = 0;
     Buffer<float> rows_;
     float near_[kMostReach + 1][2 * kMostReach + 1];

@@ -52,6 +52,14 @@ public:
     std::int16_t* at(int y, int x) { return data_.data() + static_cast<std::ptrdiff_t>(y + kMargin) * stride_ + x + kMargin; }
     const std::int16_t* at(int y, int x) const { return data_.data() + static_cast<std::ptrdiff_t>(y + kMargin) * stride_ + x + kMargin; }
 
+    // A row of a phase of `from`, with what `extend` makes of it as the row after those before it.
+    void show_row(const LevelPlane& from, int y0, int x0, int row) {
+        const int last = x0 + (width_ - 1 - x0) / 2 * 2, first_row = row == y0 ? y0 - kMargin : row, last_row = row + 2 < height_ ? row : height_ + kMargin - 1;
+        for (int x = x0 - kMargin; x < width_ + kMargin; x += 2) {
+            const std::int16_t value = *from.at(row, clamp(x, x0, last));
+            for (int y = first_row; y <= last_row; y += 2) *at(y, x) = value;
+        }
+    }
     // Repeats the outermost samples of a phase (every second row from y0, every second column from x0) in the margin. A phase that the level is too
     // small for repeats the coarse samples instead.
     void extend(int y0, int x0) {
