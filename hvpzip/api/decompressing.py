@@ -75,6 +75,8 @@ def decompress_picture(
     seconds = time.perf_counter() - started
     return replace(
         result_of(facts, output=name_of(target), input_bytes=facts.output_bytes, output_bytes=output_bytes, seconds=seconds),
+        width=width,
+        height=height,
         notices=(*map(_damage_notice, damaged), *([f"{kind} cannot hold {', '.join(left_out)}"] if left_out else [])),
         damaged=tuple(damaged),
         dropped=unknown,

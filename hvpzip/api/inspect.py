@@ -130,7 +130,8 @@ def likeness(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, threads: i
         raise ImageError("no model knows such pictures: likeness is of 1 or 3 channels of 8 bits")
     with using_threads(threads):
         model = model_by_id(header.model_id) if any(header.model_id) else model_by_name(None)
-        share = share_of_plain(decode(data, DecompressOptions(max_pixels=max_pixels, threads=threads))[0], model)
+        samples = decode(data, DecompressOptions(max_pixels=max_pixels, threads=threads))[0]
+        share = share_of_plain(samples.reshape(header.height, header.width, header.channels), model)
     if share is None:
         raise ImageError("the picture is too flat to be like or unlike any other")
     return Likeness(float(share), model.usual_share)

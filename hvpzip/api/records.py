@@ -183,7 +183,8 @@ class FileResult:
 
     The figures always describe the pair picture and ``.hvz`` file as the operation saw it: ``input_bytes`` is the length of what was read,
     ``output_bytes`` of what was written. After ``compress`` the figures obey the rule of ``FileInfo``; after ``decompress`` it holds with
-    ``input_bytes`` in the place of ``output_bytes``, and ``bits_per_dim`` is that of the ``.hvz`` file in both. ``bound_bits`` is the
+    ``input_bytes`` in the place of ``output_bytes``, and ``bits_per_dim`` is that of the ``.hvz`` file in both; ``width`` and ``height``
+    are those of the picture that was written, which may be a part or a smaller one. ``bound_bits`` is the
     model's own bound, known only to the encoder. ``error`` is one line, and then the figures that were not reached are None;
     ``trace`` is the traceback that belongs to it. ``skipped`` says that the output was there already and holds the same, so that nothing
     was written. ``notices`` are one-line remarks, such as metadata that was not kept. ``damaged`` are the groups that could not be

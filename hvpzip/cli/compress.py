@@ -24,7 +24,7 @@ def _not(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
 @click.option("--no-verify", "verify", is_flag=True, callback=_not, help="Do not decode what was written before it gets its name.")
 @click.option(
     "--effort",
-    type=click.IntRange(0, 15),
+    type=click.IntRange(1, 4),
     metavar="N",
     help=(
         "How much to spend. 1: the model alone, quickest. 2, the default: also latents, colours and what adapts to the photo. "

@@ -109,14 +109,20 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
     form, dropped = picture.form, picture.dropped
     if strip:
         form = form._replace(chunks=())
-        dropped = tuple(name for name in dropped if "other picture" in name)
+        dropped = tuple(name for name in dropped if not _is_metadata(name))
     elif sum(len(chunk.data) for chunk in form.chunks) > MAX_METADATA_BYTES:
         raise LimitError(f"the picture has more than {MAX_METADATA_BYTES} bytes of metadata; --strip leaves it out")
     notices = [f"not kept: {', '.join(dropped)}"] if dropped else []
     if kind == "JPEG":
         notices.insert(0, "the decoded pixels of the JPEG are kept, not the JPEG file itself")
+        dropped = (*dropped, "the JPEG file itself, of which --pixels keeps the decoded pixels")
     file = SourceFile(kind, len(data), hashlib.sha256(data).digest())
     return Picture(picture.samples, tuple(notices), form, kind, dropped, file, picture.pictures)
+
+
+def _is_metadata(name: str) -> bool:
+    """Whether what is not kept of a file is metadata by its name, rather than other pictures or bytes that may be anything."""
+    return name.startswith("metadata") or not any(word in name for word in ("picture", "byte", "data behind"))
 
 
 def read_again(file: BinaryIO, kind: str, pixels: int) -> tuple[Form, Iterator[Samples]]:

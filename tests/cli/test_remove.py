@@ -53,6 +53,21 @@ def test_other_pictures_of_the_file_keep_the_source_even_with_strip(run: Run) ->
     assert not Path("one.tif").exists()
 
 
+def test_a_jpeg_of_which_the_pixels_are_kept_and_bytes_behind_a_picture_keep_the_source(run: Run) -> None:
+    Image.open("rgb.png").save("photo.jpg")
+    for options in ([], ["--strip"]):
+        status, _, err = run("compress", "-f", "--rm", "--pixels", *options, "photo.jpg")
+        assert status == 1
+        assert "photo.hvz was written, but the source is not deleted" in err
+        assert "the JPEG file itself" in err
+        assert Path("photo.jpg").exists()
+    Path("secret.png").write_bytes(Path("rgb.png").read_bytes() + b"secret")
+    status, _, err = run("compress", "--rm", "--strip", "--frame", "0", "secret.png")
+    assert status == 1
+    assert "6 bytes after the end" in err
+    assert Path("secret.png").exists()
+
+
 @pytest.mark.parametrize("ways", [["-j", "1"], ["-r"]])
 def test_what_is_not_kept_is_named_and_keeps_the_source_unless_stripped(run: Run, ways: list[str]) -> None:
     extra = PngImagePlugin.PngInfo()

@@ -49,7 +49,8 @@ def delete_source(path: str, before: SourceState, result: FileResult) -> None:
     """
     if result.dropped:
         raise ImageError(
-            f"{result.output} was written, but the source is not deleted, as this of it is not kept: {', '.join(result.dropped)}"
+            f"{result.output} {'was there already' if result.skipped else 'was written'}, but the source is not deleted, "
+            f"as this of it is not kept: {', '.join(result.dropped)}"
         )
     if result.output is None or not os.path.isfile(result.output):
         raise ImageError(f"the source is not deleted, as its output is no regular file: {result.output}")
