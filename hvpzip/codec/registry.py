@@ -289,8 +289,7 @@ class ByCascade:
         return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
 
     def encode(self, part: Part) -> Coded | None:
-        samples = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
-        units = cascade.encode_units(samples, part.model)
+        units = _units(part)
         coarse = _coarse(_half(part), by_units=units.matrix != 0)
         data = varint.write(len(coarse.best)) + coarse.best + units.data
         report = _cascade_report(len(data), len(coarse.best), units.terms)
@@ -403,8 +402,13 @@ def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:
 
 
 def _by_units(part: Part, coarse: bytes) -> bytes:
+    return bytes((CASCADE,)) + varint.write(len(coarse)) + coarse + _units(part).data
+
+
+def _units(part: Part) -> cascade.Units:
     samples = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
-    return bytes((CASCADE,)) + varint.write(len(coarse)) + coarse + cascade.encode_units(samples, part.model).data
+    profile = cascade.profile_of(len(samples), large=samples[0].size >= mixing.LARGE)
+    return cascade.encode_units(samples, part.model, profile)
 
 
 def _cascade_report(size: int, coarse: int, units: list[Term]) -> TermsReport:

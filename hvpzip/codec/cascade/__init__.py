@@ -7,6 +7,6 @@ The coarse image, every second row and column, is a part of its own; the three u
 (``core/src/mixing/cascade.hpp``). So a smaller picture needs the coarse image alone.
 """
 
-from hvpzip.codec.cascade.coder import LEAST_SIDE, PROFILES, can_code, decode_units, encode_units
+from hvpzip.codec.cascade.coder import LEAST_SIDE, PROFILES, Units, can_code, decode_units, encode_units, profile_of
 
-__all__ = ["LEAST_SIDE", "PROFILES", "can_code", "decode_units", "encode_units"]
+__all__ = ["LEAST_SIDE", "PROFILES", "Units", "can_code", "decode_units", "encode_units", "profile_of"]

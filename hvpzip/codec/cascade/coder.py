@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.codec import mixing
 from hvpzip.codec.cascade.gaussians import gaussians_of
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.walk.geometry import Level, exact_steps, geometry_of, lift_of
@@ -29,7 +28,7 @@ from hvpzip.nn.model import Model
 from hvpzip.threads import current_threads
 from hvpzip.transform import colour, lifting
 
-__all__ = ["LEAST_SIDE", "PROFILES", "Units", "can_code", "decode_units", "encode_units"]
+__all__ = ["LEAST_SIDE", "PROFILES", "Units", "can_code", "decode_units", "encode_units", "profile_of"]
 
 PROFILES: Final = (1, 2, 3)
 _GRAY, _COLOURS, _LARGE = 1, 2, 3  # what is written
@@ -53,6 +52,11 @@ class Units(NamedTuple):
     matrix: int
 
 
+def profile_of(planes: int, *, large: bool) -> int:
+    """What units of so many planes are written with; large: whether the part is large enough for a message for each plane."""
+    return _GRAY if planes == 1 else _LARGE if large else _COLOURS
+
+
 def can_code(shape: tuple[int, int, int], model: Model) -> bool:
     """Whether units of a picture (C, h, w) of 8 bits can be coded: gray or colour, not too small, by a model that only sorts samples."""
     channels, height, width = shape
@@ -65,10 +69,10 @@ def can_code(shape: tuple[int, int, int], model: Model) -> bool:
 def encode_units(samples: Planes, model: Model, profile: int | None = None) -> Units:
     """The units of a picture, uint8 ``(C, h, w)`` that ``can_code`` allows; its samples of even rows and columns are coded elsewhere.
 
-    profile: one of ``PROFILES``; None for what files are written with.
+    profile: one of ``PROFILES``; None for what small files are written with.
     """
     matrix = choose_matrix(colour.forward(samples[:, ::2, ::2], colour.YCOCG_R).reshape(3, -1)) if len(samples) == 3 else 0
-    profile = profile or (_GRAY if len(samples) == 1 else _LARGE if samples[0].size >= mixing.LARGE else _COLOURS)
+    profile = profile or profile_of(len(samples), large=False)
     writer = kernels().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix), profile=profile)
 
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
