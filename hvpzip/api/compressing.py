@@ -56,7 +56,7 @@ def compress_picture(
         result_of(facts, output=name_of(target), input_bytes=input_bytes, output_bytes=facts.output_bytes, seconds=seconds),
         bound_bits=report.bound_bits,
         notices=(*source.notices, *_size_notice(facts, input_bytes)),
-        dropped=source.picture.dropped if isinstance(source, _Pixels) else (),
+        dropped=source.picture.not_kept if isinstance(source, _Pixels) else (),
         trials=trials,
     )
 

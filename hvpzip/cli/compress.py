@@ -28,8 +28,8 @@ def _not(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
     metavar="N",
     help=(
         "How much to spend. 1: the model alone, quickest. 2, the default: also latents, colours and what adapts to the photo. "
-        "3: also the finest level by the mixing coder, about 8 microseconds a sample either way, still coarse to fine. "
-        "4: also all of it, about 20 more, smallest."
+        "3: also the finest level by the mixing coder, still coarse to fine; two to four times the time. "
+        "4: also all of it in raster order, smallest; twice the time of 3 to decode."
     ),
 )
 @click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")

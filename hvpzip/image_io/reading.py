@@ -49,6 +49,11 @@ class Picture(NamedTuple):
     file: SourceFile | None = None
     pictures: int = 1
 
+    @property
+    def not_kept(self) -> tuple[str, ...]:
+        """What a file of samples, form and metadata lacks of the picture's own: ``dropped``, and the coefficients of a JPEG."""
+        return (*self.dropped, *(["the JPEG file itself, of which --pixels keeps the decoded pixels"] if self.source == "JPEG" else []))
+
 
 def read_image(
     source: str | os.PathLike[str] | BinaryIO, max_pixels: int = MAX_PIXELS, *, frame: int | None = None, strip: bool = False
@@ -115,7 +120,6 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
     notices = [f"not kept: {', '.join(dropped)}"] if dropped else []
     if kind == "JPEG":
         notices.insert(0, "the decoded pixels of the JPEG are kept, not the JPEG file itself")
-        dropped = (*dropped, "the JPEG file itself, of which --pixels keeps the decoded pixels")
     file = SourceFile(kind, len(data), hashlib.sha256(data).digest())
     return Picture(picture.samples, tuple(notices), form, kind, dropped, file, picture.pictures)
 

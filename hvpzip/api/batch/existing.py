@@ -112,7 +112,7 @@ def _picture(
         if jpeg.is_jpeg(source) and not options.pixels:
             return None, ()
         picture = image_io.picture_of(source, options.max_pixels, frame=options.frame, strip=options.strip)
-        return _traits([picture.samples], header) if picture.form == form else None, picture.dropped
+        return _traits([picture.samples], header) if picture.form == form else None, picture.not_kept
     kind = image_io.format_of(output)
     with open(output, "rb") as file:
         again, strips = image_io.read_again(file, kind, header.width * header.height)
