@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
 from hvpzip.codec.choice import Trial
 from hvpzip.codec.plain import Picture
 from hvpzip.codec.report import Report
@@ -60,6 +61,15 @@ class Part:
     learners: tuple[int, ...] | None = None
     is_last_try: bool = True
     most_bytes: int | None = None
+
+    @functools.cached_property
+    def phases_differ(self) -> bool:
+        """Whether its samples were interpolated from a mosaic or enlarged (``averages``)."""
+        return phase_spread(self.samples) >= PHASES_DIFFER
+
+    def of(self, samples: Samples) -> Part:
+        """The same of other samples, of which nothing is known yet."""
+        return replace(self, samples=np.ascontiguousarray(samples), modelled=None, guess=None, learners=None)
 
     @functools.cached_property
     def picture(self) -> Picture:

@@ -19,7 +19,6 @@ import numpy as np
 
 from hvpzip import varint
 from hvpzip.codec import plain, rewrites
-from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
 from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, OnReport, Part, Samples, Wanted
@@ -98,7 +97,7 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
     effort = EFFORTS[group.effort]
     left_to_it = suits and not effort.always_mixes and not effort.cascade and group.model.noise_path is None
-    left_to_it = left_to_it and not (effort.mixes and phase_spread(samples) >= PHASES_DIFFER)
+    left_to_it = left_to_it and not (effort.mixes and group.phases_differ)
     if left_to_it and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
         return alone._replace(trials=(*alone.trials, Trial("other methods", None, "the model suits it, and nothing repeats"))), None
     found = _smallest(replace(group, modelled=coded))
@@ -116,7 +115,7 @@ def _by_learning(group: Part, quick_bytes: int) -> Parts:
     if always_mixes:
         group = replace(group, learners=learners(group))
     suits = group.model.noise_path is None and guess < MODEL_SUITS_AT_ONCE * quick_bytes
-    suits = suits and (always_mixes or phase_spread(group.samples) < PHASES_DIFFER)
+    suits = suits and (always_mixes or not group.phases_differ)
     trial = Trial("model alone", None, f"the cascade with mixing learns more; without a fit it would need {guess:,} bytes")
     if not suits or plain.may_beat_a_model(group.samples) or rewrites.has_gaps(group.samples):
         found = _smallest(group)
@@ -154,9 +153,9 @@ def _smallest(group: Part) -> Parts:
     choice.tried("as it is", len(found.payload), found, found.trials)
     for rewritten in rewrites.rewritings(group.samples, group.bit_depth):
         search = _smallest_split if rewritten.prefix[0] == rewrites.DENSE else _smallest
-        part = replace(group, samples=rewritten.samples, bit_depth=rewritten.bit_depth, modelled=None, guess=None, learners=None)
+        part = group.of(rewritten.samples)
         best = len(choice.best.payload) if group.most_bytes is None else min(len(choice.best.payload), group.most_bytes)
-        inner = search(replace(part, is_last_try=True, most_bytes=best - len(rewritten.prefix)))
+        inner = search(replace(part, bit_depth=rewritten.bit_depth, is_last_try=True, most_bytes=best - len(rewritten.prefix)))
         found = Parts(rewritten.prefix + inner.payload, inner.costs, 8 * len(rewritten.prefix) + inner.other_bits, inner.trials)
         choice.tried(f"rewritten: {rewrites.NAMES[rewritten.prefix[0]]}", len(found.payload), found, inner.trials)
     return choice.best._replace(trials=choice.trials)

@@ -6,7 +6,7 @@ A new method is one class with the interface of ``method.Method`` and one line i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,6 @@ import numpy as np
 
 from hvpzip import varint
 from hvpzip.codec import cascade, mixing, plain, raster
-from hvpzip.codec.averages import PHASES_DIFFER, phase_spread
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.efforts import EFFORTS, QUICK
@@ -108,9 +107,7 @@ def learners(part: Part) -> tuple[int, ...]:
     if min(height, width) < 2 * SAMPLE_SIDE:
         return CASCADE, MIXING
     y, x = (height - SAMPLE_SIDE) // 2, (width - SAMPLE_SIDE) // 2
-    sample = replace(
-        part, samples=np.ascontiguousarray(part.samples[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE]), modelled=None, guess=None, learners=None
-    )
+    sample = part.of(part.samples[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE])
     in_raster_order = len(_quickly_mixed(sample))
     as_cascade = len(_by_units(sample, _quickly_mixed(_half(sample))))
     if in_raster_order <= RASTER_IS_AHEAD * as_cascade:
@@ -124,7 +121,7 @@ def _quickly_mixed(part: Part) -> bytes:
 
 def _profiles(part: Part, profiles: tuple[int, ...]) -> tuple[int, ...]:
     """The quick and strong profiles as they are for pictures in which samples are averages of others, where the part is one."""
-    return tuple(profile + mixing.OF_AVERAGES for profile in profiles) if phase_spread(part.samples) >= PHASES_DIFFER else profiles
+    return tuple(profile + mixing.OF_AVERAGES for profile in profiles) if part.phases_differ else profiles
 
 
 def _plain_is_enough(part: Part, tried: Tried) -> bool:
@@ -143,7 +140,7 @@ def _not_worth_learning(part: Part, tried: Tried) -> str | None:
         return "at this effort what the model codes is left to it"
     if _plain_is_enough(part, tried) and part.samples.size > SMALL_SAMPLES:
         return "a plain method is small enough"
-    if phase_spread(part.samples) >= PHASES_DIFFER:
+    if part.phases_differ:
         return None
     assert tried.best_bytes is not None
     assert tried.plain_bytes is not None
@@ -366,7 +363,7 @@ def _noise_path_report(found: Found) -> TermsReport:
 
 
 def _half(part: Part) -> Part:
-    return replace(part, samples=np.ascontiguousarray(part.samples[::2, ::2]), modelled=None, guess=None, learners=None)
+    return part.of(part.samples[::2, ::2])
 
 
 def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:

@@ -174,10 +174,10 @@ class LevelSchedule:
         """The latents by side branch: those that are read together, in the order of the last ones."""
         return tuple(dict.fromkeys(self.read_with(i) for i, step in enumerate(self.steps) if step.is_latent))
 
-    def at_once(self, index: int) -> tuple[int, ...] | tuple[str, ...]:
-        """What a branch of the network reads with what a step reveals: latents by their steps, exact units by name."""
+    def is_last_at_once(self, index: int) -> bool:
+        """Whether all that a branch of the network reads is there with what a step reveals: the branch bears the name of this last one."""
         step = self.steps[index]
-        return self.read_with(index) if step.is_latent else self.group(step.unit)
+        return self.read_with(index)[-1] == index if step.is_latent else self.group(step.unit)[-1] == step.unit
 
     def place(self, index: int) -> int:
         """The place of what a step reveals among all that is known with it: how many units and latents are before it."""

@@ -115,10 +115,10 @@ class IntegerPredictor:
         inputs, energies = self.operations.unit_inputs(full, mean)
         known = np.concatenate([state.values, full]), np.concatenate([state.energies, energies])
         innovations = {**state.innovations, step: 64 * full - mean} if spec.is_latent else {}
-        last, whole = layers.schedule.at_once(step)[-1], (*state.pending, inputs)
-        if last != (step if spec.is_latent else spec.unit):
+        whole = (*state.pending, inputs)
+        if not layers.schedule.is_last_at_once(step):
             return State(layers, state.carried, *known, dict(state.means), innovations, whole)
-        branch = layers.side[int(last)] if spec.is_latent else layers.carry[str(last)]
+        branch = layers.side[step] if spec.is_latent else layers.carry[spec.unit]
         inputs = inputs if len(whole) == 1 else np.concatenate(whole, axis=2)
         return State(layers, self.operations.branch(branch, inputs, state.carried), *known, {}, innovations)
 

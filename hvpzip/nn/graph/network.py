@@ -183,11 +183,11 @@ class LevelNetwork(nn.Module):
         inputs, energies = features.unit_inputs(values, mean)
         means, scales = self._known(self._forms(self.schedule.readers(step)), 1 + place, state.means, state.scales, values, energies)
         innovations = {**state.innovations, step: 64 * values - mean} if spec.is_latent else {}
-        last, whole = self.schedule.at_once(step)[-1], (*state.pending, inputs)
-        if last != (step if spec.is_latent else spec.unit):
+        whole = (*state.pending, inputs)
+        if not self.schedule.is_last_at_once(step):
             # Those still to come are compared with what was known before.
             return State(state.carried, {**state.means, **means}, {**state.scales, **scales}, innovations, whole)
-        branch = self.side[str(last)] if spec.is_latent else self.carry[str(last)]
+        branch = self.side[str(step)] if spec.is_latent else self.carry[spec.unit]
         return State(branch(ops, torch.cat(whole, 1), state.carried), means, scales, innovations)
 
     def _forms(self, steps: Iterable[int]) -> dict[int, ClosedForm]:
