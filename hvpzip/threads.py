@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from hvpzip.arguments import integer
+
 __all__ = ["available_cores", "checked_threads", "current_threads", "using_threads"]
 
 _threads: ContextVar[int] = ContextVar("threads", default=0)
@@ -26,15 +28,15 @@ def current_threads() -> int:
 
 
 def checked_threads(threads: int | None) -> int | None:
-    """``threads`` itself. Raises: ValueError if it is negative."""
-    if threads is not None and threads < 0:
+    """``threads`` itself. Raises: TypeError if it is no integer, ValueError if it is negative."""
+    if threads is not None and integer(threads, "threads") < 0:
         raise ValueError(f"threads must be 0 (all cores) or more, not {threads}")
     return threads
 
 
 @contextmanager
 def using_threads(threads: int | None) -> Iterator[None]:
-    """Sets the count for a while: None leaves it, 0 takes all cores. Raises: ValueError if it is negative."""
+    """Sets the count for a while: None leaves it, 0 takes all cores. Raises: as ``checked_threads``."""
     if checked_threads(threads) is None:
         yield
         return

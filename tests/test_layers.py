@@ -33,7 +33,8 @@ UNDER_CODEC = names("container image_io atomic source")
 LAYERS = {
     "errors": Layer(0),
     "core": Layer(0, third_party=names("numpy")),
-    "threads": Layer(0),
+    "arguments": Layer(0),
+    "threads": Layer(1),
     "device": Layer(0),
     "atomic": Layer(1),
     "ans": Layer(1, third_party=names("numpy")),

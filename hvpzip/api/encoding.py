@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hvpzip.api.options import CompressOptions
 from hvpzip.api.runtime import give_back_memory, model_by_name
+from hvpzip.arguments import integer
 from hvpzip.diffusion.bound import Term
 from hvpzip.errors import ModelError
 from hvpzip.threads import using_threads
@@ -182,6 +183,8 @@ def checked_shape(array: "Samples") -> tuple[int, int, int]:
     if not isinstance(array, np.ndarray) or array.dtype not in (np.uint8, np.uint16):
         found = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"a picture is a numpy array of uint8 or uint16, not {found}")
+    if isinstance(array, np.matrix | np.ma.MaskedArray):  # one never has fewer than two dimensions, the mask of the other would be lost
+        raise TypeError(f"a picture is a plain numpy array, not a {type(array).__name__}; numpy.asarray makes one")
     if min(array.shape, default=0) < 1 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (2, 3, 4))):
         raise ValueError(f"a picture has shape (H, W) or (H, W, 2 to 4) with sides of at least 1, not {array.shape}")
     return array.shape[0], array.shape[1], array.shape[2] if array.ndim == 3 else 1
@@ -193,7 +196,7 @@ def _checked_effort(effort: int | None, weights: "Model") -> int:
 
     if effort is None:
         return DEFAULT_EFFORT
-    if effort not in EFFORTS:
+    if integer(effort, "effort") not in EFFORTS:
         raise ModelError(f"model {weights.name} has no effort {effort}, only {', '.join(map(str, EFFORTS))}")
     return effort
 

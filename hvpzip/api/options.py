@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from hvpzip.api.view import Crop, checked_fill, checked_scale
+from hvpzip.arguments import integer
 from hvpzip.threads import checked_threads
 
 __all__ = ["DEFAULT_MAX_PIXELS", "CompressKeywords", "CompressOptions", "DecompressKeywords", "DecompressOptions", "FileOptions"]
@@ -26,7 +27,7 @@ class FileOptions:
         strip: leave the metadata out; formats that cannot hold it will do then.
         threads: cores for one file, 0 for all; None for all, or what a caller set. The bytes do not depend on it.
         max_pixels: pictures with more (width times height) are refused before anything is allocated for them.
-    Raises: ValueError if ``threads`` is negative.
+    Raises: TypeError if ``threads`` or ``max_pixels`` is no integer; ValueError if ``threads`` is negative.
     """
 
     force: bool = False
@@ -36,6 +37,7 @@ class FileOptions:
 
     def __post_init__(self) -> None:
         checked_threads(self.threads)
+        integer(self.max_pixels, "max_pixels")
 
     @property
     def part(self) -> bool:

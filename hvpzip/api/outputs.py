@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from hvpzip.arguments import place
 from hvpzip.atomic import atomic_write
 from hvpzip.errors import CorruptError
 
@@ -30,11 +31,13 @@ def name_of(place: StrPath | BinaryIO) -> str:
 
 
 def target_of(src: StrPath | BinaryIO, dst: StrPath | BinaryIO | None, default: Callable[[str], str]) -> str | BinaryIO:
-    """The output: as given, or named after the source. Raises: ValueError if a stream has no name to go by."""
+    """The output: as given, or named after the source. Raises: ValueError if a stream has no name to go by; TypeError if it is
+    no place to write to."""
     if dst is None:
         if not isinstance(src, str | os.PathLike):
             raise ValueError("dst is needed where src is a stream")
         return default(os.fspath(src))
+    place(dst, "dst", "write")
     return os.fspath(dst) if isinstance(dst, str | os.PathLike) else dst
 
 

@@ -5,8 +5,11 @@ The invariant: what is decoded of a view is ``picture[::n, ::n]`` for the scale 
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
+from numbers import Real
 from typing import TYPE_CHECKING
 
+from hvpzip.arguments import integer
 from hvpzip.errors import ImageError
 
 if TYPE_CHECKING:
@@ -50,9 +53,11 @@ class View:
         return all(ours.start < ours.stop for ours, _ in (self.rows_of(tile), self.columns_of(tile)))
 
 
-def checked_scale(scale: float) -> int:
-    """The n of a scale of 1/n. Raises: ValueError unless n is a power of two from 1 to 32768."""
-    step = 1 / Fraction(scale) if scale > 0 else Fraction(0)
+def checked_scale(scale: object) -> int:
+    """The n of a scale of 1/n. Raises: TypeError if it is no number; ValueError unless n is a power of two from 1 to 32768."""
+    if not isinstance(scale, Real):
+        raise TypeError(f"the scale must be a number, not {scale!r}")
+    step = 1 / Fraction(float(scale)) if 0 < float(scale) < inf else Fraction(0)
     if step.denominator != 1 or step.numerator not in {1 << log2 for log2 in range(16)}:
         raise ValueError(f"the scale must be 1, 1/2, 1/4, 1/8 and so on, not {scale}")
     return step.numerator
@@ -74,18 +79,26 @@ def view_of(width: int, height: int, group_side: int, crop: Crop | None, scale: 
     """The view of a picture of ``width`` x ``height`` pixels in groups of ``group_side``.
 
     Raises: ImageError if groups of that size have no such scale, if the rectangle has no pixels or goes beyond the picture, or if none of
-    the pixels that the picture has at that scale lies in it; ValueError if the scale is not 1/n with a power of two.
+    the pixels that the picture has at that scale lies in it; ValueError if the scale is not 1/n with a power of two, or the crop
+    is not four numbers; TypeError if these are no integers.
     """
     step = checked_scale(scale)
     if step > group_side:
         raise ImageError(f"a scale of 1/{step} is not to be had: the picture is in groups of {group_side} pixels a side")
-    x, y, across, down = (0, 0, width, height) if crop is None else crop
+    x, y, across, down = (0, 0, width, height) if crop is None else _checked_crop(crop)
     if min(x, y) < 0 or min(across, down) < 1 or x + across > width or y + down > height:
         raise ImageError(f"the crop {x},{y},{across},{down} is not inside the picture of {width} x {height} pixels")
     view = View(step, _up(y, step), _up(x, step), _up(y + down, step), _up(x + across, step))
     if not view.height or not view.width:
         raise ImageError(f"the crop {x},{y},{across},{down} holds no pixel of the picture at 1/{step}: its sides must be larger")
     return view
+
+
+def _checked_crop(crop: Crop) -> Crop:
+    if len(crop) != 4:
+        raise ValueError(f"a crop is x, y, width and height, not {crop!r}")
+    x, y, across, down = (integer(value, "each of a crop's x, y, width and height") for value in crop)
+    return x, y, across, down
 
 
 def _up(value: int, step: int) -> int:

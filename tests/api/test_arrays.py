@@ -4,6 +4,8 @@ import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,40 @@ def test_decompress_gives_the_array_back(pictures: Mapping[str, Samples], packed
 def test_decompress_takes_any_kind_of_bytes(pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
     for data in (bytearray(packed["gray"]), memoryview(packed["gray"])):
         np.testing.assert_array_equal(hvpzip.decompress(data), pictures["gray"])
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [({"effort": 2.0}, "effort must be an integer, not 2.0"), ({"effort": "2"}, "effort must be"), ({"threads": "1"}, "threads must be")],
+)
+def test_compress_names_an_argument_of_the_wrong_type(keywords: Mapping[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        hvpzip.compress(np.zeros((4, 4), np.uint8), **keywords)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "kind", "words"),
+    [
+        ({"crop": (0, 0, 4)}, ValueError, "x, y, width and height"),
+        ({"crop": (0, 0, 4.0, 4.0)}, TypeError, "an integer, not 4.0"),
+        ({"scale": "1/2"}, TypeError, "scale must be a number"),
+        ({"scale": float("inf")}, ValueError, "the scale must be 1, 1/2"),
+        ({"threads": 1.0}, TypeError, "threads must be an integer"),
+    ],
+)
+def test_decompress_names_an_argument_of_the_wrong_type(
+    packed: Mapping[str, bytes], keywords: Mapping[str, Any], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        hvpzip.decompress(packed["gray"], **keywords)
+
+
+def test_a_place_that_is_none_is_named(tmp_path: Path) -> None:
+    place: Any = 3
+    with pytest.raises(TypeError, match="the source must be a path or a binary stream, not int"):
+        hvpzip.compress_file(place, tmp_path / "a.hvz")
+    with pytest.raises(TypeError, match="dst must be a path or a binary stream, not int"):
+        hvpzip.compress_file(PHOTO, place)
 
 
 def test_bytes_depend_on_neither_threads_nor_strides(pictures: Mapping[str, Samples], packed: Mapping[str, bytes]) -> None:
@@ -83,6 +119,7 @@ def test_swapped_groups_are_refused(pictures: Mapping[str, Samples]) -> None:
     ("array", "error"),
     [
         ([[1, 2], [3, 4]], TypeError),
+        (np.ma.MaskedArray(np.zeros((4, 4), np.uint8), mask=np.eye(4, dtype=bool)), TypeError),
         (np.zeros((4, 4), np.uint32), TypeError),
         (np.zeros((4, 4), np.int8), TypeError),
         (np.zeros((4, 4, 5), np.uint8), ValueError),

@@ -40,6 +40,9 @@ class GraphPredictor:
         self.ops = IntegerOps()
         try:
             self.device = torch.device(device)
+        except RuntimeError as error:
+            raise ModelError(f"there is no device {device!r}; cpu, cuda and cuda:1 are names of devices") from error
+        try:
             self.cascade = integer_cascade(network, schedule, levels).to(self.device)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
