@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -45,8 +45,7 @@ class Part:
         bit_depth: 1 to 16.
         model: For parts of 8 bits and 1 or 3 channels.
         effort: One of ``EFFORTS``.
-        modelled: What the model made of it, if it was asked already.
-        guess: About how many bytes the model would need, where that was found without asking it for the part.
+        known: What methods made of it, by their numbers, that were asked already.
         learners: Of the methods with mixing those that are tried; None for all that the effort has.
         is_last_try: Whether no other samples that say the same will be tried: what takes its time waits for them.
         most_bytes: What it must need less than, as that would be written otherwise; None where nothing is known.
@@ -56,8 +55,7 @@ class Part:
     bit_depth: int
     model: Model
     effort: int
-    modelled: Coded | None = None
-    guess: int | None = None
+    known: Mapping[int, Coded] = field(default_factory=dict)
     learners: tuple[int, ...] | None = None
     is_last_try: bool = True
     most_bytes: int | None = None
@@ -69,7 +67,7 @@ class Part:
 
     def of(self, samples: Samples) -> Part:
         """The same of other samples, of which nothing is known yet."""
-        return replace(self, samples=np.ascontiguousarray(samples), modelled=None, guess=None, learners=None)
+        return replace(self, samples=np.ascontiguousarray(samples), known={}, learners=None)
 
     @functools.cached_property
     def picture(self) -> Picture:

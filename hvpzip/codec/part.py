@@ -24,8 +24,10 @@ def encode_part(part: Part) -> Choice[Coded]:
     plain_numbers = {method.number for method in PLAIN_METHODS}
     tried = Tried(None, None, modelled=False)
     for method in METHODS:
-        reason = method.skip(part, tried)
-        coded = method.encode(part) if reason is None else None
+        coded, reason = part.known.get(method.number), None
+        if coded is None:
+            reason = method.skip(part, tried)
+            coded = method.encode(part) if reason is None else None
         if coded is None:
             choice.skipped(method.name, reason or "it cannot hold this part")
             continue

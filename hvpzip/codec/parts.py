@@ -20,22 +20,11 @@ import numpy as np
 from hvpzip import varint
 from hvpzip.codec import plain, rewrites
 from hvpzip.codec.choice import Choice, Trial
-from hvpzip.codec.efforts import EFFORTS
 from hvpzip.codec.method import Coded, OnReport, Part, Samples, Wanted
 from hvpzip.codec.part import decode_part, encode_part
 from hvpzip.codec.payload import CO_FLAG, MAX_NETWORKS, Header
-from hvpzip.codec.registry import (
-    BY_NUMBER,
-    CASCADE,
-    MIXING,
-    MODEL,
-    MODEL_SUITS_AT_ONCE,
-    OTHER_IS_AHEAD,
-    by_model,
-    cascade_learns_more,
-    learners,
-    model_guess,
-)
+from hvpzip.codec.photos import Photo, encode_photo, is_like_a_photo
+from hvpzip.codec.registry import BY_NUMBER, MODEL, PLAIN_IS_ENOUGH, by_model, cascade_learns_more, learners
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.model import Model
@@ -87,56 +76,42 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
         found = encode_parts(group)
         found = found._replace(trials=(Trial("model alone", None, reason), *found.trials))
         return found, found
+    if is_like_a_photo(group):
+        photo = encode_photo(group, quick_bytes)
+        if photo.is_settled:
+            return _settled(photo)
+        group = replace(group, known=photo.known)
     if cascade_learns_more(group):
-        found = _by_learning(group, quick_bytes)
+        if quick_bytes > PLAIN_IS_ENOUGH * samples.nbytes:
+            group = replace(group, learners=learners(group))
+        found = _smallest(group)
         return found, found
-    coded = by_model(group)
-    assert coded.report is not None
-    within = tuple(trial._replace(depth=trial.depth + 1) for trial in coded.report.trials)
-    alone = Parts(coded.data[1:], (coded.report.cost(),), 0, (Trial("model alone", len(coded.data) - 1, "", True), *within))
-    suits = len(alone.payload) < MODEL_SUITS_AT_ONCE * quick_bytes
-    effort = EFFORTS[group.effort]
-    left_to_it = suits and not effort.always_mixes and not effort.cascade and group.model.noise_path is None
-    left_to_it = left_to_it and not (effort.mixes and group.phases_differ)
-    if left_to_it and not plain.may_beat_a_model(samples) and not rewrites.has_gaps(samples):
-        return alone._replace(trials=(*alone.trials, Trial("other methods", None, "the model suits it, and nothing repeats"))), None
-    found = _smallest(replace(group, modelled=coded))
+    coded = group.known.get(MODEL) or by_model(group)
+    alone = _alone(coded)
+    within = tuple(trial._replace(depth=trial.depth + 1) for trial in coded.trials)
+    alone = alone._replace(trials=(Trial("model alone", len(alone.payload), taken=True), *within))
+    found = _smallest(replace(group, known={**group.known, MODEL: coded}))
     kept = found.payload != as_part(alone).payload
     untaken = tuple(trial._replace(taken=False) for trial in found.trials)
     found = found._replace(trials=(Trial("model alone", len(alone.payload)), *found.trials))
     return alone._replace(trials=(*alone.trials, *untaken)), found if kept else None
 
 
-def _by_learning(group: Part, quick_bytes: int) -> Parts:
-    """The group without the model of ``by_model``, of whose bytes there is a guess, by what learns from it."""
-    guess = model_guess(group)
-    group = replace(group, guess=guess)
-    always_mixes = EFFORTS[group.effort].always_mixes
-    if always_mixes:
-        group = replace(group, learners=learners(group))
-    suits = group.model.noise_path is None and guess < MODEL_SUITS_AT_ONCE * quick_bytes
-    suits = suits and (always_mixes or not group.phases_differ)
-    trial = Trial("model alone", None, f"the cascade with mixing learns more; without a fit it would need {guess:,} bytes")
-    if not suits or plain.may_beat_a_model(group.samples) or rewrites.has_gaps(group.samples):
-        found = _smallest(group)
-        return found._replace(trials=(trial, *found.trials))
-    choice: Choice[Coded] = Choice()
-    for number in (CASCADE, MIXING):
-        method = BY_NUMBER[number]
-        if number not in (group.learners or (CASCADE,)):
-            choice.skipped(method.name, OTHER_IS_AHEAD if always_mixes else "the model suits the picture")
-            continue
-        coded = method.encode(group)
-        assert coded is not None
-        choice.tried(method.name, 1 + len(coded.data), coded, coded.trials)
-    best = choice.best
-    if 1 + len(best.data) >= MODEL_SUITS_AT_ONCE * quick_bytes:  # the guess was too good
-        found = _smallest(group)
-        return found._replace(trials=(trial, *found.trials))
-    costs = (best.report.cost(),) if best.report is not None else ()
+def _settled(photo: Photo) -> tuple[Parts, Parts | None]:
+    best = photo.choice.best
+    costs = () if best.report is None else (best.report.cost(),)
     payload = bytes((0,)) + best.data
-    others = Trial("other methods", None, "the model suits it, and nothing repeats")
-    return Parts(payload, costs, 8 * len(payload) - sum(cost.coded_bits for cost in costs), (trial, *choice.trials, others))
+    found = Parts(payload, costs, 8 * len(payload) - sum(cost.coded_bits for cost in costs), photo.choice.trials)
+    modelled = photo.known.get(MODEL)
+    if modelled is None:
+        return found, found
+    return _alone(modelled)._replace(trials=photo.choice.trials), None if modelled is best else found
+
+
+def _alone(coded: Coded) -> Parts:
+    """What the model made, without the byte of its method."""
+    assert coded.report is not None
+    return Parts(coded.data[1:], (coded.report.cost(),), 0)
 
 
 def as_part(alone: Parts) -> Parts:

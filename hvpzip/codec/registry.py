@@ -29,15 +29,21 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_NUMBER",
     "CASCADE",
+    "LEARNS_MORE_TOLD",
     "METHODS",
     "MIXING",
     "MODEL",
     "MODEL_SUITS_AT_ONCE",
     "NOISE_PATH",
+    "NOT_QUICK",
+    "OTHER_IS_AHEAD",
+    "PLAIN_IS_ENOUGH",
     "RASTER",
+    "SAVES_LITTLE",
     "by_model",
     "cascade_learns_more",
     "learners",
+    "mixing_saves",
     "model_guess",
     "payload_is_noise_path",
 ]
@@ -55,18 +61,26 @@ HOPELESS: Final = 2
 SMALL_SAMPLES: Final = 1 << 18
 # A part of at most so many samples is learnt by every profile of its effort: the strongest may have too little to learn from.
 FEW_SAMPLES: Final = 1 << 17
-# Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried.
+# Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried, unless a
+# sample says that it saves much.
 MODEL_SUITS: Final = Fraction(7, 8)
-# A model that needs less than this share of the quickest plain method suits a picture in which nothing repeats: no plain method is tried.
+# The mixing coder takes four times as long to decode as the model. It is worth it where the centre of so many pixels a side takes at most
+# this share of what the model takes there, with nothing fitted (docs/experiments.md, 246).
+SAVING_SIDE: Final = 96
+SAVES: Final = Fraction(7, 8)
+SAVES_LITTLE: Final = "of a sample it saves too little for its time"
+NOT_QUICK: Final = "the compiled core is missing, and without it this coder takes hours"
+# A coarse image that needs less than this share of the quickest plain method, and in which nothing repeats, is not tried by plain methods.
 MODEL_SUITS_AT_ONCE: Final = Fraction(3, 4)
 # From so many pixels on the cascade with mixing, which has the same network and learns, was smaller than the model on every picture
 # (docs/experiments.md, 240): an effort that has it asks the model for a guess alone.
 LEARNS_MORE: Final = 1 << 14
+LEARNS_MORE_TOLD: Final = "the cascade with mixing learns more"
 # Units are tried for a coarse image where they need at most this share of what they replace in the coarse image of that (240).
 UNITS_MAY_PAY: Final = Fraction(203, 200)
 # Whether a part is coded in raster order, as a cascade or both ways is decided by its centre of so many pixels a side and the quick
-# profile: in raster order alone where that needs at most the first share of the cascade's bytes, as a cascade alone from the second on
-# (docs/experiments.md, 241).
+# profile: in raster order alone where that needs at most the first share of the cascade's bytes, as a cascade alone from the second on,
+# where raster order may have the strong profile, and as soon as it is ahead where not (docs/experiments.md, 241).
 SAMPLE_SIDE: Final = 192
 OTHER_IS_AHEAD: Final = "of a sample it makes more"
 RASTER_IS_AHEAD, CASCADE_IS_AHEAD = Fraction(197, 200), Fraction(103, 100)
@@ -95,8 +109,6 @@ def cascade_learns_more(part: Part) -> bool:
 
 def model_guess(part: Part) -> int:
     """Bytes that the model needs without what is fitted to the part: at most a few percent more than with it."""
-    if part.guess is not None:
-        return part.guess
     planes = np.ascontiguousarray(part.samples.transpose(2, 0, 1)).astype(np.uint8)
     return 1 + len(group_codec.encode_group(planes, part.model, part.effort, QUICK)[0])
 
@@ -112,7 +124,17 @@ def learners(part: Part) -> tuple[int, ...]:
     as_cascade = len(_by_units(sample, _quickly_mixed(_half(sample))))
     if in_raster_order <= RASTER_IS_AHEAD * as_cascade:
         return (MIXING,)
-    return (CASCADE,) if in_raster_order >= CASCADE_IS_AHEAD * as_cascade else (CASCADE, MIXING)
+    ahead = CASCADE_IS_AHEAD if EFFORTS[part.effort].always_mixes else 1
+    return (CASCADE,) if in_raster_order >= ahead * as_cascade else (CASCADE, MIXING)
+
+
+def mixing_saves(part: Part) -> bool:
+    """Whether the mixing coder is likely to save enough over the model for its time. The part is one that the model can code."""
+    height, width, _ = part.samples.shape
+    rows, columns = min(height, SAVING_SIDE), min(width, SAVING_SIDE)
+    y, x = (height - rows) // 2, (width - columns) // 2
+    sample = part.of(part.samples[y : y + rows, x : x + columns])
+    return len(_quickly_mixed(sample)) <= SAVES * model_guess(sample)
 
 
 def _quickly_mixed(part: Part) -> bytes:
@@ -145,7 +167,11 @@ def _not_worth_learning(part: Part, tried: Tried) -> str | None:
     assert tried.best_bytes is not None
     assert tried.plain_bytes is not None
     best = tried.best_bytes if not cascade_learns_more(part) else min(tried.best_bytes, model_guess(part))
-    return "the model suits the picture" if best < MODEL_SUITS * tried.plain_bytes else None
+    if best >= MODEL_SUITS * tried.plain_bytes:
+        return None
+    if tried.modelled:
+        return None if mixing_saves(part) else SAVES_LITTLE
+    return "the model suits the picture"
 
 
 @dataclass(frozen=True)
@@ -182,16 +208,14 @@ class ByModel:
         channels = part.samples.shape[2]
         if part.bit_depth != 8 or channels not in (1, 3):
             return f"it codes 1 or 3 channels of 8 bits, not {channels} of {part.bit_depth}"
-        if part.modelled is not None:
-            return None
         if cascade_learns_more(part):
-            return "the cascade with mixing learns more"
+            return LEARNS_MORE_TOLD
         if _is_hopeless(part, tried):
             return "it would have to be half as large as by a plain method"
         return "a plain method is small enough" if part.picture.is_constant or _plain_is_enough(part, tried) else None
 
     def encode(self, part: Part) -> Coded | None:
-        return part.modelled or by_model(part)
+        return by_model(part)
 
     def decode(self, data: bytes, wanted: Wanted) -> Samples:
         height, width, channels = wanted.shape
@@ -221,8 +245,8 @@ class ByMixing:
         if not part.is_last_try:
             return "it is tried on the samples without gaps"
         if not mixing.is_quick():
-            return "the compiled core is missing, and without it this coder takes hours"
-        if effort.always_mixes:
+            return NOT_QUICK
+        if effort.always_mixes or part.learners is not None:
             return None
         return _not_worth_learning(part, tried)
 

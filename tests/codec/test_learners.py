@@ -1,12 +1,12 @@
-"""Efforts 3 and 4 on photos: the cascade with mixing in the place of the model, and raster order where a sample is for it."""
+"""Photos: the mixing coder where a sample is for it, at efforts 3 and 4 the cascade with mixing in the place of the model."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from hvpzip.codec import mixing, parts, registry
-from hvpzip.codec.method import Part
+from hvpzip.codec import mixing, parts, photos, plain, registry
+from hvpzip.codec.method import Coded, Part
 from hvpzip.nn.bundled import load_model
 from tests.helpers.pictures import photo_crop
 
@@ -20,7 +20,7 @@ def photo() -> np.ndarray:
 
 
 @pytest.mark.parametrize("effort", [3, 4])
-def test_the_model_is_asked_for_a_guess_alone(photo, monkeypatch, effort):
+def test_the_model_is_not_asked(photo, monkeypatch, effort):
     smaller_effort = parts.encode_either(Part(photo, 8, MODEL, 2))
 
     def by_model(*arguments):
@@ -30,8 +30,7 @@ def test_the_model_is_asked_for_a_guess_alone(photo, monkeypatch, effort):
     monkeypatch.setattr(registry, "by_model", by_model)
     alone, together = parts.encode_either(Part(photo, 8, MODEL, effort))
     assert alone is together
-    assert alone.trials[0].what == "model alone"
-    assert alone.trials[0].size_bytes is None
+    assert next(trial for trial in alone.trials if trial.what == "model").size_bytes is None
     np.testing.assert_array_equal(parts.decode_parts(alone.payload, photo.shape, 8, MODEL), photo)
     assert len(alone.payload) < min(len(one.payload) for one in smaller_effort if one is not None)
     assert alone.other_bits + sum(cost.coded_bits for cost in alone.costs) == 8 * len(alone.payload)
@@ -67,3 +66,41 @@ def test_a_sample_decides_between_raster_order_and_the_cascade(photo, monkeypatc
 
 def test_a_part_that_has_no_room_for_a_sample_is_tried_both_ways(photo):
     assert registry.learners(Part(photo, 8, MODEL, 4)) == (registry.CASCADE, registry.MIXING)
+
+
+@pytest.mark.parametrize(("by_mixing", "mixes"), [(870, True), (880, False)])
+def test_at_the_default_a_sample_decides_whether_mixing_saves_enough(photo, monkeypatch, by_mixing, mixes):
+    monkeypatch.setattr(registry, "_quickly_mixed", lambda part: bytes(by_mixing))
+    monkeypatch.setattr(registry, "model_guess", lambda part: 1000)
+    monkeypatch.setattr(photos, "model_guess", lambda part: 10**6)
+    part = Part(photo, 8, MODEL, 2)
+    assert photos.is_like_a_photo(part)
+    alone, together = parts.encode_either(part)
+    sizes = {trial.what: trial.size_bytes for trial in alone.trials}
+    assert (sizes["mixing"] is not None) == mixes
+    assert (sizes["model"] is not None) == (not mixes)
+    assert sizes["WebP"] is not None
+    found = together or parts.as_part(alone)
+    assert found.payload[1] == (registry.MIXING if mixes else registry.MODEL)
+    np.testing.assert_array_equal(parts.decode_parts(found.payload, photo.shape, 8, MODEL), photo)
+
+
+def test_a_sample_that_erred_is_mended(photo, monkeypatch):
+    monkeypatch.setattr(registry, "mixing_saves", lambda part: True)
+    monkeypatch.setattr(photos, "mixing_saves", lambda part: True)
+    monkeypatch.setattr(photos, "model_guess", lambda part: 1)
+    alone, together = parts.encode_either(Part(photo, 8, MODEL, 2))
+    sizes = {trial.what: trial.size_bytes for trial in alone.trials}
+    assert sizes["mixing"] is not None
+    assert sizes["model"] is not None
+    assert len((together or parts.as_part(alone)).payload) == 1 + min(sizes["mixing"], sizes["model"])
+
+
+def test_what_is_as_large_as_webp_is_tried_every_way(photo, monkeypatch):
+    def encode(method, part):
+        return Coded(bytes((method.number,)) + bytes(4000 if method.number == plain.WEBP else 3000))
+
+    monkeypatch.setattr(registry.ByPlain, "encode", encode)
+    _, together = parts.encode_either(Part(photo, 8, MODEL, 1))
+    assert together is not None
+    assert len(together.payload) == 1 + 1 + 3000
