@@ -1,9 +1,9 @@
 """What a command costs from its first moment to its last: whole processes, processor seconds, peak memory, and what two threads save.
 
-    python -m benchmarks startup PHOTO [--repeats 5] [--release PYTHON]
+    python -m benchmarks startup PHOTO [--repeats 5] [--threads 1 2] [--release PYTHON]
 
 Every command runs ``--repeats`` times in a process of its own on warm caches; the least time counts. What was decompressed is compared
-with the photo. ``--release`` measures another installation beside this one: the interpreter of its environment.
+with the photo. ``--release`` measures another installation beside this one, run by run in turns: the interpreter of its environment.
 """
 
 import argparse
@@ -70,20 +70,16 @@ def commands(folder: Path, threads: int) -> dict[str, list[str]]:
     }
 
 
-def measure(python: Path, arguments: Sequence[str], repeats: int) -> tuple[float, float, float]:
-    """Least processor seconds, least wall seconds and peak MiB of ``python -m hvpzip ARGUMENTS``. Raises RuntimeError if it fails."""
-    processor, wall, peak = float("inf"), float("inf"), 0.0
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        child = subprocess.Popen([python, "-m", "hvpzip", *arguments], stdout=subprocess.DEVNULL, cwd=tempfile.gettempdir())
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            raise RuntimeError(f"hvpzip {' '.join(arguments)} ended with status {child.returncode}")
-        wall = min(wall, time.perf_counter() - begin)
-        processor = min(processor, usage.ru_utime + usage.ru_stime)
-        peak = max(peak, usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10))
-    return processor, wall, peak
+def measure(python: Path, arguments: Sequence[str]) -> tuple[float, float, float]:
+    """Processor seconds, wall seconds and peak MiB of ``python -m hvpzip ARGUMENTS``. Raises RuntimeError if it fails."""
+    begin = time.perf_counter()
+    child = subprocess.Popen([python, "-m", "hvpzip", *arguments], stdout=subprocess.DEVNULL, cwd=tempfile.gettempdir())
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"hvpzip {' '.join(arguments)} ended with status {child.returncode}")
+    wall, peak = time.perf_counter() - begin, usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return usage.ru_utime + usage.ru_stime, wall, peak
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -91,6 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks startup", description=__doc__.splitlines()[0])
     parser.add_argument("photo", type=Path, help="an 8-bit RGB picture")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each command (default: %(default)s)")
+    parser.add_argument("--threads", type=int, nargs="+", choices=(1, 2), default=(1, 2), help="to measure with (default: %(default)s)")
     parser.add_argument("--release", type=Path, default=None, metavar="PYTHON", help="interpreter of an environment with another hvpzip")
     parser.add_argument(
         "--out", type=Path, default=Path("benchmark-startup"), metavar="DIR", help="for results.json (default: %(default)s)"
@@ -102,19 +99,32 @@ def main(arguments: Sequence[str]) -> int:
     samples = read_samples(options.photo)
     rows, same = [], True
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        Image.fromarray(samples).save(folder / "photo.png")
-        Image.fromarray(np.ascontiguousarray(samples[:_TINY, :_TINY])).save(folder / "tiny.png")
-        for installation, python in installations.items():
-            for threads in (1, 2):
-                for command, words in commands(folder, threads).items():
-                    if threads == 2 and not command.endswith(" photo"):
-                        continue
-                    processor, wall, peak = measure(python, words, options.repeats)
-                    rows.append(
-                        Row(installation=installation, command=command, threads=threads, processor_s=processor, wall_s=wall, peak_mib=peak)
+        folders = {installation: Path(name, installation) for installation in installations}
+        for folder in folders.values():
+            folder.mkdir()
+            Image.fromarray(samples).save(folder / "photo.png")
+            Image.fromarray(np.ascontiguousarray(samples[:_TINY, :_TINY])).save(folder / "tiny.png")
+        for threads in sorted(set(options.threads)):
+            for command in commands(Path(name), threads):
+                if threads == 2 and not command.endswith(" photo"):
+                    continue
+                runs: dict[str, list[tuple[float, float, float]]] = {installation: [] for installation in installations}
+                for _ in range(options.repeats):
+                    for installation, python in installations.items():
+                        runs[installation].append(measure(python, commands(folders[installation], threads)[command]))
+                for installation, found in runs.items():
+                    processor, wall, peak = zip(*found, strict=True)
+                    row = Row(
+                        installation=installation,
+                        command=command,
+                        threads=threads,
+                        processor_s=min(processor),
+                        wall_s=min(wall),
+                        peak_mib=max(peak),
                     )
-                    say(f"{installation}, {threads} threads, {command}: {processor:.2f} s, {peak:.0f} MiB")
+                    rows.append(row)
+                    say(f"{installation}, {threads} threads, {command}: {row.processor_s:.2f} s, {row.peak_mib:.0f} MiB")
+        for installation, folder in folders.items():
             for picture in ("photo", "tiny"):
                 if not np.array_equal(read_samples(folder / f"{picture}-again.png"), read_samples(folder / f"{picture}.png")):
                     say(f"{installation}: FAILED: {picture} came back otherwise")
@@ -129,11 +139,11 @@ def main(arguments: Sequence[str]) -> int:
 def table(rows: Sequence[Row]) -> str:
     """Every command of this installation, with the release beside it, and the wall time of two threads as a share of that of one."""
     found = {(row.installation, row.command, row.threads): row for row in rows}
-    lines = [["command", "s", "release s", "0.1.0 s", "MiB", "release MiB", "wall, 2 threads / 1"]]
+    lines = [["command", "s", "release s", "0.1.0 s", "this / release", "MiB", "release MiB", "wall, 2 threads / 1"]]
     for row in rows:
-        if row.installation != "this" or row.threads != 1:
+        if row.installation != "this" or (row.threads == 2 and (row.installation, row.command, 1) in found):
             continue
-        release, two = found.get(("release", row.command, 1)), found.get(("this", row.command, 2))
+        release, two = found.get(("release", row.command, row.threads)), found.get(("this", row.command, 2))
         documented = RELEASE_SECONDS.get(row.command)
         lines.append(
             [
@@ -141,9 +151,10 @@ def table(rows: Sequence[Row]) -> str:
                 f"{row.processor_s:.2f}",
                 f"{release.processor_s:.2f}" if release else "-",
                 f"{documented:.1f}" if documented else "-",
+                f"{row.processor_s / release.processor_s:.2f}" if release else "-",
                 f"{row.peak_mib:.0f}",
                 f"{release.peak_mib:.0f}" if release else "-",
-                f"{two.wall_s / row.wall_s:.2f}" if two else "-",
+                f"{two.wall_s / row.wall_s:.2f}" if two and row is not two else "-",
             ]
         )
     return aligned(lines)

@@ -29,7 +29,7 @@ def test_every_command_is_measured_and_the_photo_comes_back(
 
 def test_a_command_that_fails_is_said() -> None:
     with pytest.raises(RuntimeError, match="status 2"):
-        startup.measure(Path(sys.executable), ["nonsense"], 1)
+        startup.measure(Path(sys.executable), ["nonsense"])
 
 
 def test_the_table_has_the_release_beside_this_installation() -> None:
@@ -39,7 +39,9 @@ def test_the_table_has_the_release_beside_this_installation() -> None:
         )
 
     lines = startup.table([row("this", 1, 2.0), row("this", 2, 1.0), row("release", 1, 7.0)]).splitlines()
-    assert lines[-1].split() == ["decompress", "photo", "2.00", "7.00", "6.2", "100", "100", "0.50"]
+    assert lines[-1].split() == ["decompress", "photo", "2.00", "7.00", "6.2", "0.29", "100", "100", "0.50"]
+    alone = startup.table([row("this", 2, 1.0), row("release", 2, 4.0)]).splitlines()
+    assert alone[-1].split() == ["decompress", "photo", "1.00", "4.00", "6.2", "0.25", "100", "100", "-"]
 
 
 def test_wrong_usage_exits_with_two() -> None:
