@@ -27,6 +27,7 @@ Int32Array = NDArray[np.int32]
 UInt8Array = NDArray[np.uint8]
 IntArray = NDArray[np.integer[Any]]
 Ranges = Sequence[tuple[int, int]]
+Place = tuple[slice, slice]
 
 
 class Predictor(Protocol):
@@ -58,8 +59,8 @@ class Predictor(Protocol):
         """What a head says of ``size`` rows and columns: int16 ``(rows * columns, outputs)``."""
         ...
 
-    def activations(self, state: Any) -> UInt8Array:
-        """What a head reads: uint8 ``(h, w, C)``."""
+    def activations(self, state: Any, place: Place) -> UInt8Array:
+        """What a head reads at some rows and columns: uint8 ``(rows, columns, C)``."""
         ...
 
 
@@ -139,8 +140,8 @@ class IntegerPredictor:
         found = self.operations.head(head, state.carried, size)
         return found.reshape(-1, found.shape[2])
 
-    def activations(self, state: State) -> UInt8Array:
-        return reference.activate(state.carried)
+    def activations(self, state: State, place: Place) -> UInt8Array:
+        return reference.activate(state.carried[place])
 
     def _mean(self, state: State, step: int) -> Int32Array:
         """Closed-form prediction of the step's unit, int32 ``(3, h, w)`` in 1/64."""

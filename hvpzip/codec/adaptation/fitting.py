@@ -107,7 +107,7 @@ def _sampled(model: Model, level: Level, exact: ExactStates, bands: dict[str, In
     """Each step of the path with what its head reads and must predict in crops of a level."""
     rows, columns = _common(level)
     layers, steps, places = model.levels[level.number - 1], level.schedule.steps, _places(rows, columns)
-    states = _with_latents(level, exact.states)
+    states, channels = _with_latents(level, exact.states), model.config.channels
     walk = LevelWalk(model, len(bands[steps[0].unit]))
     for index in states.steps:
         step = steps[index]
@@ -120,12 +120,13 @@ def _sampled(model: Model, level: Level, exact: ExactStates, bands: dict[str, In
         facts[6 : 6 + len(values)] = values
         if prediction.innovation is not None:
             facts[9:12] = prediction.innovation.reshape(3, *size) / np.float32(64)
-        activations = model.predictor.activations(states.state(index))
+        state = states.state(index)
         delta = [float(1 << log2) for log2 in step.log2_delta] if step.is_latent else [1.0] * COLOURS
         begun = level.schedule.begun(states.steps, index)
         delta[:begun] = [KNOWN] * begun
         pool = Pool(
-            np.concatenate([activations[place].reshape(-1, activations.shape[2]) for place in places]),
+            # Of the places alone: of a whole level they are many times as much.
+            np.concatenate([model.predictor.activations(state, place).reshape(-1, channels) for place in places]),
             np.ascontiguousarray(np.concatenate([facts[(slice(None), *place)].reshape(FACTS, -1) for place in places], axis=1).T),
             (layers.closed_forms[index].coupling / 64).astype(np.float32),
             np.array([*delta, *[1.0] * (COLOURS - len(delta))], np.float32) / np.float32(2),

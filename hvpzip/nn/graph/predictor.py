@@ -91,9 +91,9 @@ class GraphPredictor:
             array = found.reshape(-1, found.shape[2]).to("cpu", torch.int16).numpy()
             return np.ascontiguousarray(array)
 
-    def activations(self, state: _GraphState) -> NDArray[np.uint8]:
+    def activations(self, state: _GraphState, place: tuple[slice, slice]) -> NDArray[np.uint8]:
         with exact_arithmetic():
-            a = self.ops.activate(state.state.carried)[0].permute(1, 2, 0)
+            a = self.ops.activate(state.state.carried[(..., *place)])[0].permute(1, 2, 0)
             return a.to("cpu", torch.uint8).contiguous().numpy()
 
     def _tensor(self, planes: IntArray) -> Tensor:
