@@ -130,7 +130,8 @@ def everything_of(predictor: Predictor, level: int, schedule: Any, gray: bool, s
     states, found = Walk(schedule, schedule.every_step, predictor.begin(level, coarse), reveal, known), []
     for index in states.steps:
         said = predictor.predict(states.state(index), index, sizes[schedule.steps[index].unit])
-        found += [said.mean, said.log2_scale, said.coupling, said.corrections, predictor.activations(states.state(index), (slice(2, 9), slice(1, None)))]
+        activations = predictor.activations(states.state(index), (slice(2, 9), slice(1, None)))
+        found += [said.mean, said.log2_scale, said.coupling, said.corrections, activations]
         found += [] if said.innovation is None else [said.innovation]
     return found
 
