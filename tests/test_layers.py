@@ -35,6 +35,7 @@ LAYERS = {
     "core": Layer(0, third_party=names("numpy")),
     "arguments": Layer(0),
     "threads": Layer(1),
+    "progress": Layer(0),
     "device": Layer(0),
     "atomic": Layer(1),
     "ans": Layer(1, third_party=names("numpy")),

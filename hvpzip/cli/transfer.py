@@ -9,6 +9,7 @@ from hvpzip.cli.console import Console, shown
 from hvpzip.cli.options import Transfer
 from hvpzip.cli.places import STREAM, opened, plan, planned_tree, received
 from hvpzip.cli.tally import Tally
+from hvpzip.progress import watched_by
 
 __all__ = ["run_transfer"]
 
@@ -85,8 +86,15 @@ def _attempt(console: Console, job: Job, item: PlannedFile, label: str) -> FileR
     """The result of one file, failed or not. Interrupts and closed pipes go on."""
     from hvpzip.api import delete_source, failed, refuse_to_remove, source_state
 
+    of_groups = ""
+
     def on_group(done: int, groups: int) -> None:
-        console.progress(f"{label}  {done} of {groups} groups")
+        nonlocal of_groups
+        of_groups = f"  {done} of {groups} groups"
+        console.progress(label + of_groups)
+
+    def on_rows(what: str, done: int, rows: int) -> None:
+        console.progress(f"{label}{of_groups}  {what} {100 * done // rows} %")
 
     console.progress(label)
     try:
@@ -96,10 +104,11 @@ def _attempt(console: Console, job: Job, item: PlannedFile, label: str) -> FileR
         if job.remove and item.output is not None:
             refuse_to_remove(item.output)
             before = source_state(item.path)
-        if job.mirror and item.output is not None:
-            result = job.resume(item.path, item.output, on_group)
-        else:
-            result = job.run(opened(item.path, writing=False), opened(item.output or STREAM, writing=True), on_group)
+        with watched_by(on_rows):
+            if job.mirror and item.output is not None:
+                result = job.resume(item.path, item.output, on_group)
+            else:
+                result = job.run(opened(item.path, writing=False), opened(item.output or STREAM, writing=True), on_group)
         if before is not None:
             delete_source(item.path, before, result)
         return result

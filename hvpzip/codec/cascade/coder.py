@@ -25,6 +25,7 @@ from hvpzip.core import kernels
 from hvpzip.diffusion.bound import RATE, Term
 from hvpzip.errors import CorruptError, UnsupportedVersionError
 from hvpzip.nn.model import Model
+from hvpzip.progress import told_of
 from hvpzip.threads import current_threads
 from hvpzip.transform import colour, lifting
 
@@ -78,7 +79,7 @@ def encode_units(samples: Planes, model: Model, profile: int | None = None) -> U
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
         row, column = _FIRST[unit]
         planes = _to_engine(samples[:, row::2, column::2])
-        return samples[:, row::2, column::2], writer.unit(planes, *network, current_threads())
+        return samples[:, row::2, column::2], writer.unit(planes, *network, current_threads(), watch=told_of(f"unit {unit}"))
 
     terms = _walk(samples.shape, samples[:, ::2, ::2], model, writer, code)
     return Units(bytes((profile, matrix)) + writer.finish(), samples, terms, matrix)
@@ -107,7 +108,7 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
         row, column = _FIRST[unit]
         planes = _to_engine(samples[:, row::2, column::2])
-        costs = reader.unit(planes, *network, current_threads())
+        costs = reader.unit(planes, *network, current_threads(), watch=told_of(f"unit {unit}"))
         samples[:, row::2, column::2] = planes if shape[0] == 1 else planes[np.argsort(_ORDER)]
         return samples[:, row::2, column::2], costs
 

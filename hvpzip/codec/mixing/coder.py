@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.core import kernels
 from hvpzip.errors import CorruptError
+from hvpzip.progress import told_of
 from hvpzip.threads import current_threads
 from hvpzip.transform import colour
 
@@ -56,7 +57,7 @@ def encode(samples: Samples, profile: int) -> bytes:
         if channels > 2 and samples.dtype == np.uint8
         else 0
     )
-    message: bytes = kernels().mixing_encode(planes, low, high, _numbers(matrix), profile, current_threads())
+    message: bytes = kernels().mixing_encode(planes, low, high, _numbers(matrix), profile, current_threads(), watch=told_of("mixing"))
     return bytes((profile, _orders(channels).index(order), matrix)) + limits + message
 
 
@@ -84,7 +85,7 @@ def decode(data: bytes, shape: tuple[int, int, int], bit_depth: int) -> Samples:
         raise CorruptError(f"the bounds {limits.tolist()} are not those of samples of {bit_depth} bits")
     planes = np.zeros((channels, height, width), np.uint16)
     fault = kernels().mixing_decode(
-        np.frombuffer(data, np.uint8, offset=head), low, high, _numbers(matrix), profile, planes, current_threads()
+        np.frombuffer(data, np.uint8, offset=head), low, high, _numbers(matrix), profile, planes, current_threads(), watch=told_of("mixing")
     )
     if fault:
         raise CorruptError(f"the mixing coder's message: {fault}")

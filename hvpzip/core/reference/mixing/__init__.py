@@ -14,6 +14,8 @@ Integer arithmetic, and IEEE arithmetic in a fixed order: this file reaches the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,18 +29,26 @@ __all__ = ["CascadeCoder", "CorruptMessage", "mixing_decode", "mixing_encode"]
 
 PlaneArray = NDArray[np.uint16]
 Int64Array = NDArray[np.int64]
+Watch = Callable[[int, int], None] | None
 
 
 def mixing_encode(
-    samples: PlaneArray, low: NDArray[np.uint16], high: NDArray[np.uint16], matrix: Int64Array, profile: int, threads: int = 1
+    samples: PlaneArray,
+    low: NDArray[np.uint16],
+    high: NDArray[np.uint16],
+    matrix: Int64Array,
+    profile: int,
+    threads: int = 1,
+    watch: Watch = None,
 ) -> bytes:
     """Planes (P, h, w) in the order of coding, each within low (P,) to high (P,), as the bytes of one message, or of one for each plane.
 
     matrix: (8,) as ``codec.colours.matrices.Matrix.numbers``, for planes of green, red and blue below 256, or empty. threads: the same
-    bytes on any number; here there is one.
+    bytes on any number; here there is one. watch: called now and then with how many rows of all planes are done, and how many there are;
+    what it raises ends the work.
     """
     writers = [Writer() for _ in range(_messages_of(len(samples), profile))]
-    _code(samples, low, high, matrix, profile, [writer.code for writer in writers], is_known=True)
+    _code(samples, low, high, matrix, profile, [writer.code for writer in writers], watch, is_known=True)
     return joined([writer.finish() for writer in writers])
 
 
@@ -50,11 +60,12 @@ def mixing_decode(
     profile: int,
     samples: PlaneArray,
     threads: int = 1,
+    watch: Watch = None,
 ) -> str:
     """Inverse: fills samples (P, h, w). Returns what is wrong with the data, nothing where they are sound."""
     try:
         readers = [Reader(message) for message in parted(data.tobytes(), _messages_of(len(samples), profile))]
-        _code(samples, low, high, matrix, profile, [reader.code for reader in readers], is_known=False)
+        _code(samples, low, high, matrix, profile, [reader.code for reader in readers], watch, is_known=False)
         for reader in readers:
             reader.finish()
     except CorruptMessage as error:
@@ -73,6 +84,7 @@ def _code(
     matrix: Int64Array,
     profile: int,
     codes: list[Code],
+    watch: Watch = None,
     *,
     is_known: bool,
 ) -> None:
@@ -90,5 +102,7 @@ def _code(
                     plane.put(y, x, least)
             else:
                 plane.code_row(y, codes[number % len(codes)], [int(v) for v in samples[number, y]] if is_known else None)
+            if watch is not None:
+                watch(number * height + y + 1, count * height)
         samples[number] = plane.data[8 : 8 + height, 8 : 8 + width]
         planes.append(plane)

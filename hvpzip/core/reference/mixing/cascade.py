@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -482,12 +483,14 @@ class CascadeCoder:
         slope: NDArray[np.float64],
         sigma: NDArray[np.float64],
         threads: int = 1,
+        watch: Callable[[int, int], None] | None = None,
     ) -> list[float]:
         """The next unit (planes, rows, columns): read by a writer, filled in by a reader, which raises CorruptMessage. Returns the bits
         of each plane.
 
         mean, sigma (planes, rows, columns), slope (3, rows, columns): what the network expects. threads: the same bytes on any number; here
-        there is one.
+        there is one. watch: called now and then with how many rows of all planes are done, and how many there are; what it raises ends the
+        work.
         """
         found = []
         for number, (plane, values) in enumerate(zip(self.planes, samples, strict=True)):
@@ -502,6 +505,8 @@ class CascadeCoder:
 
             plane.code(code, self.next, (mean, slope, sigma), values)
             found.append(bits)
+            if watch is not None:
+                watch(number * values.shape[0] + values.shape[0], len(samples) * values.shape[0])
         self.next += 1
         return found
 

@@ -45,7 +45,7 @@ public:
         next_ = 0;
     }
 
-    std::vector<double> unit(Out<uint8_t, 3> samples, In<double, 3> mean, In<double, 3> slope, In<double, 3> sigma, int threads) {
+    std::vector<double> unit(Out<uint8_t, 3> samples, In<double, 3> mean, In<double, 3> slope, In<double, 3> sigma, int threads, nb::object watch) {
         require(0 <= next_ && next_ < kUnits, "three units follow the coarse image");
         const std::int64_t rows = (height_ - kFirstRow[next_] + 1) / 2, columns = (width_ - kFirstColumn[next_] + 1) / 2;
         require(is(samples, rows, columns) && is(mean, rows, columns) && is(sigma, rows, columns), "a unit has another shape");
@@ -54,7 +54,7 @@ public:
         std::vector<double> bits(static_cast<std::size_t>(planes_));
         {
             nb::gil_scoped_release unlocked;
-            Signals signals(static_cast<int>(columns > 0 ? columns : 1));
+            Signals signals(columns > 0 ? columns : 1, planes_ * rows, watch);
             const int unit = next_;
             next_ = kUnits + 1;  // of no use any more if this one fails
             cascade_->unit(unit, samples.data(), mean.data(), slope.data(), sigma.data(), bits.data(), threads, signals);
@@ -100,7 +100,7 @@ void bind_cascade(nb::module_& module) {
              nb::arg("data").none() = nb::none(), nb::arg("portable") = false, nb::arg("profile") = 1)
         .def("coarse", &CascadeCoder::coarse, nb::arg("samples").noconvert())
         .def("unit", &CascadeCoder::unit, nb::arg("samples").noconvert(), nb::arg("mean").noconvert(), nb::arg("slope").noconvert(),
-             nb::arg("sigma").noconvert(), nb::arg("threads") = 1)
+             nb::arg("sigma").noconvert(), nb::arg("threads") = 1, nb::arg("watch").none() = nb::none())
         .def("finish", &CascadeCoder::finish);
 }
 

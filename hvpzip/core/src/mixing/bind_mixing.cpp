@@ -32,7 +32,7 @@ mixing::Picture picture_of(std::int64_t planes, std::int64_t height, std::int64_
 
 const mixing::Coder& coder_of(bool portable) { return portable ? mixing::portable_coder() : mixing::fastest_coder(); }
 
-nb::bytes encode(In<uint16_t, 3> samples, In<uint16_t, 1> low, In<uint16_t, 1> high, In<int64_t, 1> matrix, int profile, int threads, bool portable) {
+nb::bytes encode(In<uint16_t, 3> samples, In<uint16_t, 1> low, In<uint16_t, 1> high, In<int64_t, 1> matrix, int profile, int threads, bool portable, nb::object watch) {
     const std::int64_t planes = samples.shape(0), height = samples.shape(1), width = samples.shape(2);
     const mixing::Picture picture = picture_of(planes, height, width, low, high, matrix, profile);
     for (std::int64_t p = 0; p < planes; ++p)
@@ -43,17 +43,17 @@ nb::bytes encode(In<uint16_t, 3> samples, In<uint16_t, 1> low, In<uint16_t, 1> h
     Joined output;
     {
         nb::gil_scoped_release unlocked;
-        Signals signals(static_cast<int>(width));
+        Signals signals(width, planes * height, watch);
         coder_of(portable).encode(picture, samples.data(), profile, threads, signals, output);
     }
     return output.bytes();
 }
 
 // What is wrong with the data, nothing where they are sound.
-std::string decode(In<uint8_t, 1> data, In<uint16_t, 1> low, In<uint16_t, 1> high, In<int64_t, 1> matrix, int profile, Out<uint16_t, 3> samples, int threads, bool portable) {
+std::string decode(In<uint8_t, 1> data, In<uint16_t, 1> low, In<uint16_t, 1> high, In<int64_t, 1> matrix, int profile, Out<uint16_t, 3> samples, int threads, bool portable, nb::object watch) {
     const mixing::Picture picture = picture_of(samples.shape(0), samples.shape(1), samples.shape(2), low, high, matrix, profile);
     nb::gil_scoped_release unlocked;
-    Signals signals(picture.width);
+    Signals signals(picture.width, static_cast<std::int64_t>(picture.planes) * picture.height, watch);
     try {
         const std::vector<mixing::Bytes> messages = parted(data.data(), data.shape(0), mixing::messages_of(picture.planes, profile));
         coder_of(portable).decode(picture, messages.data(), profile, threads, signals, samples.data());
@@ -66,8 +66,8 @@ std::string decode(In<uint8_t, 1> data, In<uint16_t, 1> low, In<uint16_t, 1> hig
 }  // namespace
 
 void bind_mixing(nb::module_& module) {
-    module.def("mixing_encode", &encode, nb::arg("samples").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("matrix").noconvert(), nb::arg("profile"), nb::arg("threads") = 1, nb::arg("portable") = false);
-    module.def("mixing_decode", &decode, nb::arg("data").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("matrix").noconvert(), nb::arg("profile"), nb::arg("samples").noconvert(), nb::arg("threads") = 1, nb::arg("portable") = false);
+    module.def("mixing_encode", &encode, nb::arg("samples").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("matrix").noconvert(), nb::arg("profile"), nb::arg("threads") = 1, nb::arg("portable") = false, nb::arg("watch").none() = nb::none());
+    module.def("mixing_decode", &decode, nb::arg("data").noconvert(), nb::arg("low").noconvert(), nb::arg("high").noconvert(), nb::arg("matrix").noconvert(), nb::arg("profile"), nb::arg("samples").noconvert(), nb::arg("threads") = 1, nb::arg("portable") = false, nb::arg("watch").none() = nb::none());
     module.attr("MIXING_PROFILES") = mixing::kProfiles;
 }
 

@@ -1,6 +1,7 @@
 #include "mixing/in_step.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -61,9 +62,10 @@ private:
             try {
                 for (int y = begin; y < end; ++y) {
                     work_.code_row(plane, y);
-                    if (ticks) ticker_.tick();
+                    ++done_;
+                    if (ticks) ticker_.tick(done_);
                 }
-                if (ticks && plane < 0) ticker_.tick();
+                if (ticks && plane < 0) ticker_.tick(done_);
             } catch (...) {
                 fault = std::current_exception();
             }
@@ -81,6 +83,7 @@ private:
     std::condition_variable changed_;
     int known_[kMostPlanes] = {};
     bool taken_[kMostPlanes] = {};
+    std::atomic<std::int64_t> done_{0};
     std::exception_ptr fault_;
 };
 
@@ -95,7 +98,7 @@ void code_in_step(PlaneRows& work, int planes, int rows, int threads, Ticker& ti
     for (int plane = 0; plane < planes; ++plane)
         for (int y = 0; y < rows; ++y) {
             work.code_row(plane, y);
-            ticker.tick();
+            ticker.tick(static_cast<std::int64_t>(plane) * rows + y + 1);
         }
 }
 

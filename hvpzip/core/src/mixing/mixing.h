@@ -15,10 +15,10 @@ struct Corrupt : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-// Called after every row; what it throws ends the work.
+// Called after every row, with how many rows of all planes are done; what it throws ends the work.
 struct Ticker {
     virtual ~Ticker() = default;
-    virtual void tick() = 0;
+    virtual void tick(std::int64_t rows) = 0;
 };
 // Messages, one after the other.
 struct Output {

@@ -8,18 +8,23 @@
 
 namespace hvpzip {
 
-// Looks for Ctrl-C now and then, from a thread without the interpreter's lock.
+// Looks for Ctrl-C now and then, from a thread without the interpreter's lock, and tells watch, unless that is None, how many rows of how many are
+// done. What it raises ends the work.
 class Signals final : public mixing::Ticker {
 public:
-    explicit Signals(int width) : every_(width > 8192 ? 1 : 8192 / width) {}
-    void tick() override {
-        if (++rows_ % every_) return;
+    Signals(std::int64_t width, std::int64_t rows, nb::handle watch) : every_(width < kSamples ? static_cast<int>(kSamples / width) : 1), rows_(rows), watch_(watch) {}
+    void tick(std::int64_t done) override {
+        if (++ticks_ % every_) return;
         nb::gil_scoped_acquire lock;
         if (PyErr_CheckSignals() != 0) throw nb::python_error();
+        if (!watch_.is_none()) watch_(done, rows_);
     }
 
 private:
-    int every_, rows_ = 0;
+    static constexpr std::int64_t kSamples = 4096;  // a tenth of a second at the strongest
+    int every_, ticks_ = 0;
+    std::int64_t rows_;
+    nb::handle watch_;  // lives as long as the call
 };
 
 // Several messages as one piece: the lengths of all but the last, 4 bytes each, the lowest first; then the messages.
