@@ -31,7 +31,7 @@ __all__ = ["Photo", "encode_photo", "is_like_a_photo"]
 
 # Of pictures in which nothing repeats WebP's slower search made at least 0.67 of what its quickest makes, and deflate, LZMA and PNG at
 # least 0.98 of what the slower one makes (docs/experiments.md, 247). Below the first share no plain method is tried, below the second WebP
-# alone.
+# alone; above it PNG too.
 WEBP_AT_LEAST: Final = Fraction(1, 2)
 OTHERS_AT_LEAST: Final = Fraction(19, 20)
 
@@ -80,7 +80,9 @@ def encode_photo(group: Part, quick_bytes: int) -> Photo:
     if best < WEBP_AT_LEAST * quick_bytes:
         choice.skipped("plain methods", "nothing repeats, and WebP's quickest search needs twice as much")
         return Photo(choice, known, is_settled=True)
-    is_settled = best < OTHERS_AT_LEAST * enter(plain.WEBP)
+    webp = enter(plain.WEBP)
+    # PNG is quick, and deflate and LZMA, which take longer than all else, make more than the smaller of the two (247, 290).
+    is_settled = best < OTHERS_AT_LEAST * webp or best < min(webp, enter(plain.PNG))
     choice.skipped("other methods", "nothing repeats")
     return Photo(choice, known, is_settled)
 

@@ -104,3 +104,13 @@ def test_what_is_as_large_as_webp_is_tried_every_way(photo, monkeypatch):
     _, together = parts.encode_either(Part(photo, 8, MODEL, 1))
     assert together is not None
     assert len(together.payload) == 1 + 1 + 3000
+
+
+def test_a_model_that_is_little_ahead_of_webp_is_held_against_png_alone(photo, monkeypatch):
+    monkeypatch.setattr(photos, "OTHERS_AT_LEAST", 0)
+    group = Part(photo, 8, MODEL, 1)
+    found = photos.encode_photo(group, plain.quick_bytes(photo))
+    sizes = {trial.what: trial.size_bytes for trial in found.choice.trials if trial.size_bytes is not None and not trial.depth}
+    assert set(sizes) == {"model", "WebP", "PNG"}
+    assert found.is_settled == (sizes["model"] < min(sizes["WebP"], sizes["PNG"]))
+    assert len(found.choice.best.data) == min(sizes.values()) <= 1 + len(plain.encode(photo, 8))

@@ -1,6 +1,6 @@
 """Samples to bytes without a model: the smallest of a few plain methods, for what the model is not good at."""
 
-from hvpzip.codec.plain.methods import PLAIN_METHODS, WEBP, Picture, PlainMethod, decode, decode_by, encode, quick_bytes
+from hvpzip.codec.plain.methods import PLAIN_METHODS, PNG, WEBP, Picture, PlainMethod, decode, decode_by, encode, quick_bytes
 from hvpzip.codec.plain.repeats import may_beat_a_model
 
-__all__ = ["PLAIN_METHODS", "WEBP", "Picture", "PlainMethod", "decode", "decode_by", "encode", "may_beat_a_model", "quick_bytes"]
+__all__ = ["PLAIN_METHODS", "PNG", "WEBP", "Picture", "PlainMethod", "decode", "decode_by", "encode", "may_beat_a_model", "quick_bytes"]
