@@ -11,6 +11,7 @@ groups are made of parts (``hvpzip.codec.parts``), each coded by the smallest of
 one, their payloads are held, because the header, which every checksum covers, says which of the two it is.
 """
 
+import sys
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -183,7 +184,10 @@ def checked_shape(array: "Samples") -> tuple[int, int, int]:
     if not isinstance(array, np.ndarray) or array.dtype not in (np.uint8, np.uint16):
         found = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"a picture is a numpy array of uint8 or uint16, not {found}")
-    if isinstance(array, np.matrix | np.ma.MaskedArray):  # one never has fewer than two dimensions, the mask of the other would be lost
+    # A matrix never has fewer than two dimensions, and the mask of a masked array would be lost. Whoever has one has imported numpy.ma,
+    # which takes 30 ms.
+    masked = sys.modules.get("numpy.ma")
+    if isinstance(array, np.matrix) or (masked is not None and isinstance(array, masked.MaskedArray)):
         raise TypeError(f"a picture is a plain numpy array, not a {type(array).__name__}; numpy.asarray makes one")
     if min(array.shape, default=0) < 1 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (2, 3, 4))):
         raise ValueError(f"a picture has shape (H, W) or (H, W, 2 to 4) with sides of at least 1, not {array.shape}")
