@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hvpzip.ans import Mixture
 from hvpzip.core import kernels
 from hvpzip.diffusion.likelihood import CG_ON_CO, COUPLINGS
+from hvpzip.threads import current_threads
 
 __all__ = ["StepPrediction"]
 
@@ -59,6 +60,7 @@ class StepPrediction:
             np.ascontiguousarray(before, np.int32),
             colour,
             self.components,
+            current_threads(),
             *mixture,
         )
         return mixture

@@ -47,5 +47,5 @@ def test_asking_for_the_compiled_core_where_it_is_missing_fails(monkeypatch) -> 
 def test_both_kernels_have_the_same_arguments(name) -> None:
     compiled = getattr(pytest.importorskip("hvpzip.core._core"), name)
     signature = compiled.__doc__.splitlines()[0]
-    arguments = re.findall(r"(\w+): (?:ndarray|int)", signature)
+    arguments = re.findall(r"(\w+): (?:ndarray|int|object)", signature)
     assert arguments == list(inspect.signature(getattr(reference, name)).parameters)

@@ -209,13 +209,14 @@ def test_reached_colours(seed, number) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     seed=SEEDS,
-    n=st.integers(0, 200),
+    n=st.integers(0, 200) | st.just(9001),
     components=st.integers(1, 9),
     colour=st.integers(0, 2),
     innovates=st.booleans(),
     extreme=st.booleans(),
+    threads=st.integers(1, 3),
 )
-def test_parameters(seed, n, components, colour, innovates, extreme) -> None:
+def test_parameters(seed, n, components, colour, innovates, extreme, threads) -> None:
     rng = np.random.default_rng(seed)
     most = (1 << 15) - 1 if extreme else 900
     channels = (4 if innovates else 3) * 3 * components + 3
@@ -229,6 +230,7 @@ def test_parameters(seed, n, components, colour, innovates, extreme) -> None:
         rng.integers(-300, 301, (colour, n)).astype(np.int32),
         colour,
         components,
+        threads,
     )
     room = tuple(np.empty((components, n), dtype) for dtype in (np.int64, np.int16, np.int32))
     both("fill_mixture", arguments, room)

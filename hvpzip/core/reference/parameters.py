@@ -28,6 +28,7 @@ def fill_mixture(
     values: Int32Array,
     colour: int,
     components: int,
+    threads: int,
     mean: Int64Array,
     scale: Int16Array,
     weight: Int32Array,
@@ -37,7 +38,7 @@ def fill_mixture(
     means: (3, n), closed-form, in 1/64. log2_scales: (n,), those of the colour, in 1/64 octave. innovations: (n,), those of the colour, or
     empty where no latent is read. corrections: (n, channels), the head's: shifts, log-scales, logits and, with innovations, gains, each by
     colour and component; then the couplings Co on Y, Cg on Y, Cg on Co. coupling: (3,), closed-form, in 1/64. values: (colour, n), of the
-    colours before.
+    colours before. threads: no result depends on them.
     """
     log2_scale = np.clip(log2_scales.astype(np.int64), -192, 1081)  # in 1/64; the table begins at 2^-3
 

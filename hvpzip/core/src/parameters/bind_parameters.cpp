@@ -8,7 +8,7 @@ namespace hvpzip {
 namespace {
 
 void mixture(In<int32_t, 2> means, In<int32_t, 1> log2_scales, In<int32_t, 1> innovations, In<int16_t, 2> corrections, In<int64_t, 1> coupling,
-             In<int32_t, 2> values, int64_t colour, int64_t components, Out<int64_t, 2> mean, Out<int16_t, 2> scale, Out<int32_t, 2> weight) {
+             In<int32_t, 2> values, int64_t colour, int64_t components, int64_t threads, Out<int64_t, 2> mean, Out<int16_t, 2> scale, Out<int32_t, 2> weight) {
     const int64_t n = static_cast<int64_t>(log2_scales.shape(0)), channels = static_cast<int64_t>(corrections.shape(1));
     const bool innovates = innovations.shape(0) != 0;
     require(0 <= colour && colour < 3, "colour must be 0..2");
@@ -28,7 +28,7 @@ void mixture(In<int32_t, 2> means, In<int32_t, 1> log2_scales, In<int32_t, 1> in
     require_shape(weight, components, n, "weight must be (components, n)");
     const Prediction prediction{means.data(), log2_scales.data(), innovates ? innovations.data() : nullptr, corrections.data(), coupling.data(),
                                 n,            components,         channels};
-    fill_mixture(prediction, checked_tables(), colour, values.data(), mean.data(), scale.data(), weight.data());
+    fill_mixture(prediction, checked_tables(), colour, values.data(), threads, mean.data(), scale.data(), weight.data());
 }
 
 }  // namespace
@@ -37,7 +37,8 @@ void mixture(In<int32_t, 2> means, In<int32_t, 1> log2_scales, In<int32_t, 1> in
 
 void bind_parameters(nb::module_& module) {
     module.def("fill_mixture", &mixture, Unlocked(), ARRAY("means"), ARRAY("log2_scales"), ARRAY("innovations"), ARRAY("corrections"),
-               ARRAY("coupling"), ARRAY("values"), nb::arg("colour"), nb::arg("components"), ARRAY("mean"), ARRAY("scale"), ARRAY("weight"));
+               ARRAY("coupling"), ARRAY("values"), nb::arg("colour"), nb::arg("components"), nb::arg("threads"), ARRAY("mean"), ARRAY("scale"),
+               ARRAY("weight"));
 }
 
 }  // namespace hvpzip

@@ -4,26 +4,27 @@
 
 #include <vector>
 
+#include "threads.h"
+
 namespace hvpzip {
 
 namespace {
 
 constexpr int64_t BLOCK = 64;  // positions worked on at once, side by side
+constexpr int64_t LEAST_BLOCKS = 64;  // worth a thread
 
 HVPZIP_INLINE int64_t scale_index(int64_t log2_scale) {
     const int64_t index = (log2_scale + 194) >> 2;
     return index < 0 ? 0 : index >= NUM_SCALES ? NUM_SCALES - 1 : index;
 }
 
-}  // namespace
-
-HVPZIP_WIDE void fill_mixture(const Prediction& prediction, const GaussianTables& tables, int64_t colour, const int32_t* values, int64_t* mean,
-                              int16_t* scale, int32_t* weight) {
+// Those of the positions first..end - 1. powers: room for components * BLOCK.
+HVPZIP_WIDE void fill_positions(const Prediction& prediction, const GaussianTables& tables, int64_t colour, const int32_t* values, int64_t first,
+                                int64_t end, int64_t* powers, int64_t* mean, int16_t* scale, int32_t* weight) {
     const int64_t n = prediction.n, components = prediction.components, channels = prediction.channels;
     const int64_t couples = std::max<int64_t>(colour - 1, 0), kind = 3 * components, spread = (int64_t{1} << WEIGHT_BITS) - components;
-    std::vector<int64_t> powers(static_cast<size_t>(components * BLOCK));
-    for (int64_t begin = 0; begin < n; begin += BLOCK) {
-        const int64_t many = std::min(BLOCK, n - begin);
+    for (int64_t begin = first; begin < end; begin += BLOCK) {
+        const int64_t many = std::min(BLOCK, end - begin);
         int64_t centre[BLOCK], local[BLOCK], log2_scale[BLOCK], top[BLOCK], total[BLOCK], left[BLOCK], largest[BLOCK];
         for (int64_t b = 0; b < many; ++b) {
             const int64_t i = begin + b;
@@ -58,12 +59,12 @@ HVPZIP_WIDE void fill_mixture(const Prediction& prediction, const GaussianTables
         for (int64_t k = 0; k < components; ++k) {
             const int16_t* logit = corrections + 2 * kind + k;
             for (int64_t b = 0; b < many; ++b) {
-                powers[static_cast<size_t>(k * BLOCK + b)] = tables.exp2(top[b] - logit[b * channels]);
-                total[b] += powers[static_cast<size_t>(k * BLOCK + b)];
+                powers[k * BLOCK + b] = tables.exp2(top[b] - logit[b * channels]);
+                total[b] += powers[k * BLOCK + b];
             }
         }
         for (int64_t k = 0; k < components; ++k) {
-            const int64_t* power = powers.data() + k * BLOCK;
+            const int64_t* power = powers + k * BLOCK;
             int32_t* HVPZIP_RESTRICT weights = weight + k * n + begin;
             // The dividend is at most 2**36 and the divisor below 2**31. The quotient is at least 2**-31 away from the integer above it, unless
             // it is one, and a double at 2**16 is finer than that: cutting it off gives the floor.
@@ -75,6 +76,18 @@ HVPZIP_WIDE void fill_mixture(const Prediction& prediction, const GaussianTables
         }
         for (int64_t b = 0; b < many; ++b) weight[largest[b] * n + begin + b] += static_cast<int32_t>(left[b]);
     }
+}
+
+}  // namespace
+
+void fill_mixture(const Prediction& prediction, const GaussianTables& tables, int64_t colour, const int32_t* values, int64_t threads,
+                  int64_t* mean, int16_t* scale, int32_t* weight) {
+    const int64_t room = prediction.components * BLOCK;
+    std::vector<int64_t> powers(static_cast<size_t>(room * std::clamp<int64_t>(threads, 1, MAX_THREADS)));
+    on_threads(threads, (prediction.n + BLOCK - 1) / BLOCK, LEAST_BLOCKS, [&](int64_t part, int64_t begin, int64_t end) {
+        fill_positions(prediction, tables, colour, values, BLOCK * begin, std::min(BLOCK * end, prediction.n), powers.data() + part * room, mean,
+                       scale, weight);
+    });
 }
 
 }  // namespace hvpzip

@@ -25,7 +25,7 @@ struct Prediction {
 };
 
 // The mixtures of one colour, mean, scale and weight (components, n), given the values (colour, n) of those before it.
-void fill_mixture(const Prediction& prediction, const GaussianTables& tables, int64_t colour, const int32_t* values, int64_t* mean,
-                  int16_t* scale, int32_t* weight);
+void fill_mixture(const Prediction& prediction, const GaussianTables& tables, int64_t colour, const int32_t* values, int64_t threads,
+                  int64_t* mean, int16_t* scale, int32_t* weight);
 
 }  // namespace hvpzip
