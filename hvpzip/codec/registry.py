@@ -81,7 +81,7 @@ UNITS_MAY_PAY: Final = Fraction(203, 200)
 # Whether a part is coded in raster order, as a cascade or both ways is decided by its centre of so many pixels a side and the quick
 # profile: in raster order alone where that needs at most the first share of the cascade's bytes, as a cascade alone from the second on,
 # where raster order may have the strong profile, and as soon as it is ahead where not (docs/experiments.md, 241).
-SAMPLE_SIDE: Final = 192
+SAMPLE_SIDE: Final = 128
 OTHER_IS_AHEAD: Final = "of a sample it makes more"
 RASTER_IS_AHEAD, CASCADE_IS_AHEAD = Fraction(197, 200), Fraction(103, 100)
 # The raster coder takes its time by front, of which a narrow part has more than a square of as many pixels: at most so many times as many.

@@ -47,6 +47,12 @@ class StepPrediction:
         """The same with what another head adds."""
         return StepPrediction(self.mean, self.log2_scale, self.coupling, corrections, self.innovation, self.components)
 
+    def of(self, positions: slice) -> StepPrediction:
+        """The same of some positions."""
+        innovation = None if self.innovation is None else np.ascontiguousarray(self.innovation[:, positions])
+        mean, log2_scale = np.ascontiguousarray(self.mean[:, positions]), np.ascontiguousarray(self.log2_scale[:, positions])
+        return StepPrediction(mean, log2_scale, self.coupling, self.corrections[positions], innovation, self.components)
+
     def mixture(self, colour: int, before: NDArray[np.integer]) -> Mixture:
         """The mixtures of one colour, given the values of those before it: integers ``(colour, n)`` in sample units."""
         n = self.mean.shape[1]

@@ -28,6 +28,7 @@ Doubles = NDArray[np.float64]
 
 _BIN = 1 / 12  # variance of a bin
 _LEAST_VARIANCE = 1 / 64
+_AT_ONCE = 1 << 14  # positions: some fifty numbers of each are in memory meanwhile
 
 
 class Gaussians(NamedTuple):
@@ -46,6 +47,16 @@ class Gaussians(NamedTuple):
 
 def gaussians_of(prediction: StepPrediction, planes: int) -> Gaussians:
     """The Gaussians of a unit of 1 or 3 planes."""
+    n = prediction.mean.shape[1]
+    found = Gaussians(np.empty((planes, n)), np.empty((3, n)), np.empty((planes, n)))
+    for first in range(0, n, _AT_ONCE):
+        some = slice(first, min(first + _AT_ONCE, n))
+        for whole, part in zip(found, _some_gaussians(prediction.of(some), planes), strict=True):
+            whole[:, some] = part
+    return found
+
+
+def _some_gaussians(prediction: StepPrediction, planes: int) -> Gaussians:
     n = prediction.mean.shape[1]
     closed = prediction.mean / 64.0
     # At values near the means, from which couplings are then taken back exactly: mixtures take whole numbers.

@@ -12,15 +12,17 @@ constexpr int kLawWindow = 64;           // values around the base expert's mean
 constexpr int kLawReach = 16;            // a value is compared with so many neighbours on each side
 constexpr int kLawPad = kLawWindow + 2 * kLawReach;
 
-// Rows of counts, each of `values` counts with kLawPad zeros on each side.
+constexpr int kLawGap = 64;              // more than the 49 values beyond the ends that a window and its neighbours reach
+
+// Rows of counts, each of `values` counts, with kLawGap zeros before, between and after them.
 class Counts {
 public:
     void reset(std::size_t rows, int values) {
         values_ = values;
-        stride_ = values + 2 * kLawPad;
-        data_.reset(rows * stride_);
+        stride_ = values + kLawGap;
+        data_.reset(rows * stride_ + kLawGap);
     }
-    std::uint16_t* row(std::size_t index) { return data_.data() + index * stride_ + kLawPad; }
+    std::uint16_t* row(std::size_t index) { return data_.data() + index * stride_ + kLawGap; }
     void add(std::uint16_t* row, int value) {
         if (++row[value] < kMost) return;
         for (int v = 0; v < values_; ++v) row[v] = static_cast<std::uint16_t>(row[v] >> 1);

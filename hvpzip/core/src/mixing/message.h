@@ -27,25 +27,33 @@ public:
     // chance: of a one, 1 .. 65535 in 1/65536.
     bool code(bool bit, std::uint32_t chance) {
         if (used_ == kBlock) grow();
-        block_[blocks_ - 1][used_++] = chance << 1 | (bit ? 1 : 0);
+        Block& last = *block_[blocks_ - 1];
+        last.chance[used_] = static_cast<std::uint16_t>(chance);
+        last.bits[used_ >> 6] |= static_cast<std::uint64_t>(bit) << (used_ & 63);
+        ++used_;
         return bit;
     }
 
 private:
     friend class Writer;
-    static constexpr std::size_t kBlock = std::size_t{1} << 16;
+    static constexpr std::size_t kBlock = std::size_t{1} << 15;
+    // Tens of millions are kept of a large group: 17 bits each.
+    struct Block {
+        std::uint16_t chance[kBlock];
+        std::uint64_t bits[kBlock / 64];
+    };
 
     void grow() {
-        std::uint32_t** more = static_cast<std::uint32_t**>(std::realloc(block_, sizeof(std::uint32_t*) * (blocks_ + 1)));
+        Block** more = static_cast<Block**>(std::realloc(block_, sizeof(Block*) * (blocks_ + 1)));
         if (more == nullptr) throw std::bad_alloc();
         block_ = more;
-        block_[blocks_] = static_cast<std::uint32_t*>(std::malloc(sizeof(std::uint32_t) * kBlock));
+        block_[blocks_] = static_cast<Block*>(std::calloc(1, sizeof(Block)));
         if (block_[blocks_] == nullptr) throw std::bad_alloc();
         ++blocks_;
         used_ = 0;
     }
 
-    std::uint32_t** block_ = nullptr;
+    Block** block_ = nullptr;
     int blocks_ = 0;
     std::size_t used_ = kBlock;  // of the last block
 };
@@ -57,9 +65,10 @@ public:
     void push(const Decisions& decisions) {
         for (int i = decisions.blocks_ - 1; i >= 0; --i) {
             const std::size_t count = i == decisions.blocks_ - 1 ? decisions.used_ : Decisions::kBlock;
+            const Decisions::Block& block = *decisions.block_[i];
             for (std::size_t k = count; k-- > 0;) {
-                const std::uint64_t chance = decisions.block_[i][k] >> 1;
-                const bool bit = decisions.block_[i][k] & 1;
+                const std::uint64_t chance = block.chance[k];
+                const bool bit = block.bits[k >> 6] >> (k & 63) & 1;
                 const std::uint64_t freq = bit ? chance : 65536 - chance, start = bit ? 0 : chance;
                 if (state_ >= freq << (63 - kChanceBits)) {
                     for (int b = 0; b < 4; ++b) bytes_[filled_++] = static_cast<std::uint8_t>(state_ >> (8 * b));
