@@ -27,9 +27,10 @@ def _not(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
     type=click.IntRange(1, 4),
     metavar="N",
     help=(
-        "How much to spend. 1: the model alone, quickest. 2, the default: also latents, colours and what adapts to the photo. "
-        "3: also the finest level by the mixing coder, still coarse to fine; two to four times the time. "
-        "4: also all of it in raster order, smallest; twice the time of 3 to decode."
+        "How much to spend. 1: the model alone, quickest. 2, the default: also latents, colours and what adapts to the photo, or the "
+        "mixing coder where a sample says that it saves an eighth. "
+        "3: the mixing coder on all photos, the finest level alone and coarse to fine as before, or all of it in raster order, as a sample "
+        "says; two to four times the time. 4: with more experts in raster order, smallest; twice the time of 3 to decode."
     ),
 )
 @click.option("--frame", type=click.IntRange(min=0), metavar="N", help="Take picture N of an animation or of several pages, from 0.")
