@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -108,9 +110,26 @@ def test_what_is_as_large_as_webp_is_tried_every_way(photo, monkeypatch):
 
 def test_a_model_that_is_little_ahead_of_webp_is_held_against_png_alone(photo, monkeypatch):
     monkeypatch.setattr(photos, "OTHERS_AT_LEAST", 0)
+    monkeypatch.setattr(photos, "TOLD_AT_LEAST", 0)
     group = Part(photo, 8, MODEL, 1)
     found = photos.encode_photo(group, plain.quick_bytes(photo))
     sizes = {trial.what: trial.size_bytes for trial in found.choice.trials if trial.size_bytes is not None and not trial.depth}
     assert set(sizes) == {"model", "WebP", "PNG"}
     assert found.is_settled == (sizes["model"] < min(sizes["WebP"], sizes["PNG"]))
     assert len(found.choice.best.data) == min(sizes.values()) <= 1 + len(plain.encode(photo, 8))
+
+
+def test_webp_is_told_by_the_middle_of_a_photo(monkeypatch):
+    samples = np.ascontiguousarray(photo_crop(0, 0, 256, 192).transpose(1, 2, 0))
+    group, quick = Part(samples, 8, MODEL, 1), plain.quick_bytes(samples)
+    told = float(photos._webp_told(group, quick))
+    coded = registry.BY_NUMBER[plain.WEBP].encode(group)
+    assert coded is not None
+    assert 0.85 * told < len(coded.data) - 1 < 1.15 * told
+    size = len(photos.encode_photo(group, quick).choice.best.data)
+    for share, names in ((Fraction(size + 1) / Fraction(told), {"model"}), (Fraction(0), {"model", "WebP"})):
+        monkeypatch.setattr(photos, "TOLD_AT_LEAST", share)
+        monkeypatch.setattr(photos, "WEBP_AT_LEAST", 0)
+        trials = photos.encode_photo(group, quick).choice.trials
+        assert names <= {trial.what for trial in trials if trial.size_bytes is not None and not trial.depth}
+        assert ("WebP" in {trial.what for trial in trials if trial.size_bytes is not None}) == ("WebP" in names)
