@@ -88,6 +88,11 @@ def encode_photo(group: Part, quick_bytes: int) -> Photo:
         choice.skipped("plain methods", "nothing repeats, and of a sample WebP makes more")
         return Photo(choice, known, is_settled=True)
     webp = enter(plain.WEBP)
+    if best >= OTHERS_AT_LEAST * webp and plain.WEBP in known:
+        slowest = plain.slowest_webp(group.picture)
+        if slowest is not None and len(slowest) < webp:
+            known[plain.WEBP], webp = Coded(slowest), len(slowest)
+            choice.tried("WebP, its slowest search", webp, known[plain.WEBP])
     # PNG is quick, and deflate and LZMA, which take longer than all else, make more than the smaller of the two (247, 290).
     is_settled = best < OTHERS_AT_LEAST * webp or best < min(webp, enter(plain.PNG))
     choice.skipped("other methods", "nothing repeats")

@@ -98,6 +98,17 @@ def test_a_sample_that_erred_is_mended(photo, monkeypatch):
     assert len((together or parts.as_part(alone)).payload) == 1 + min(sizes["mixing"], sizes["model"])
 
 
+def test_what_is_as_large_as_webp_is_held_against_its_slowest_search(photo, monkeypatch):
+    quickest = Coded(bytes((plain.WEBP,)) + bytes(9000))
+    monkeypatch.setattr(registry.ByPlain, "encode", lambda method, part: quickest)
+    slowest = bytes((plain.WEBP,)) + bytes(8000)
+    monkeypatch.setattr(plain, "slowest_webp", lambda picture: slowest)
+    found = photos.encode_photo(Part(photo, 8, MODEL, 1), plain.quick_bytes(photo))
+    assert found.choice.best.data == slowest
+    assert found.known[plain.WEBP].data == slowest
+    assert not found.is_settled
+
+
 def test_what_is_as_large_as_webp_is_tried_every_way(photo, monkeypatch):
     def encode(method, part):
         return Coded(bytes((method.number,)) + bytes(4000 if method.number == plain.WEBP else 3000))

@@ -35,6 +35,7 @@ __all__ = [
     "decode_by",
     "encode",
     "quick_bytes",
+    "slowest_webp",
 ]
 
 CONSTANT: Final = 1
@@ -255,6 +256,12 @@ def _smallest_webp(picture: Picture) -> Iterator[bytes]:
         found = _webp(samples, _MOST)
     if found is not None:
         yield found
+
+
+def slowest_webp(picture: Picture) -> bytes | None:
+    """The smallest that WebP makes, its byte first, for what ``PLAIN_METHODS`` search less, as that takes a second or more."""
+    found = _webp(picture.samples, _MOST)
+    return None if found is None else bytes((WEBP,)) + found
 
 
 def _webp(samples: Samples, method: int, quality: int = 100) -> bytes | None:

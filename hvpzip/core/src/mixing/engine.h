@@ -148,6 +148,7 @@ public:
     }
 
 private:
+    static constexpr int kRowsAtOnce = 7;
     static constexpr int kDynamicSets = 7, kSets = kStaticSets + kDynamicSets;
     static constexpr int kExtra = 16, kMostInputs = 224;
     struct Scale {
@@ -266,9 +267,15 @@ private:
         probabilities_less(t_.logistic, logit_, p_base, xl, padded_experts_);
         for (int i = experts_ + shape_.laws; i < padded_experts_; ++i) xl[i] = 0;
         dynamic[3] = smaller((only_below + 1) / 2, 7) * 8 + smaller((only_above + 1) / 2, 7);
+        static_assert(kSets % kRowsAtOnce == 0, "");
+        for (int k = 0; k < kSets; k += kRowsAtOnce) {
+            const std::int16_t* upper[kRowsAtOnce];
+            for (int i = 0; i < kRowsAtOnce; ++i) upper[i] = first_[k + i].upper(chosen_[k + i]);
+            dots<kRowsAtOnce>(upper, x_, inputs_, logits_ + k);
+            for (int i = 0; i < kRowsAtOnce; ++i) first_[k + i].ask_lower(chosen_[k + i]);
+        }
         for (int k = 0; k < kSets; ++k) {
-            logits_[k] = first_[k].logit(chosen_[k], x_);
-            first_[k].ask_lower(chosen_[k]);
+            logits_[k] = WeightSets::logit_of(logits_[k]);
             y_[k] = static_cast<std::int16_t>(logits_[k] >> 4);
         }
         seconds_[0] = static_cast<int>(site_.second);

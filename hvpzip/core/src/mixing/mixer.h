@@ -27,6 +27,28 @@ inline std::int32_t dot(const std::int16_t* upper, const std::int16_t* x, int n)
 #endif
 }
 
+// The same of several rows of weights, which share their loads of x and the sums across lanes.
+template <int kRows>
+inline void dots(const std::int16_t* const* upper, const std::int16_t* x, int n, std::int32_t* sums) {
+#if defined(__AVX2__)
+    const auto load = [](const std::int16_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); };
+    __m256i sum[kRows];
+    for (int k = 0; k < kRows; ++k) sum[k] = _mm256_setzero_si256();
+    for (int i = 0; i < n; i += 16) {
+        const __m256i values = load(x + i);
+        for (int k = 0; k < kRows; ++k) sum[k] = _mm256_add_epi32(sum[k], _mm256_madd_epi16(load(upper[k] + i), values));
+    }
+    for (int k = 0; k < kRows; ++k) {
+        __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum[k]), _mm256_extracti128_si256(sum[k], 1));
+        half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
+        half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1));
+        sums[k] = _mm_cvtsi128_si32(half);
+    }
+#else
+    for (int k = 0; k < kRows; ++k) sums[k] = dot(upper[k], x, n);
+#endif
+}
+
 constexpr std::int32_t kWeightMost = 0x70000000;  // 7 in 1/2^28; one step is less than 2^27, so that no sum overflows
 
 // weight += x step, kept within +-7. step in 1/2^20, below 2^15 in magnitude.
@@ -71,7 +93,9 @@ public:
             }
     }
     // The logit in 1/4096, within +-12.
-    std::int32_t logit(int context, const std::int16_t* x) const { return clamp<std::int32_t>(dot(at(context), x, inputs_) >> 8, -49151, 49151); }
+    std::int32_t logit(int context, const std::int16_t* x) const { return logit_of(dot(at(context), x, inputs_)); }
+    const std::int16_t* upper(int context) const { return at(context); }
+    static std::int32_t logit_of(std::int32_t sum) { return clamp<std::int32_t>(sum >> 8, -49151, 49151); }
     // error in 1/65536.
     void learn(int context, const std::int16_t* x, std::int32_t error, const std::int32_t* rates) {
         std::uint8_t& count = counts_[context];
