@@ -17,7 +17,7 @@ from benchmarks.clock import network_clock
 from benchmarks.experiment import noise_of, planes_of
 from benchmarks.orders import ORDERS, OrderError, code, decode_chain, encode_chain
 from benchmarks.runner import find_photos
-from hvpzip.codec import rewrites
+from hvpzip.codec import registry, rewrites
 from hvpzip.codec.method import Coded, Part
 from hvpzip.codec.registry import ByPlain
 
@@ -191,6 +191,7 @@ def test_overhead_command(pictures: Path, tmp_path: Path, capsys: pytest.Capture
         return found and found._replace(data=found.data + bytes(10**6 * bool(part.samples.max())))
 
     monkeypatch.setattr(ByPlain, "encode", held_back)
+    monkeypatch.setattr(registry, "mixing_saves", lambda part: False)
     monkeypatch.setattr(rewrites, "rewritings", lambda samples, depth: [])
     assert command.main(["overhead", str(pictures), "--limit", "1", "--crops", "2", "--threads", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out.splitlines()

@@ -49,7 +49,7 @@ def test_what_a_watcher_raises_ends_an_encode_and_a_decode(core, threads):
 
 @pytest.mark.skipif(not mixing.is_quick(), reason="a photo takes minutes without the compiled core")
 def test_watched_bytes_are_the_same_and_every_unit_is_told_of():
-    samples, model = planes(96, 104).astype(np.uint8), load_model()
+    samples, model = planes(144, 160).astype(np.uint8), load_model()
     told: list[str] = []
     with watched_by(lambda what, done, of: told.append(what)):
         watched = cascade.encode_units(samples, model)
