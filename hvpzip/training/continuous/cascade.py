@@ -74,6 +74,10 @@ class CascadeConfig:
         if min(self.noise_0, self.noise_1) <= 0:
             raise ValueError(f"noise_0 and noise_1 must be positive, got {self.noise_0} and {self.noise_1}")
 
+    def network(self, place: int) -> tuple[int, int]:
+        """Width and blocks of the network at a place, 0 for the finest scale."""
+        return self.widths[min(place, len(self.widths) - 1)], self.blocks[min(place, len(self.blocks) - 1)]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data; ``from_dict`` is its inverse."""
         return dataclasses.asdict(self)
@@ -121,8 +125,7 @@ class ScaleModel(nn.Module):
     def __init__(self, config: CascadeConfig, place: int, known: int, channels: int, gains: Sequence[float]) -> None:
         super().__init__()
         self.config, self.channels, self.known_channels = config, channels, known
-        width = config.widths[min(place, len(config.widths) - 1)]
-        blocks = config.blocks[min(place, len(config.blocks) - 1)]
+        width, blocks = config.network(place)
         inputs = known * (1 + DIFFERENCES) + 3 * channels
         each = parameterisation.outputs_each(config.parameterisation, config.components)
         self.denoiser = Denoiser(inputs, each * channels, width, blocks)

@@ -128,7 +128,10 @@ def local_bits_back(options: argparse.Namespace) -> None:
 
 def cropped(cascade: DiffusionCascade, side: int) -> DiffusionCascade:
     """The cascade for smaller pictures: the finest scales as they are, the base of the whole picture for the crop's own base."""
-    small = DiffusionCascade(dataclasses.replace(cascade.config, side=side))
+    fewer = dataclasses.replace(cascade.config, side=side)
+    finer = len(DiffusionCascade(fewer).scales) - 1
+    widths, blocks = zip(*(cascade.config.network(place) for place in (*range(finer), len(cascade.scales) - 1)), strict=True)
+    small = DiffusionCascade(dataclasses.replace(fewer, widths=widths, blocks=blocks))
     for number in range(len(small.scales)):
         other = cascade.scale(len(cascade.scales) - len(small.scales) + number) if number else cascade.scale(0)
         small.scale(number).load_state_dict(other.state_dict())

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from hvpzip.ans import message_bits, message_equal
-from hvpzip.training.continuous.cascade import DiffusionCascade
+from hvpzip.training.continuous.cascade import CascadeConfig, DiffusionCascade
+from hvpzip.training.continuous.figures import cropped
 from tests.training.continuous.test_bound import one_shot_bits
 from tests.training.continuous.test_coding import random_message
 
@@ -24,3 +25,12 @@ def test_a_picture_and_the_borrowed_bits_come_back_at_the_rate_of_the_flow(casca
         assert np.array_equal(back, planes[picture : picture + 1])
     assert message_equal(message, start)
     assert bits == pytest.approx(expected, abs=0.2)
+
+
+def test_the_networks_of_a_crop_are_the_finest_and_the_base_whatever_their_sizes() -> None:
+    whole = DiffusionCascade(CascadeConfig(map_name="haar-lines", side=16, widths=(12, 8, 6, 4), blocks=(2, 2, 1)))
+    small = cropped(whole, 4)
+    assert len(small.scales) < len(whole.scales)
+    for scale, other in [(small.scale(0), whole.scale(0)), *zip(small.scales[:0:-1], whole.scales[:0:-1], strict=False)]:
+        for mine, theirs in zip(scale.parameters(), other.parameters(), strict=True):
+            assert mine.equal(theirs)
