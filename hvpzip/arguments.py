@@ -4,7 +4,7 @@ import operator
 import os
 from typing import Any
 
-__all__ = ["integer", "place"]
+__all__ = ["checked_place", "integer"]
 
 
 def integer(value: Any, what: str) -> int:
@@ -15,7 +15,7 @@ def integer(value: Any, what: str) -> int:
         raise TypeError(f"{what} must be an integer, not {value!r}") from None
 
 
-def place(value: Any, what: str, method: str) -> None:
+def checked_place(value: Any, what: str, method: str) -> None:
     """Raises: TypeError naming ``what`` unless the value is a path or has ``method``, as a binary stream has."""
     if not isinstance(value, str | os.PathLike) and not hasattr(value, method):
         raise TypeError(f"{what} must be a path or a binary stream, not {type(value).__name__}")

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable
 from typing import IO, Final, NamedTuple
 
-from hvpzip.arguments import place
+from hvpzip.arguments import checked_place
 from hvpzip.errors import LimitError
 
 __all__ = ["SourceFile", "read_source"]
@@ -43,7 +43,7 @@ def read_source(source: str | os.PathLike[str] | IO[bytes], pixels_of: Callable[
     Raises: LimitError if there are more bytes than so many pixels take, at once for a file that has a size; what ``pixels_of`` raises;
     OSError.
     """
-    place(source, "the source", "read")
+    checked_place(source, "the source", "read")
     with contextlib.ExitStack() as stack:
         by_path = isinstance(source, str | os.PathLike)
         file = stack.enter_context(open(source, "rb")) if isinstance(source, str | os.PathLike) else source

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from hvpzip.arguments import place
+from hvpzip.arguments import checked_place
 from hvpzip.atomic import atomic_write
 from hvpzip.errors import CorruptError
 
@@ -37,7 +37,7 @@ def target_of(src: StrPath | BinaryIO, dst: StrPath | BinaryIO | None, default: 
         if not isinstance(src, str | os.PathLike):
             raise ValueError("dst is needed where src is a stream")
         return default(os.fspath(src))
-    place(dst, "dst", "write")
+    checked_place(dst, "dst", "write")
     return os.fspath(dst) if isinstance(dst, str | os.PathLike) else dst
 
 

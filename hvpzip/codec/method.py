@@ -69,6 +69,11 @@ class Part:
         """The same of other samples, of which nothing is known yet."""
         return replace(self, samples=np.ascontiguousarray(samples), known={}, learners=None)
 
+    def middle(self, side: int) -> Part:
+        """The same of the middle: at most ``side`` rows and columns."""
+        y, x = (max(0, size - side) // 2 for size in self.samples.shape[:2])
+        return self.of(self.samples[y : y + side, x : x + side])
+
     @functools.cached_property
     def picture(self) -> Picture:
         """The samples as plain methods read them."""

@@ -38,6 +38,7 @@ WEBP_AT_LEAST: Final = Fraction(1, 2)
 TOLD_AT_LEAST: Final = Fraction(17, 20)
 TOLD_SIDE: Final = 160
 OTHERS_AT_LEAST: Final = Fraction(19, 20)
+MIXING_SAVES: Final = "of a sample mixing takes much less"
 
 
 class Photo(NamedTuple):
@@ -101,13 +102,9 @@ def encode_photo(group: Part, quick_bytes: int) -> Photo:
 
 def _webp_told(group: Part, quick_bytes: int) -> Fraction:
     """What WebP's slower search needs for a group, by what it makes of the middle. 0 where it cannot be asked."""
-    y, x = (max(0, (size - TOLD_SIDE) // 2) for size in group.samples.shape[:2])
-    middle = group.of(group.samples[y : y + TOLD_SIDE, x : x + TOLD_SIDE])
+    middle = group.middle(TOLD_SIDE)
     coded = BY_NUMBER[plain.WEBP].encode(middle)
     return Fraction(0) if coded is None else Fraction(quick_bytes * (len(coded.data) - 1), plain.quick_bytes(middle.samples))
-
-
-MIXING_SAVES: Final = "of a sample mixing takes much less"
 
 
 def _reasons(group: Part) -> dict[int, str]:

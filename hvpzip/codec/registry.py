@@ -118,8 +118,7 @@ def learners(part: Part) -> tuple[int, ...]:
     height, width, _ = part.samples.shape
     if min(height, width) < 2 * SAMPLE_SIDE:
         return CASCADE, MIXING
-    y, x = (height - SAMPLE_SIDE) // 2, (width - SAMPLE_SIDE) // 2
-    sample = part.of(part.samples[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE])
+    sample = part.middle(SAMPLE_SIDE)
     in_raster_order = len(_quickly_mixed(sample))
     as_cascade = len(_by_units(sample, _quickly_mixed(_half(sample))))
     if in_raster_order <= RASTER_IS_AHEAD * as_cascade:
@@ -130,10 +129,7 @@ def learners(part: Part) -> tuple[int, ...]:
 
 def mixing_saves(part: Part) -> bool:
     """Whether the mixing coder is likely to save enough over the model for its time. The part is one that the model can code."""
-    height, width, _ = part.samples.shape
-    rows, columns = min(height, SAVING_SIDE), min(width, SAVING_SIDE)
-    y, x = (height - rows) // 2, (width - columns) // 2
-    sample = part.of(part.samples[y : y + rows, x : x + columns])
+    sample = part.middle(SAVING_SIDE)
     return len(_quickly_mixed(sample)) <= SAVES * model_guess(sample)
 
 
