@@ -70,9 +70,9 @@ class ClockedOperations:
     def linear(self, planes: Array, weight: Array, bias: Array, shift: int) -> Array:
         return self._timed("closed forms", weight.size * planes[0].size, lambda: self._operations.linear(planes, weight, bias, shift))
 
-    def branch(self, layers: "BranchLayers", inputs: Array, carried: Array | None) -> Array:
+    def branch(self, layers: "BranchLayers", inputs: Array, carried: Array | None, *, reuse: bool = False) -> Array:
         weights = layers.embed.weight.size + sum(layer.weight.size for block in layers.blocks for layer in block)
-        return self._timed("branches", weights * inputs[..., 0].size, lambda: self._operations.branch(layers, inputs, carried))
+        return self._timed("branches", weights * inputs[..., 0].size, lambda: self._operations.branch(layers, inputs, carried, reuse=reuse))
 
     def head(self, layers: "HeadLayers", carried: Array, size: tuple[int, int]) -> Array:
         weights = layers.hidden.weight.size + layers.out.weight.size

@@ -65,6 +65,8 @@ class Walk(Generic[S, V]):
         begin: S,
         reveal: Callable[[S, int, V], S],
         known: Mapping[int, V] | None = None,
+        *,
+        forwards: bool = False,
     ) -> None:
         """
         Args:
@@ -73,10 +75,12 @@ class Walk(Generic[S, V]):
             begin: The state in which the coarser image alone is known.
             reveal: (state, step, values) to the state after them; neither is changed.
             known: What is known from the start.
+            forwards: Whether each state and what it was told are forgotten as soon as the next one is made, which may take its memory: for
+                whoever only goes forwards, by steps that read no latents.
         """
         self.schedule, self.steps = schedule, tuple(steps)
         self.known: dict[int, V] = dict(known or {})
-        self._reveal = reveal
+        self._reveal, self._forwards = reveal, forwards
         self._groups = tuple(dict.fromkeys(schedule.group(schedule.steps[index].unit) for index in self.steps))
         self._before: dict[tuple[str, ...], S] = {self._groups[0]: begin}
         self._beside: tuple[tuple[int, ...], tuple[V, ...], S] | None = None
@@ -106,7 +110,9 @@ class Walk(Generic[S, V]):
             state = self.before(self._groups[place - 1][0])
             for previous in self._groups[place - 1]:
                 exact = self.exact(previous)
-                state = self._reveal(state, exact, self.known[exact])
+                state = self._reveal(state, exact, self.known.pop(exact) if self._forwards else self.known[exact])
+            if self._forwards:
+                self._before.clear()
             self._before[group] = state
         return self._before[group]
 

@@ -63,9 +63,9 @@ class Compiled:
         kernel(planes, weight, bias, shift, found, current_threads())
         return found
 
-    def branch(self, layers: BranchLayers, inputs: Int8Array, carried: Int16Array | None) -> Int16Array:
+    def branch(self, layers: BranchLayers, inputs: Int8Array, carried: Int16Array | None, *, reuse: bool = False) -> Int16Array:
         channels = len(layers.embed.bias)
-        found = np.empty((*inputs.shape[:2], channels), np.int16)
+        found = carried if reuse and carried is not None else np.empty((*inputs.shape[:2], channels), np.int16)
         before = np.empty((0, 0, channels), np.int16) if carried is None else carried
         blocks = [self._packed(layer, form) for block in layers.blocks for layer, form in zip(block, (_ACTIVATIONS, _CARRIED), strict=True)]
         _core.branch(self._packed(layers.embed, _CARRIED, signed=True), blocks, inputs, before, found, current_threads())

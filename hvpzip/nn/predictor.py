@@ -3,12 +3,12 @@
 What the codec asks of the network: states of a level, and what each step says of its unit. A ``Predictor`` says how; all give the same
 integers. ``IntegerPredictor`` runs anywhere, in the compiled core or in numpy; ``graph/predictor.py`` runs the graph in torch, for CUDA.
 
-States are functional: each call leaves the one that it is given as it was.
+States are functional: each call leaves the one that it is given as it was, unless it is told that nobody asks for it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -37,7 +37,7 @@ class Predictor(Protocol):
         """The state of a level (1 = finest) of which only the coarser image ``(C, h, w)`` is known, C 1 or 3."""
         ...
 
-    def reveal(self, state: Any, step: int, values: IntArray, ranges: Ranges) -> Any:
+    def reveal(self, state: Any, step: int, values: IntArray, ranges: Ranges, *, reuse: bool = False) -> Any:
         """The state after the step's unit is known: a latent opens a side branch, an exact unit goes on with the carried features.
 
         Args:
@@ -46,6 +46,7 @@ class Predictor(Protocol):
             values: ``(C, rows, columns)`` in sample units, the first C channels. A unit smaller than the grid is completed by its
                 closed-form prediction, and so are channels that are not known.
             ranges: (lo, hi) of each channel of the group, within which that prediction is kept. A channel that the group lacks is zero.
+            reuse: Whether the state given is of no use any more, so that its memory may serve.
         """
         ...
 
@@ -53,6 +54,10 @@ class Predictor(Protocol):
         """What the step says of its unit of ``size`` rows and columns, by ``head`` instead of its own where one is given. ``state`` must
         come from the reveals that the schedule names before it.
         """
+        ...
+
+    def predict_in_bands(self, state: Any, step: int, size: tuple[int, int], rows: int) -> Iterator[StepPrediction]:
+        """The same by the step's own head, at most so many rows at a time, for whoever does not want all of it in memory."""
         ...
 
     def corrections(self, state: Any, size: tuple[int, int], head: HeadLayers) -> Int16Array:
@@ -70,7 +75,7 @@ class Operations(Protocol):
     def coarse_inputs(self, values: Int32Array) -> tuple[Int8Array, UInt8Array]: ...
     def unit_inputs(self, values: Int32Array, prediction: Int32Array) -> tuple[Int8Array, UInt8Array]: ...
     def linear(self, planes: IntArray, weight: Int32Array, bias: Int32Array, shift: int) -> Int32Array: ...
-    def branch(self, layers: BranchLayers, inputs: Int8Array, carried: Int16Array | None) -> Int16Array: ...
+    def branch(self, layers: BranchLayers, inputs: Int8Array, carried: Int16Array | None, *, reuse: bool = False) -> Int16Array: ...
     def head(self, layers: HeadLayers, carried: Int16Array, size: tuple[int, int]) -> Int16Array: ...
 
 
@@ -108,7 +113,7 @@ class IntegerPredictor:
         inputs, energies = self.operations.coarse_inputs(values)
         return State(layers, self.operations.branch(layers.trunk, inputs, None), values, energies, {})
 
-    def reveal(self, state: State, step: int, values: IntArray, ranges: Ranges) -> State:
+    def reveal(self, state: State, step: int, values: IntArray, ranges: Ranges, *, reuse: bool = False) -> State:
         layers = state.layers
         spec = layers.schedule.steps[step]
         mean = self._mean(state, layers.schedule.reference(step))
@@ -121,9 +126,20 @@ class IntegerPredictor:
             return State(layers, state.carried, *known, dict(state.means), innovations, whole)
         branch = layers.side[step] if spec.is_latent else layers.carry[spec.unit]
         inputs = inputs if len(whole) == 1 else np.concatenate(whole, axis=2)
-        return State(layers, self.operations.branch(branch, inputs, state.carried), *known, {}, innovations)
+        return State(layers, self.operations.branch(branch, inputs, state.carried, reuse=reuse), *known, {}, innovations)
 
     def predict(self, state: State, step: int, size: tuple[int, int], head: HeadLayers | None = None) -> StepPrediction:
+        return self._closed_form(state, step, size).with_corrections(self.corrections(state, size, head or state.layers.heads[step]))
+
+    def predict_in_bands(self, state: State, step: int, size: tuple[int, int], rows: int) -> Iterator[StepPrediction]:
+        closed, head, columns = self._closed_form(state, step, size), state.layers.heads[step], size[1]
+        for first in range(0, size[0], rows):
+            end = min(first + rows, size[0])
+            found = self.operations.head(head, state.carried[first:end], (end - first, columns))
+            yield closed.of(slice(first * columns, end * columns)).with_corrections(found.reshape(-1, found.shape[2]))
+
+    def _closed_form(self, state: State, step: int, size: tuple[int, int]) -> StepPrediction:
+        """The prediction to which a head adds its corrections."""
         form = state.layers.closed_forms[step]
         log2_scale = self.operations.linear(state.energies, form.scale_weight, form.scale_bias, ENERGY_SHIFT)
         given = state.layers.schedule.steps[step].given
@@ -131,7 +147,7 @@ class IntegerPredictor:
             _cropped(self._mean(state, step), size),
             _cropped(log2_scale, size),
             form.coupling.astype(np.int64),
-            self.corrections(state, size, head or state.layers.heads[step]),
+            np.empty((size[0] * size[1], 0), np.int16),
             None if given is None else _cropped(state.innovations[given], size),
             state.layers.components,
         )

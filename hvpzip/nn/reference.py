@@ -100,8 +100,10 @@ def activate(carried: Int16Array) -> UInt8Array:
     return round_shift(carried.astype(np.int32), CARRY_BITS - ACT_BITS).clip(0, ACT_MAX).astype(np.uint8)
 
 
-def branch(layers: BranchLayers, inputs: Int8Array, carried: Int16Array | None) -> Int16Array:
-    """Carried features ``(h, w, C)`` after a branch has read ``inputs (h, w, channels)``; ``carried`` are those before, None for none."""
+def branch(layers: BranchLayers, inputs: Int8Array, carried: Int16Array | None, *, reuse: bool = False) -> Int16Array:
+    """Carried features ``(h, w, C)`` after a branch has read ``inputs (h, w, channels)``; ``carried`` are those before, None for none.
+    reuse: whether their memory may serve, which it does not here.
+    """
     f = _carry(_convolved(layers.embed, inputs, CARRY_BITS), carried)
     for spatial, mix in layers.blocks:
         hidden = _convolved(spatial, activate(f), ACT_BITS).clip(0, ACT_MAX).astype(np.uint8)

@@ -126,3 +126,21 @@ def test_what_is_forgotten_is_worked_out_anew_from_what_is_kept():
 
 def test_moves_of_a_path_without_latents_are_its_steps():
     assert moves(CHAIN, (5, 6, 7)) == [Move(5, False), Move(6, False), Move(7, False)]
+
+
+@pytest.mark.parametrize("schedule", [CHAIN, LUMA, AT_ONCE])
+def test_whoever_goes_forwards_keeps_one_state_and_nothing_that_it_was_told(schedule):
+    path = "direct" if "direct" in schedule.paths else next(iter(schedule.paths))
+    steps = [index for index in schedule.paths[path] if not schedule.steps[index].is_latent]
+    usual = Walk(schedule, steps, ("coarse",), reveal, {index: f"v{index}" for index in steps})
+    forwards = Walk(schedule, steps, ("coarse",), reveal, forwards=True)
+    made = set()
+    for index in steps:
+        state = forwards.before(schedule.steps[index].unit)
+        assert state == usual.before(schedule.steps[index].unit)
+        made.add(state)
+        forwards.known[index] = f"v{index}"
+    assert set(forwards.known) == set(steps) - {index for index in steps if f"{index}=v{index}" in state}
+    if len(made) > 1:
+        with pytest.raises(KeyError):
+            forwards.before(schedule.steps[steps[0]].unit)

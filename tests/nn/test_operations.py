@@ -133,6 +133,11 @@ def everything_of(predictor: Predictor, level: int, schedule: Any, gray: bool, s
         activations = predictor.activations(states.state(index), (slice(2, 9), slice(1, None)))
         found += [said.mean, said.log2_scale, said.coupling, said.corrections, activations]
         found += [] if said.innovation is None else [said.innovation]
+        bands = list(predictor.predict_in_bands(states.state(index), index, sizes[schedule.steps[index].unit], 4))
+        assert len(bands) == 3
+        assert np.array_equal(np.concatenate([band.mean for band in bands], axis=1), said.mean)
+        assert np.array_equal(np.concatenate([band.log2_scale for band in bands], axis=1), said.log2_scale)
+        assert np.array_equal(np.concatenate([band.corrections for band in bands]), said.corrections)
     return found
 
 
@@ -165,7 +170,12 @@ def test_threads_give_the_same_integers(tiny_model):
             predictor = IntegerPredictor(tiny_model.levels, Compiled())
             state = predictor.reveal(predictor.begin(1, coarse), 4, values, [(-255, 255)] * 3)
             said = predictor.predict(state, 2, (101, 110))
-            found.append([state.carried, said.mean, said.log2_scale, said.corrections])
+            found.append([state.carried.copy(), said.mean, said.log2_scale, said.corrections])
+            for reuse in (False, True):  # the second time in the memory of the state before
+                again = predictor.reveal(state, 2, values, [(-255, 255)] * 3, reuse=reuse)
+                found[-1].append(again.carried.copy())
+            assert again.carried is state.carried
+            assert np.array_equal(*found[-1][-2:])
     for other in found[1:]:
         assert all(np.array_equal(one, theirs) for one, theirs in zip(found[0], other, strict=True))
 

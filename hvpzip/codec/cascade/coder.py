@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.codec.cascade.gaussians import gaussians_of
+from hvpzip.codec.cascade.gaussians import AT_ONCE, gaussians_of
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.walk.geometry import Level, exact_steps, geometry_of, lift_of
 from hvpzip.codec.walk.level_walk import LevelWalk
@@ -128,15 +128,18 @@ def _walk(
     level, lift, walk = _level(shape, model), lift_of(shape[0], model), LevelWalk(model, shape[0])
     path = _path(model)
     session.coarse(_to_engine(coarse))
-    states = walk.along(level, path, colour.forward(coarse, lift))
+    states = walk.along(level, path, colour.forward(coarse, lift), forwards=True)
     terms = []
     for index in exact_steps(level, path):
         unit = level.schedule.steps[index].unit
-        expected = gaussians_of(walk.predict(level, states, index), shape[0])
-        values, costs = code(unit, *(np.ascontiguousarray(part.reshape(-1, *level.sizes[unit])) for part in expected))
+        size = level.sizes[unit]
+        expected = gaussians_of(walk.predict_in_bands(level, states, index, AT_ONCE), size[0] * size[1], shape[0])
+        if unit == UNITS[-1]:
+            states.forget((unit,))
+        values, costs = code(unit, *(part.reshape(-1, *size) for part in expected))
+        del expected
         terms.append(Term(level.number, unit, index, RATE, sum(costs)))
-        states.known[index] = colour.forward(values, lift).reshape(shape[0], -1).astype(np.int64)
-        states.forget_before(unit)
+        states.known[index] = colour.forward(values, lift).reshape(shape[0], -1)
     return terms
 
 

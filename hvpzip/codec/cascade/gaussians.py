@@ -13,7 +13,8 @@ by element, which all processors round alike; sums over the components of a mixt
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,13 @@ from hvpzip.core.tables import WEIGHT_BITS, gaussian_tables
 from hvpzip.diffusion.likelihood import COUPLINGS
 from hvpzip.nn.parameters import StepPrediction
 
-__all__ = ["Gaussians", "gaussians_of"]
+__all__ = ["AT_ONCE", "Gaussians", "gaussians_of"]
 
 Doubles = NDArray[np.float64]
 
 _BIN = 1 / 12  # variance of a bin
 _LEAST_VARIANCE = 1 / 64
-_AT_ONCE = 1 << 14  # positions: some fifty numbers of each are in memory meanwhile
+AT_ONCE: Final = 1 << 14  # positions of a band: some fifty numbers of each are in memory meanwhile
 
 
 class Gaussians(NamedTuple):
@@ -45,14 +46,15 @@ class Gaussians(NamedTuple):
     sigma: Doubles
 
 
-def gaussians_of(prediction: StepPrediction, planes: int) -> Gaussians:
-    """The Gaussians of a unit of 1 or 3 planes."""
-    n = prediction.mean.shape[1]
+def gaussians_of(bands: Iterable[StepPrediction], n: int, planes: int) -> Gaussians:
+    """The Gaussians of a unit of n positions and 1 or 3 planes, of which predictions come band by band."""
     found = Gaussians(np.empty((planes, n)), np.empty((3, n)), np.empty((planes, n)))
-    for first in range(0, n, _AT_ONCE):
-        some = slice(first, min(first + _AT_ONCE, n))
-        for whole, part in zip(found, _some_gaussians(prediction.of(some), planes), strict=True):
-            whole[:, some] = part
+    first = 0
+    for band in bands:
+        end = first + band.mean.shape[1]
+        for whole, part in zip(found, _some_gaussians(band, planes), strict=True):
+            whole[:, first:end] = part
+        first = end
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, exact_steps
+from hvpzip.codec.walk.geometry import Int32Array, Level, exact_steps
 from hvpzip.diffusion.walk import Walk
 from hvpzip.nn.layers import HeadLayers
 from hvpzip.nn.model import Model
@@ -15,8 +16,9 @@ from hvpzip.nn.parameters import StepPrediction
 
 __all__ = ["ExactPass", "ExactStates", "LevelWalk", "States"]
 
-# What is known after each step: int64 (C, n), the step's colours, positions in row-major order.
-States = Walk[Any, Int64Array]
+# What is known after each step: int64 or int32 (C, n), the step's colours, positions in row-major order.
+Values = NDArray[np.signedinteger[Any]]
+States = Walk[Any, Values]
 
 
 class LevelWalk:
@@ -29,20 +31,27 @@ class LevelWalk:
     def __init__(self, model: Model, channels: int, heads: Mapping[tuple[int, int], HeadLayers] | None = None) -> None:
         self.model, self.channels, self.heads = model, channels, heads or {}
 
-    def along(self, level: Level, path: str, coarse: Int32Array, known: Mapping[int, Int64Array] | None = None) -> States:
-        """The states along a path of a level, whose coarser image is ``coarse (C, h, w)``."""
+    def along(
+        self, level: Level, path: str, coarse: Int32Array, known: Mapping[int, Values] | None = None, *, forwards: bool = False
+    ) -> States:
+        """The states along a path of a level, whose coarser image is ``coarse (C, h, w)``. forwards: of ``Walk``."""
         schedule, predictor = level.schedule, self.model.predictor
 
-        def reveal(state: Any, index: int, values: Int64Array) -> Any:
+        def reveal(state: Any, index: int, values: Values) -> Any:
             unit = schedule.steps[index].unit
-            return predictor.reveal(state, index, values.reshape(len(values), *level.sizes[unit]), level.ranges[unit])
+            return predictor.reveal(state, index, values.reshape(len(values), *level.sizes[unit]), level.ranges[unit], reuse=forwards)
 
-        return Walk(schedule, schedule.paths[path], predictor.begin(level.number, coarse), reveal, known)
+        return Walk(schedule, schedule.paths[path], predictor.begin(level.number, coarse), reveal, known, forwards=forwards)
 
     def predict(self, level: Level, states: States, index: int) -> StepPrediction:
         """What a step says of its unit."""
         head = self.heads.get((self.model.network_of(level.number), index))
         return self.model.predictor.predict(states.state(index), index, level.sizes[level.schedule.steps[index].unit], head)
+
+    def predict_in_bands(self, level: Level, states: States, index: int, positions: int) -> Iterator[StepPrediction]:
+        """The same by the model's own heads, some whole rows at a time: at most so many positions where a row has not more."""
+        size = level.sizes[level.schedule.steps[index].unit]
+        return self.model.predictor.predict_in_bands(states.state(index), index, size, max(1, positions // max(1, size[1])))
 
     def adapted(self, level: Level, states: States, index: int, prediction: StepPrediction) -> StepPrediction:
         """A step's prediction by the head that is adapted to the group, if it has one, from that by the model's own."""

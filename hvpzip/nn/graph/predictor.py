@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +52,9 @@ class GraphPredictor:
         with exact_arithmetic():
             return _GraphState(network, network.begin(self.ops, self._tensor(coarse)))
 
-    def reveal(self, state: _GraphState, step: int, values: IntArray, ranges: Sequence[tuple[int, int]]) -> _GraphState:
+    def reveal(
+        self, state: _GraphState, step: int, values: IntArray, ranges: Sequence[tuple[int, int]], *, reuse: bool = False
+    ) -> _GraphState:
         network, before = state
         with exact_arithmetic():
             mean = network.linear_mean(before, network.schedule.reference(step))
@@ -84,6 +86,11 @@ class GraphPredictor:
                 None if found.innovation is None else planes(found.innovation),
                 self.cascade.config.components,
             )
+
+    def predict_in_bands(self, state: _GraphState, step: int, size: tuple[int, int], rows: int) -> Iterator[StepPrediction]:
+        whole = self.predict(state, step, size)
+        for first in range(0, size[0], rows):
+            yield whole.of(slice(first * size[1], min(first + rows, size[0]) * size[1]))
 
     def corrections(self, state: _GraphState, size: tuple[int, int], head: HeadLayers) -> NDArray[np.int16]:
         with exact_arithmetic():

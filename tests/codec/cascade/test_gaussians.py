@@ -47,7 +47,7 @@ def test_they_are_those_of_what_the_mixtures_make():
     count = 400_000
     red, green, blue = colour.inverse(drawn(one, count).astype(np.int32).reshape(3, 1, count), colour.YCOCG_R)[:, 0].astype(float)
     planes = np.stack((green, red, blue))
-    found = gaussians_of(one, 3)
+    found = gaussians_of([one], 1, 3)
     deviation = planes.std(axis=1)
     assert found.mean[:, 0] == pytest.approx(planes.mean(axis=1), abs=5 * deviation.max() / np.sqrt(count) + 0.02)
     covariance = np.cov(planes)
@@ -60,7 +60,7 @@ def test_they_are_those_of_what_the_mixtures_make():
 
 def test_they_are_those_of_matrices():
     many = prediction(50, 8)
-    found = gaussians_of(many, 3)
+    found = gaussians_of([many.of(slice(0, 20)), many.of(slice(20, 50))], 50, 3)
     lift = np.array([[1, 0, 0.5], [1, 0.5, -0.5], [1, -0.5, -0.5]])
     couple = np.stack([many.coupling_of(index) for index in range(3)]) / 64
     whole = (many.mean + 32) >> 6
@@ -87,7 +87,7 @@ def test_they_are_those_of_matrices():
 
 def test_gray_is_the_first_mixture_alone():
     many = prediction(9, 4)
-    found = gaussians_of(many, 1)
+    found = gaussians_of([many], 9, 1)
     assert found.mean.shape == found.sigma.shape == (1, 9)
     assert not found.slope.any()
     mixture = many.mixture(0, np.empty((0, 9), np.int64))

@@ -14,15 +14,21 @@ constexpr int kLawPad = kLawWindow + 2 * kLawReach;
 
 constexpr int kLawGap = 64;              // more than the 49 values beyond the ends that a window and its neighbours reach
 
-// Rows of counts, each of `values` counts, with kLawGap zeros before, between and after them.
+// Rows of counts, each of `values` counts, with kLawGap zeros before, between and after them. Of the tens of thousands of pairs of colours a picture
+// has few: a row takes memory from when it is first asked for.
 class Counts {
 public:
     void reset(std::size_t rows, int values) {
         values_ = values;
         stride_ = values + kLawGap;
-        data_.reset(rows * stride_ + kLawGap);
+        rows_.reset(rows);
+        for (Buffer<std::uint16_t>& block : block_) block.reset(0);
+        blocks_ = 0, used_ = 0, size_ = 0;
     }
-    std::uint16_t* row(std::size_t index) { return data_.data() + index * stride_ + kLawGap; }
+    std::uint16_t* row(std::size_t index) {
+        if (rows_[index] == nullptr) rows_[index] = more();
+        return rows_[index];
+    }
     void add(std::uint16_t* row, int value) {
         if (++row[value] < kMost) return;
         for (int v = 0; v < values_; ++v) row[v] = static_cast<std::uint16_t>(row[v] >> 1);
@@ -30,9 +36,22 @@ public:
 
 private:
     static constexpr int kMost = 4000;
-    int values_ = 0;
-    std::size_t stride_ = 0;
-    Buffer<std::uint16_t> data_;
+    static constexpr std::size_t kFirst = 128;  // rows of the first block, each of the next ones has twice as many
+    static constexpr int kBlocks = 10;          // more than 2^16 rows
+
+    std::uint16_t* more() {
+        if (used_ == size_) {
+            size_ = blocks_ == 0 ? smaller(kFirst, rows_.size()) : 2 * size_;
+            block_[blocks_++].reset(size_ * stride_ + kLawGap);
+            used_ = 0;
+        }
+        return block_[blocks_ - 1].data() + used_++ * stride_ + kLawGap;
+    }
+
+    int values_ = 0, blocks_ = 0;
+    std::size_t stride_ = 0, used_ = 0, size_ = 0;  // of the last block
+    Buffer<std::uint16_t*> rows_;
+    Buffer<std::uint16_t> block_[kBlocks];
 };
 
 // Places of a window of kLawWindow values, from the first to before the last.
