@@ -254,7 +254,8 @@ def group_told(payload: bytes) -> str:
     header, _ = Header.read(payload, networks=MAX_NETWORKS, paths=4, matrices=CO_FLAG)
     words = [f"path {header.coding.path}"]
     if header.colours is not None:
-        words.append(f"learnt colours, matrix {header.colours.matrix}, {'Co and Cg' if header.colours.co else 'Cg alone'}")
+        matrix, co, striped = header.colours
+        words.append(f"learnt colours, matrix {matrix}, {'Co and Cg' if co else 'Cg alone'}{', in stripes' if striped else ''}")
     if header.heads is not None:
         words.append(
             f"{' and '.join(header.heads.layers)} layers of heads adapted in networks {', '.join(map(str, header.heads.networks))}"

@@ -7,7 +7,9 @@ The grammar of what the model writes for a group: a header, and the message of o
     payload     = [adaptation] [colours] coding message
     adaptation  = 254  kinds  priors        kinds: bit n - 1 says that network n is adapted, bit 7 that hidden layers are too;
                                             3 bytes of priors for each such network and each of its layers
-    colours     = 255  matrix + 16 * co     the number of a matrix (colours/matrices.py); co: whether Co is reweighted too
+    colours     = 255  matrix + 16 * co + 32 * striped
+                                            the number of a matrix (colours/matrices.py); co: whether Co is reweighted too; striped:
+                                            whether units are learnt stripe by stripe
     coding      = path + 4 * (log2_lanes + 11 * run)
 
 The payloads of parts, splits and rewritings, which such a payload may be in, are in ``parts`` and ``rewrites``.
@@ -19,7 +21,18 @@ from typing import Final, NamedTuple
 
 from hvpzip.errors import CorruptError
 
-__all__ = ["ADAPTED_MARK", "COLOURS_MARK", "CO_FLAG", "HIDDEN", "PRIOR_BYTES", "AdaptedHeads", "Coding", "Header", "LearntColours"]
+__all__ = [
+    "ADAPTED_MARK",
+    "COLOURS_MARK",
+    "CO_FLAG",
+    "HIDDEN",
+    "PRIOR_BYTES",
+    "STRIPED_FLAG",
+    "AdaptedHeads",
+    "Coding",
+    "Header",
+    "LearntColours",
+]
 
 ADAPTED_MARK: Final = 254
 COLOURS_MARK: Final = 255
@@ -27,6 +40,7 @@ MAX_NETWORKS: Final = 7
 PRIOR_BYTES: Final = 3  # gains, biases and weights
 HIDDEN: Final = 1 << 7
 CO_FLAG: Final = 16
+STRIPED_FLAG: Final = 32
 NO_RAMP: Final = 3  # all lanes from the start: 31 bits a lane, for groups that never fill a ramp
 RUNS: Final = {0: 32, 1: 128, 2: 512, 4: 2048}  # vector pushes before lanes double, by number
 MAX_LOG2_LANES: Final = 10
@@ -59,10 +73,22 @@ class Coding(NamedTuple):
 
 
 class LearntColours(NamedTuple):
-    """That the frequencies of the colours are reweighted: by which matrix, 0 for none, and whether those of Co are too."""
+    """That the frequencies of the colours are reweighted.
+
+    Attributes:
+        matrix: Index into ``colours.matrices.MATRICES``, 0 for none.
+        co: Whether Co is reweighted too.
+        striped: Whether what a stripe of a unit taught serves the next one, or only whole units teach, as files of old have it.
+    """
 
     matrix: int
     co: bool
+    striped: bool
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Those that are reweighted."""
+        return (1, 2) if self.co else (2,)
 
 
 class AdaptedHeads(NamedTuple):
@@ -93,7 +119,8 @@ class Header(NamedTuple):
             kinds = sum(1 << (number - 1) for number in self.heads.networks) + (HIDDEN if "hidden" in self.heads.layers else 0)
             found += bytes([ADAPTED_MARK, kinds]) + self.heads.priors
         if self.colours is not None:
-            found += bytes([COLOURS_MARK, self.colours.matrix + CO_FLAG * self.colours.co])
+            matrix, co, striped = self.colours
+            found += bytes([COLOURS_MARK, matrix + CO_FLAG * co + STRIPED_FLAG * striped])
         return found + bytes([self.coding.to_byte()])
 
     @classmethod
@@ -113,9 +140,10 @@ class Header(NamedTuple):
         heads, rest = _read_heads(payload, networks)
         colours = None
         if rest[:1] == bytes([COLOURS_MARK]):
-            if len(rest) < 3 or rest[1] >= 2 * CO_FLAG or rest[1] % CO_FLAG >= matrices:
+            if len(rest) < 3 or rest[1] >= 2 * STRIPED_FLAG or rest[1] % CO_FLAG >= matrices:
                 raise CorruptError("the payload's colour model is damaged, or its model cannot have one")
-            colours, rest = LearntColours(rest[1] % CO_FLAG, rest[1] >= CO_FLAG), rest[2:]
+            colours = LearntColours(rest[1] % CO_FLAG, bool(rest[1] & CO_FLAG), bool(rest[1] & STRIPED_FLAG))
+            rest = rest[2:]
         if not rest:
             raise CorruptError("the payload ends inside its parameters")
         return cls(Coding.from_byte(rest[0], paths), colours, heads), rest[1:]

@@ -64,7 +64,7 @@ def test_candidates_are_distinct_and_end_with_one_that_never_runs_dry(symbols):
 
 @given(
     st.sampled_from(CODINGS),
-    st.none() | st.builds(LearntColours, st.integers(0, 8), st.booleans()),
+    st.none() | st.builds(LearntColours, st.integers(0, 8), st.booleans(), st.booleans()),
     st.none()
     | st.builds(
         lambda networks, layers, seed: AdaptedHeads(tuple(sorted(networks)), layers, bytes((seed + i) % 256 for i in range(9 * 2))),

@@ -39,6 +39,7 @@ class Case(NamedTuple):
 
     ``run`` is that of the parameter byte, on 8 lanes at most, in place of the first one that will do; ``levels``: "usual", "chained" where
     the model has noise levels in chains, "luma" where its latents are of luma alone, "at once" where two units are revealed at once.
+    ``striped``: whether colours are learnt stripe by stripe, which the first versions did not.
     ``adapted``: with changed heads. Another processor may find other changes, so these are read again, not written again.
     """
 
@@ -48,6 +49,7 @@ class Case(NamedTuple):
     box: tuple[int, int, int, int]
     gray: bool = False
     colours: bool = False
+    striped: bool = False
     adapted: bool = False
     run: int | None = None
     levels: str = "usual"
@@ -79,6 +81,20 @@ TINY = {
     "tiny-chain-direct.payload": Case("the path without latents of the model with chains", 0, "direct", (20, 20, 40, 33), levels="chained"),
     "tiny-luma-diffusion.payload": Case(
         "latents of luma alone, colours learnt", 0, "diffusion", (32, 20, 95, 80), colours=True, levels="luma"
+    ),
+    "tiny-striped-direct.payload": Case("colours learnt in stripes", 0, "direct", (10, 10, 150, 120), colours=True, striped=True),
+    "tiny-striped-diffusion.payload": Case(
+        "colours learnt in stripes, with latents of three colours", 0, "diffusion", (10, 10, 150, 120), colours=True, striped=True
+    ),
+    "tiny-striped-luma-diffusion.payload": Case(
+        "colours learnt in stripes, with latents of luma alone, heads changed",
+        0,
+        "diffusion",
+        (10, 10, 149, 120),
+        colours=True,
+        striped=True,
+        adapted=True,
+        levels="luma",
     ),
     "tiny-gray-luma-diffusion.payload": Case("gray with latents of luma alone", 0, "diffusion", (90, 60, 31, 41), gray=True, levels="luma"),
     "tiny-at-once-diffusion.payload": Case(
@@ -124,7 +140,7 @@ def encode_tiny(case: Case) -> bytes:
     fit = FitSettings(steps=12, batch=512) if case.adapted else None
     with mock.patch.object(group_codec, "candidates", chosen):
         place = model.schedule.path_names.index(case.path)
-        found = group_codec.encode_along(samples_of(case), model, place, learn_colours=case.colours, fit=fit)
+        found = group_codec.encode_along(samples_of(case), model, place, learn_colours=case.colours, fit=fit, striped=case.striped)
     assert found is not None, f"{case.shows}: the stack ran dry"
     return found[0]
 

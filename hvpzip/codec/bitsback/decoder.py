@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip import ans
-from hvpzip.ans import Mixture, Plan
+from hvpzip.ans import Plan
 from hvpzip.codec.adaptation.head_changes import Adaptation, adapted_heads
 from hvpzip.codec.bitsback.account import Account
 from hvpzip.codec.colours.colour_model import ColourModel
-from hvpzip.codec.colours.reweighting import reweighted_co
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps
+from hvpzip.codec.colours.reweighting import reweighted_of
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps, stripes_of
 from hvpzip.codec.walk.level_walk import LevelWalk, States
 from hvpzip.diffusion.bound import RATE, REFUND, Term
 from hvpzip.diffusion.posterior import kernel_of, support
@@ -83,34 +83,37 @@ class Decoder:
         values = np.empty((channels.stop, parameters.mean.shape[1]), np.int64)
         if begun is not None:
             values[: channels.start] = begun
-        for channel in channels:
+        known = self.known if level.schedule.completes(index) else None
+        changed = () if known is None else known.learnt.channels
+        for channel in (channel for channel in channels if channel not in changed):
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, values[:channel])
-            if self.known is not None and not step.is_latent and (channel == 2 or (channel == 1 and self.known.co)):
-                freqs = self._pop_reweighted(self.known, channel, parameters, mixture, values, (lo, hi), step.given is None)
-            else:
-                self.message, symbols, freqs = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
-                values[channel] = symbols * delta
+            self.message, symbols, freqs = ans.pop_mixture(self.message, mixture, lo, hi, delta, plan=next(self.plans))
+            values[channel] = symbols * delta
             bits += self.account.charge(level.number, step.unit, freqs, ans.PRECISION)
+        if known is not None:
+            for freqs in self._pop_reweighted(known, level, index, parameters, values).values():
+                bits += self.account.charge(level.number, step.unit, freqs, ans.PRECISION)
         self.account.enter(Term(level.number, step.unit, index, RATE, bits), before)
         return values
 
     def _pop_reweighted(
-        self, known: ColourModel, channel: int, parameters: StepPrediction, mixture: Mixture, values: Int64Array, span: Range, teaches: bool
-    ) -> Int64Array:
-        """Pop one channel into ``values``, of which the channels before are there; returns the frequencies."""
-        if channel == 1:
-            reweighted = reweighted_co(known, parameters, mixture, values[0], span)
-            self.message, values[1], freqs = reweighted.pop(self.message, next(self.plans))
-            if teaches:
-                known.learn_co(values[1])
-            return freqs
-        reweighted = known.reweight_cg(mixture, values[0], values[1], *span)
-        self.message, values[2], freqs = reweighted.pop(self.message, next(self.plans))
-        if teaches:
-            known.learn_cg(values[2])
-        known.add(values)
-        return freqs
+        self, known: ColourModel, level: Level, index: int, parameters: StepPrediction, values: Int64Array
+    ) -> dict[int, Int64Array]:
+        """Pop the reweighted channels of a unit into ``values``, which has the channels before; returns the frequencies of each."""
+        step, before = level.schedule.steps[index], known.factors
+        found: dict[int, list[Int64Array]] = {channel: [] for channel in known.learnt.channels}
+        for stripe in stripes_of(level.sizes[step.unit], known.learnt.striped):
+            part, pixels = parameters.of(stripe), values[:, stripe]
+            for channel in known.learnt.channels:
+                reweighted = reweighted_of(known, channel, part, pixels, level.ranges[step.unit][channel])
+                self.message, pixels[channel], freqs = reweighted.pop(self.message, next(self.plans))
+                known.learn(channel, pixels[channel])
+                found[channel].append(freqs)
+            known.add(pixels)
+        if step.given is not None:  # what a unit with a latent teaches, the encoder does not know where it codes the next one
+            known.factors = before
+        return {channel: np.concatenate(parts) for channel, parts in found.items()}
 
     def _push_latent(self, level: Level, index: int, parent: Int64Array, latent: Int64Array) -> None:
         step, before, bits = level.schedule.steps[index], self.message, 0.0

@@ -9,8 +9,8 @@ from hvpzip.ans import Plan
 from hvpzip.codec.adaptation.head_changes import Adaptation, HeadChanges, Heads
 from hvpzip.codec.bitsback.account import Account
 from hvpzip.codec.colours.colour_model import ColourModel
-from hvpzip.codec.colours.reweighting import Intervals, Reweighting, learn_unit, mixtures_of
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps
+from hvpzip.codec.colours.reweighting import Intervals, Reweighting, learn_unit
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps, stripes_of
 from hvpzip.codec.walk.level_walk import ExactStates, LevelWalk
 from hvpzip.diffusion.bound import RATE, REFUND, Term
 from hvpzip.diffusion.posterior import kernel_of, support
@@ -55,10 +55,10 @@ class Encoder:
         key = (level.number, index)
         if key in self.reweighting.intervals:
             return self.reweighting.intervals[key]
-        known = ColourModel(self.reweighting.matrix, self.reweighting.co, self.reweighting.factors[key])
+        known = ColourModel(self.reweighting.learnt, self.reweighting.factors[key])
         known.add(np.concatenate([pixels.reshape(3, -1) for pixels in before], axis=1))
-        ranges = level.ranges[level.schedule.steps[index].unit]
-        return learn_unit(known, parameters, mixtures_of(known, parameters, values), values, ranges)
+        unit = level.schedule.steps[index].unit
+        return learn_unit(known, parameters, values, level.sizes[unit], level.ranges[unit])
 
     def _pop_latent(self, level: Level, index: int, parent: Int64Array) -> Int64Array:
         """Latent drawn by q from the stack: ``(C, n)`` in sample units, of its own colours."""
@@ -79,11 +79,13 @@ class Encoder:
     ) -> None:
         """``channels``: those that the step reveals; ``changed``: intervals of those that are not coded by their mixtures."""
         step, bits = level.schedule.steps[index], 0.0
-        for channel in reversed(channels):
-            if channel in changed:
-                self.message = ans.push_planned(self.message, *changed[channel], ans.PRECISION, next(self.plans))
-                bits += ans.bits_of(changed[channel][1], ans.PRECISION)
-                continue
+        if changed and self.reweighting is not None:
+            for stripe in reversed(stripes_of(level.sizes[step.unit], self.reweighting.learnt.striped)):
+                for channel in sorted(changed, reverse=True):
+                    start, freq = (numbers[stripe] for numbers in changed[channel])
+                    self.message = ans.push_planned(self.message, start, freq, ans.PRECISION, next(self.plans))
+                    bits += ans.bits_of(freq, ans.PRECISION)
+        for channel in reversed([channel for channel in channels if channel not in changed]):
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, values[:channel])
             self.message, freqs = ans.push_mixture(self.message, mixture, values[channel] // delta, lo, hi, delta, plan=next(self.plans))

@@ -106,7 +106,9 @@ class _Prepared(NamedTuple):
     trials: tuple[Trial, ...]
 
 
-def _prepared(group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, co: bool = True) -> _Prepared:
+def _prepared(
+    group: _Group, path: int, fit: FitSettings | None, learn_colours: bool = True, co: bool = True, striped: bool = True
+) -> _Prepared:
     model, geometry, name = group.model, group.geometry, group.model.schedule.path_names[path]
     exact_pass, levels = ExactPass(LevelWalk(model, group.channels)), geometry.levels
     exact_states = [exact_pass.level(*known) for known in zip(levels, [name] * len(levels), group.coarse, group.bands, strict=True)]
@@ -123,7 +125,8 @@ def _prepared(group: _Group, path: int, fit: FitSettings | None, learn_colours: 
         trials.append(Trial("learnt colours", None, "units are not pixels of three colours here"))
     else:
         matrix = choose_matrix(group.coarse[0].reshape(3, -1))
-        reweighting, weighed = plan_reweighting(geometry, name, group.base, group.bands, exact_states, matrix, co)
+        learnt = LearntColours(matrix, co, striped)
+        reweighting, weighed = plan_reweighting(geometry, name, group.base, group.bands, exact_states, learnt)
         trials.append(weighed)
     return _Prepared(path, exact_states, reweighting, adapted, heads, tuple(trials))
 
@@ -141,8 +144,8 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
     """The payload, or None where the stack runs dry on any number of lanes."""
     model, geometry, path, reweighting, adapted = group.model, group.geometry, prepared.path, prepared.reweighting, prepared.adapted
     name = model.schedule.path_names[path]
-    colours = None if reweighting is None else LearntColours(reweighting.matrix, reweighting.co)
-    moves = transfers(geometry, group.channels, name) + (adapted[0].transfers(model, name) if adapted else [])
+    colours = None if reweighting is None else reweighting.learnt
+    moves = transfers(geometry, group.channels, name, colours) + (adapted[0].transfers(model, name) if adapted else [])
     for coding in candidates(path, group.size):
         encoder = Encoder(model, group.channels, plans(moves, coding), coding.first_lanes, reweighting, prepared.heads)
         try:
@@ -156,7 +159,7 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
             payload = header.to_bytes() + ans.to_bytes(ans.resize(encoder.message, 1))
         except StackUnderflow:
             continue
-        matrix = None if reweighting is None else reweighting.matrix
+        matrix = None if colours is None else colours.matrix
         return payload, _report(payload, encoder.account.terms, encoder.account.stack, name, lanes, matrix)
     return None
 
@@ -178,18 +181,19 @@ def _order(group: _Group, effort: Effort) -> tuple[list[int], _Prepared | None]:
 
 
 def encode_along(
-    samples: NDArray[np.uint8], model: Model, path: int, learn_colours: bool = False, fit: FitSettings | None = None
+    samples: NDArray[np.uint8], model: Model, path: int, learn_colours: bool = False, fit: FitSettings | None = None, striped: bool = True
 ) -> tuple[bytes, GroupReport] | None:
     """As ``encode_group`` along one path, whatever it costs, for measurements; None where the stack cannot carry it.
 
     Args:
         samples, model: As there.
         path: Place among the schedule's ``path_names``.
-        learn_colours: Whether the learnt colours is used where it pays.
+        learn_colours: Whether colours are learnt where it pays.
         fit: How heads are adapted, None for not at all.
+        striped: Whether colours are learnt stripe by stripe, or as files of old have it.
     """
     group = _Group(samples, model)
-    return _encoded(group, _prepared(group, path, fit, learn_colours))
+    return _encoded(group, _prepared(group, path, fit, learn_colours, striped=striped))
 
 
 def decode_group(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: Model, *, step: int = 1) -> NDArray[np.uint8]:
@@ -255,10 +259,10 @@ def _decode(payload: bytes, shape: tuple[int, int, int], bit_depth: int, model: 
     names = model.schedule.path_names
     header, data = Header.read(payload, networks=model.config.networks, paths=len(names), matrices=matrices)
     adaptation = None if header.heads is None else Adaptation(*header.heads)
-    known = None if header.colours is None else ColourModel(*header.colours)
+    known = None if header.colours is None else ColourModel(header.colours)
     name = names[header.coding.path]
     geometry = geometry_of(shape, bit_depth, model)
-    moves = transfers(geometry, channels, name) + (adaptation.transfers(model, name) if adaptation else [])
+    moves = transfers(geometry, channels, name, header.colours) + (adaptation.transfers(model, name) if adaptation else [])
     plan = plans(moves, header.coding)
     message = ans.resize(ans.from_bytes(data), plan[-1][0].lanes)
     decoder = Decoder(model, channels, plan, message, known, measured=measured)

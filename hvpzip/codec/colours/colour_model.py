@@ -10,62 +10,56 @@ symbol Cg is one colour; its *context* is
     how often its differences (Co, Cg) were seen, compared with their 16 neighbours (8): a lattice of unit luma gain repeats along gray,
     whether a named standard matrix reaches the colour (2).
 
-Each context has a factor, by which the frequencies of its symbols are multiplied (``ans.reweighted``). After a unit the factor becomes
+Each context has a factor, by which the frequencies of its symbols are multiplied (``ans.reweighted``). After a stripe the factor becomes
 
     factor * (times a symbol of the context came true + c) / (sum of their probabilities + c)
 
-so what the counts are worth is learnt as well, and without a lattice the factors stay near one. Colours outside the cube get factor 0.
-Where it pays, Co is reweighted likewise: the kind of a symbol Co is the sum, over Cg, of probability times factor, in half octaves.
-Only units that read no latent teach: the encoder meets latents fine to coarse, after it must know all factors.
+so what the counts are worth is learnt as well, and without a lattice the factors stay near one (``learning.py``). Colours outside the cube
+get factor 0. Where it pays, Co is reweighted likewise: the kind of a symbol Co is the sum, over Cg, of probability times factor, in half
+octaves. What a unit that reads a latent of three colours teaches serves this unit alone: the encoder meets latents fine to coarse, after it
+must know all factors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.ans import Mixture
 from hvpzip.ans.mixture import contiguous
-from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, window_starts
+from hvpzip.ans.reweighted import WINDOW, Reweighted, empty_windows, window_starts
+from hvpzip.codec.colours.learning import CLASSES, Factors, by_stripes, by_units
 from hvpzip.codec.colours.matrices import reachable
+from hvpzip.codec.payload import LearntColours
 from hvpzip.core import kernels
 from hvpzip.core.cells import no_counts
 from hvpzip.core.reference.colours import CG_CONTEXTS, CG_SPAN, CO_KINDS, CO_WINDOW
 from hvpzip.threads import current_threads
 
-__all__ = ["ColourModel", "Factors", "cost"]
+__all__ = ["ColourModel", "cost"]
 
 Int64Array = NDArray[np.int64]
 
-_PRIOR = 3  # c, in symbols
 _PAIR_LIMIT = 1 << 20
-
-
-class Factors(NamedTuple):
-    """What is learnt: int64 factors in 1..``MAX_FACTOR`` of the contexts of Cg and of the scores of Co."""
-
-    cg: Int64Array
-    co: Int64Array
 
 
 class ColourModel:
     """What is known of a group's colours. Encoder and decoder feed it the same pixels in the same order.
 
     Attributes:
-        cg_factors, co_factors: The factors in force, all ``UNIT`` at first; replaced, never changed, by learning.
+        factors: Those in force; replaced, never changed, by learning.
+        learnt: What the encoder chose.
     """
 
-    def __init__(self, matrix: int, co: bool, factors: Factors | None = None) -> None:
-        """matrix: an index into ``MATRICES``. co: whether Co is reweighted too. factors: those to start from."""
-        self.co = co
-        start = Factors(np.full(CG_CONTEXTS, UNIT, np.int64), np.full(CO_KINDS, UNIT, np.int64)) if factors is None else factors
-        self.cg_factors, self.co_factors = start
+    def __init__(self, learnt: LearntColours, factors: Factors | None = None) -> None:
+        """factors: those to start from."""
+        self.learnt, self._learn = learnt, by_stripes if learnt.striped else by_units
+        self.factors = Factors.none() if factors is None else factors
         # Times seen, at most 255 and ``_PAIR_LIMIT``, see ``core.cells``; most of the colours are never touched.
         self._counts = no_counts()
-        self._known = *self._counts, reachable(matrix) if matrix else np.empty(0, np.uint8)
+        self._known = *self._counts, reachable(learnt.matrix) if learnt.matrix else np.empty(0, np.uint8)
         self._cg_asked: tuple[Int64Array, Int64Array, Int64Array, Int64Array] | None = None
         self._co_asked: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
 
@@ -75,7 +69,7 @@ class ColourModel:
         kernels().count_colours(y, co, cg, _PAIR_LIMIT, *self._counts)
 
     def reweight_cg(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
-        """The mixtures of Cg, reweighted. Remembers the expectations for ``learn_cg``.
+        """The mixtures of Cg, reweighted. Remembers the expectations for ``learn``.
 
         mixture: N of them. y, co: int64 (N,), 0..255 and -255..255. lo, hi: the alphabet of Cg, within -255..255.
         """
@@ -83,21 +77,10 @@ class ColourModel:
         result, expected = empty_windows(mixture, lo, hi, first), np.empty(CG_CONTEXTS, np.int64)
         y, co = np.ascontiguousarray(y, np.int64), np.ascontiguousarray(co, np.int64)
         kernels().reweight_cg(
-            *self._known, *result.alphabet(), y, co, self.cg_factors.astype(np.uint16), current_threads(), *result.windows(), expected
+            *self._known, *result.alphabet(), y, co, self.factors.cg.factors(), current_threads(), *result.windows(), expected
         )
         self._cg_asked = y, co, first, expected
         return result
-
-    def learn_cg(self, cg: Int64Array) -> None:
-        """Adapt the factors to the symbols (N,) that the mixtures of the last ``reweight_cg`` had to code."""
-        assert self._cg_asked is not None
-        y, co, first, expected = self._cg_asked
-        place = cg - first
-        rows = np.flatnonzero((place >= 0) & (place < WINDOW))
-        context = np.empty(rows.size, np.int16)
-        kernels().find_contexts(*self._known, y[rows], co[rows], cg[rows], context)
-        came = np.bincount(context[context >= 0], minlength=CG_CONTEXTS)
-        self.cg_factors = _adapted(self.cg_factors, came, expected)
 
     def reweight_co(
         self, mixture: Mixture, cg_given: Callable[[Int64Array], Mixture], slope: Int64Array, y: Int64Array, lo: int, hi: int
@@ -120,8 +103,8 @@ class ColourModel:
             np.ascontiguousarray(y, np.int64),
             first_cg,
             np.ascontiguousarray(slope, np.int64),
-            self.cg_factors.astype(np.uint16),
-            self.co_factors.astype(np.uint16),
+            self.factors.cg.factors(),
+            self.factors.co.factors(),
             current_threads(),
             *result.windows(),
             kinds,
@@ -130,23 +113,27 @@ class ColourModel:
         self._co_asked = (first, kinds, expected)
         return result
 
-    def learn_co(self, co: Int64Array) -> None:
-        """Adapt the factors of Co, as ``learn_cg`` does those of Cg."""
+    def learn(self, channel: int, symbols: Int64Array) -> None:
+        """Adapt the factors to the symbols (N,) that the last mixtures of the channel, reweighted, had to code; 1 is Co, 2 Cg."""
+        (self._learn_cg if channel == 2 else self._learn_co)(symbols)
+
+    def _learn_cg(self, cg: Int64Array) -> None:
+        assert self._cg_asked is not None
+        y, co, first, expected = self._cg_asked
+        place = cg - first
+        rows = np.flatnonzero((place >= 0) & (place < WINDOW))
+        context = np.empty(rows.size, np.int16)
+        kernels().find_contexts(*self._known, y[rows], co[rows], cg[rows], context)
+        came = np.bincount(context[context >= 0], minlength=CG_CONTEXTS)
+        self.factors = self.factors._replace(cg=self._learn(self.factors.cg, came, expected, CLASSES))
+
+    def _learn_co(self, co: Int64Array) -> None:
         assert self._co_asked is not None
         first, kinds, expected = self._co_asked
         place = co - first
         rows = np.flatnonzero((place >= 0) & (place < CO_WINDOW))
         came = np.bincount(kinds[rows, place[rows]], minlength=CO_KINDS)
-        self.co_factors = _adapted(self.co_factors, came, expected)
-
-
-def _adapted(factors: Int64Array, came: NDArray[np.integer], expected: Int64Array) -> Int64Array:
-    """Factors after a unit: symbols of each context ``came`` true, and ``expected`` is the sum of their frequencies."""
-    # Factors stay below 2**16: products below 2**63 as long as the unit has fewer than 2**23 symbols, and Python's integers beyond.
-    wide = np.int64 if came.sum() < 1 << 23 else object
-    found = factors.astype(wide) * ((came.astype(wide) + _PRIOR) << 24) // (expected.astype(wide) + (_PRIOR << 24))
-    adapted: Int64Array = np.clip(found, 1, MAX_FACTOR).astype(np.int64)
-    return adapted
+        self.factors = self.factors._replace(co=self._learn(self.factors.co, came, expected, 0))
 
 
 def cost(freqs: NDArray[np.integer], precision: int) -> int:

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.codec.lanes import Transfer
+from hvpzip.codec.payload import LearntColours
 from hvpzip.diffusion.schedule import LevelSchedule
 from hvpzip.diffusion.walk import moves
 from hvpzip.nn.model import Model
 from hvpzip.transform import colour, lifting, pyramid
 
 __all__ = [
+    "STRIPES",
+    "STRIPE_SYMBOLS",
     "Geometry",
     "Int32Array",
     "Int64Array",
@@ -28,6 +31,7 @@ __all__ = [
     "exact_steps",
     "geometry_of",
     "lift_of",
+    "stripes_of",
     "transfers",
 ]
 
@@ -74,13 +78,36 @@ def lift_of(channels: int, model: Model) -> int:
     return model.config.colour_lift if channels == 3 else colour.NONE
 
 
-def transfers(geometry: Geometry, channels: int, path: str) -> list[Transfer]:
+# A unit's stripes at most, and the least symbols of one: what it teaches must be more than noise, and every further one looks as many
+# colours up again (docs/experiments.md, 342).
+STRIPES, STRIPE_SYMBOLS = 4, 2048
+
+
+def stripes_of(size: tuple[int, int], striped: bool = True) -> list[slice]:
+    """The positions of a unit (rows, columns), in row-major order, in stripes of whole rows, the last of which may be shorter.
+
+    All of them in one where they are not ``striped``, and where there are none.
+    """
+    rows, columns = size
+    count = rows * columns
+    if not striped or not count:
+        return [slice(0, count)]
+    length = -(-max(STRIPE_SYMBOLS, -(-count // STRIPES)) // columns) * columns
+    return [slice(begin, min(begin + length, count)) for begin in range(0, count, length)]
+
+
+def transfers(geometry: Geometry, channels: int, path: str, colours: LearntColours | None = None) -> list[Transfer]:
     """The arrays that move, in the encoder's order; ``Encoder`` and ``Decoder`` walk it from either end."""
     found = []
     for level in geometry.levels:
         for move in reversed(moves(level.schedule, level.schedule.paths[path])):
-            rows, columns = level.sizes[level.schedule.steps[move.step].unit]
-            found += [Transfer(not move.refund, rows * columns)] * len(colours_of(level, path, move.step, channels))
+            size = level.sizes[level.schedule.steps[move.step].unit]
+            moved = len(colours_of(level, path, move.step, channels))
+            if colours is not None and not move.refund and level.schedule.completes(move.step):
+                for stripe in reversed(stripes_of(size, colours.striped)):
+                    found += [Transfer(True, stripe.stop - stripe.start)] * len(colours.channels)
+                moved -= len(colours.channels)
+            found += [Transfer(not move.refund, size[0] * size[1])] * moved
     rows, columns = geometry.base_shape
     return found + [Transfer(True, rows * columns)] * channels
 

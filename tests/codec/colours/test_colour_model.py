@@ -12,11 +12,14 @@ from hvpzip import ans
 from hvpzip.ans import Mixture
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, window_starts
 from hvpzip.codec.bitsback import group_codec
-from hvpzip.codec.bitsback.group_codec import decode_group, encode_group, inspect_group
-from hvpzip.codec.colours import colour_model, matrices, reweighting
+from hvpzip.codec.bitsback.group_codec import decode_group, encode_along, encode_group, inspect_group
+from hvpzip.codec.colours import matrices, reweighting
 from hvpzip.codec.colours.colour_model import ColourModel, cost
+from hvpzip.codec.colours.learning import Learnt, by_stripes, by_units
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix, reachable
-from hvpzip.codec.payload import CO_FLAG, COLOURS_MARK
+from hvpzip.codec.payload import CO_FLAG, COLOURS_MARK, STRIPED_FLAG, LearntColours
+from hvpzip.codec.walk import geometry
+from hvpzip.codec.walk.geometry import STRIPE_SYMBOLS, STRIPES, stripes_of
 from hvpzip.core.cells import cell_of
 from hvpzip.core.reference import windows
 from hvpzip.errors import CorruptError
@@ -154,17 +157,19 @@ def test_flat_and_gray_pictures_are_left_as_they_are(tiny_model, samples, monkey
     width=st.integers(1, 40),
     matrix=st.integers(0, len(MATRICES) - 1),
     co=st.booleans(),
+    stripe=st.sampled_from([1, 30, STRIPE_SYMBOLS]),
 )
-def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height, width, matrix, co):
+def test_any_picture_comes_back_with_reweighting_forced(tiny_model, seed, height, width, matrix, co, stripe):
     rng = np.random.default_rng(seed)
     samples = rng.choice(np.array([0, 1, 128, 200, 255], np.uint8), (3, height, width))
     with (
         mock.patch.object(reweighting, "COLOURS_WORTH", -(1 << 60)),
         mock.patch.object(reweighting, "CO_WORTH", 1 << 40 if co else 0),
         mock.patch.object(group_codec, "choose_matrix", return_value=matrix),
+        mock.patch.object(geometry, "STRIPE_SYMBOLS", stripe),
     ):
         payload, report = encode_group(samples, tiny_model, 1)
-    assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
+        assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
     assert report.matrix == (matrix if max(height, width) > 2 else None)
 
 
@@ -177,7 +182,7 @@ def test_other_maps_are_never_reweighted_and_a_file_that_says_so_is_refused(tiny
         decode_group(bytes([COLOURS_MARK, 0]) + payload, samples.shape, 8, model)
 
 
-@pytest.mark.parametrize("damage", [b"\xff", b"\xff\x01", b"\xff\x06\x00\x00", b"\xff\x20\x00\x00", b"\xff\x00\xff\x00\x00"])
+@pytest.mark.parametrize("damage", [b"\xff", b"\xff\x01", b"\xff\x06\x00\x00", b"\xff\x40\x00\x00", b"\xff\x00\xff\x00\x00"])
 def test_damaged_colour_parameters_are_refused(tiny_model, damage):
     with pytest.raises(CorruptError):
         decode_group(damage, (3, 8, 8), 8, tiny_model)
@@ -196,16 +201,17 @@ def test_both_kernels_learn_the_same_factors_and_write_the_same_intervals():
     results = []
     for backend in ("reference", "compiled"):
         with mock.patch.dict(os.environ, HVPZIP_KERNELS=backend):
-            known = ColourModel(1, co=True)
+            known = ColourModel(LearntColours(1, co=True, striped=True))
             known.add(pixels[:, ::2])
             found = known.reweight_cg(mixture, *pixels[:2, 1::2], -255, 255)
-            known.learn_cg(pixels[2, 1::2])
+            known.learn(2, pixels[2, 1::2])
             other = mixtures(np.random.default_rng(2), pixels.shape[1] // 2, 30)
             slope = np.random.default_rng(3).integers(-80, 81, pixels.shape[1] // 2)
             co = known.reweight_co(other, lambda co: Mixture(mixture.mean + co, *mixture[1:]), slope, pixels[0, 1::2], -255, 255)
-            known.learn_co(pixels[1, 1::2])
-            assert (known.co_factors != UNIT).sum() > 3
-            results.append((found.edges, found.total, found.excess, known.cg_factors, co.edges, co.total, known.co_factors))
+            known.learn(1, pixels[1, 1::2])
+            learnt = known.factors
+            assert (learnt.co.factors() != UNIT).sum() > 3
+            results.append((found.edges, found.total, found.excess, *learnt.cg, co.edges, co.total, *learnt.co))
     for one, other in zip(*results, strict=True):
         assert np.array_equal(one, other)
 
@@ -229,4 +235,60 @@ def test_factors_of_very_many_symbols_do_not_overflow():
             min(max(f * ((c + 3) << 24) // (e + (3 << 24)), 1), MAX_FACTOR)
             for f, c, e in zip(factors.tolist(), came.tolist(), expected.tolist(), strict=True)
         ]
-        assert colour_model._adapted(factors, came, expected).tolist() == wanted
+        assert by_units(Learnt(factors << 12, 0 * factors), came, expected, 0).factors().tolist() == wanted
+
+
+def clip(value: int, low: int, high: int) -> int:
+    return min(max(value, low), high)
+
+
+def learnt_by_document(
+    fine: list[int], evidence: list[int], came: list[int], expected: list[int], classes: int
+) -> tuple[list[int], list[int]]:
+    """Section 7.12 of docs/format.md, "Learning by stripes", in Python's integers."""
+    fine, expected, size = list(fine), list(expected), len(fine) // max(classes, 1)
+    for number in range(classes):
+        members = range(number * size, (number + 1) * size)
+        r = ((sum(came[i] for i in members) + 3) << 40) // (sum(expected[i] for i in members) + (3 << 24))
+        for i in members:
+            fine[i] = clip(fine[i] * r >> 16, 1, 32768 << 12)
+            expected[i] = expected[i] * r >> 16
+    for i, n in enumerate(evidence):
+        r = ((came[i] + 10 + n) << 40) // (expected[i] + ((10 + n) << 24))
+        fine[i] = clip(fine[i] * r >> 16, 1 << 12, 32768 << 12)
+    return fine, [min(n + k, 30) for n, k in zip(evidence, came, strict=True)]
+
+
+@given(seed=st.integers(0, 2**31), classes=st.sampled_from([0, 1, 4, 12]), most=st.sampled_from([0, 3, 300, 1 << 13]))
+def test_stripes_teach_as_the_document_says_and_never_overflow(seed, classes, most):
+    rng, n = np.random.default_rng(seed), 24
+    learnt = Learnt(rng.integers(1 << 12, (MAX_FACTOR << 12) + 1, n), rng.integers(0, 31, n))
+    came = rng.multinomial(most, rng.dirichlet(np.full(n, 0.1)))
+    expected = rng.multinomial(most << 24, rng.dirichlet(np.full(n, 0.1)))
+    found = by_stripes(learnt, came, expected, classes)
+    lists = learnt.fine.tolist(), learnt.evidence.tolist(), came.tolist(), expected.tolist()
+    assert tuple(numbers.tolist() for numbers in found) == learnt_by_document(*lists, classes)
+    assert found.factors().min() >= 1
+    assert found.factors().max() <= MAX_FACTOR
+
+
+@given(rows=st.integers(0, 600), columns=st.integers(0, 600))
+def test_stripes_are_whole_rows_that_cover_a_unit(rows, columns):
+    found = stripes_of((rows, columns))
+    assert [stripe.start for stripe in found] == [0, *(stripe.stop for stripe in found[:-1])]
+    assert found[-1].stop == rows * columns
+    assert len(found) <= STRIPES
+    for stripe in found[:-1]:
+        assert stripe.stop - stripe.start >= STRIPE_SYMBOLS
+        assert stripe.stop % columns == 0
+    assert stripes_of((rows, columns), striped=False) == [slice(0, rows * columns)]
+
+
+def test_a_photo_with_a_lattice_is_smaller_in_stripes(tiny_model):
+    samples = photo("jpeg", 160)
+    place = tiny_model.schedule.path_names.index("direct")
+    striped, whole = (encode_along(samples, tiny_model, place, learn_colours=True, striped=value)[0] for value in (True, False))
+    assert [payload[:2] for payload in (striped, whole)] == [bytes([COLOURS_MARK, 1 + CO_FLAG + flag]) for flag in (STRIPED_FLAG, 0)]
+    assert len(striped) < 0.99 * len(whole)
+    for payload in (striped, whole):
+        assert np.array_equal(decode_group(payload, samples.shape, 8, tiny_model), samples)
