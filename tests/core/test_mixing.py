@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hvpzip.codec.cascade.starts import starts
 from hvpzip.codec.colours.matrices import MATRICES
 from hvpzip.core import reference
 from hvpzip.core.reference import mixing
@@ -75,7 +76,7 @@ def units(
     """The units of a picture (P, h, w) by the cascade geometry, with a network that guesses, and the message."""
     planes, height, width = samples.shape
     generator = np.random.default_rng(3)
-    coder = kernel.CascadeCoder(height, width, planes, matrix, data, profile=profile)
+    coder = kernel.CascadeCoder(height, width, planes, matrix, data, profile=profile, starts=starts() if profile > 3 else None)
     coder.coarse(np.ascontiguousarray(samples[:, ::2, ::2]))
     found = []
     for row, column in ((1, 1), (0, 1), (1, 0)):
@@ -87,7 +88,7 @@ def units(
     return found, coder.finish()
 
 
-@pytest.mark.parametrize("profile", [1, 2, 3])
+@pytest.mark.parametrize("profile", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize(("shape", "matrix"), [((1, 12, 15), 0), ((3, 11, 14), 5), ((3, 9, 8), 0), ((3, 7, 1), 0), ((3, 1, 1), 0)])
 def test_the_plain_cascade_and_the_compiled_one_agree(shape, matrix, profile):
     core = pytest.importorskip("hvpzip.core._core")

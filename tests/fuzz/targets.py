@@ -11,6 +11,7 @@ import hvpzip
 from benchmarks.damage import Cut, cut, seal
 from hvpzip import ans, api, container
 from hvpzip.api.pictures import form_of, sections_of
+from hvpzip.codec.cascade.starts import starts
 from hvpzip.codec.colours.matrices import MATRICES
 from hvpzip.core import compiled
 from hvpzip.errors import CorruptError, FormatError, HvpzipError, ImageError, LimitError
@@ -172,7 +173,7 @@ def take_units(data: bytes) -> None:
     core = compiled()
     if core is None or len(data) < 5:
         return
-    planes, height, width = 1 + 2 * (data[0] & 1), 1 + data[1] % 14, 1 + data[2] % 14
+    planes, height, width, profile = 1 + 2 * (data[0] & 1), 1 + data[1] % 14, 1 + data[2] % 14, 1 + (data[0] >> 1) % 5
     known = MATRICES[data[3] % len(MATRICES)]
     matrix = known.numbers() if known is not None and planes > 2 else np.empty(0, np.int64)
     found = []
@@ -180,7 +181,7 @@ def take_units(data: bytes) -> None:
         rng = np.random.default_rng(data[4])
         units = []
         try:
-            coder = core.CascadeCoder(height, width, planes, matrix, data[5:], portable, 1 + (data[0] >> 1) % 3)
+            coder = core.CascadeCoder(height, width, planes, matrix, data[5:], portable, profile, starts() if profile > 3 else None)
             coder.coarse(rng.integers(0, 256, (planes, (height + 1) // 2, (width + 1) // 2)).astype(np.uint8))
             for row, column in ((1, 1), (0, 1), (1, 0)):
                 shape = (height - row + 1) // 2, (width - column + 1) // 2

@@ -5,7 +5,8 @@ Integer arithmetic only: this file reaches the bit stream.
     data = profile (1 byte)  matrix (1 byte)  messages
 
 A profile names the engine's experts and constants, as all of them are part of the format: 2 weighs a red by the blues that may follow,
-and so does 3, which has a message for each plane.
+and so does 3, which has a message for each plane. 4 and 5 are 2 and 3 again, but the engine begins with what it has learnt from other
+photos.
 The matrix is one of ``colours.matrices.MATRICES``, which some photos once were made by, or 0.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hvpzip.codec.cascade.gaussians import AT_ONCE, gaussians_of
+from hvpzip.codec.cascade.starts import starts
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
 from hvpzip.codec.walk.geometry import Level, exact_steps, geometry_of, lift_of
 from hvpzip.codec.walk.level_walk import LevelWalk
@@ -29,10 +31,12 @@ from hvpzip.progress import told_of
 from hvpzip.threads import current_threads
 from hvpzip.transform import colour, lifting
 
-__all__ = ["LEAST_SIDE", "PROFILES", "Units", "can_code", "decode_units", "encode_units", "profile_of"]
+__all__ = ["LEAST_SIDE", "PROFILES", "Units", "can_code", "decode_units", "encode_units", "learnt_from", "profile_of"]
 
-PROFILES: Final = (1, 2, 3)
-_GRAY, _COLOURS, _LARGE = 1, 2, 3  # what is written
+PROFILES: Final = (1, 2, 3, 4, 5)
+_WITH_STARTS: Final = 4  # and above
+_UNTOLD: Final = 2  # knows nothing at the beginning
+_SMALL, _LARGE = 4, 5  # what is written
 # Of both sides: below it there is nothing to learn from.
 LEAST_SIDE: Final = 32
 UNITS: Final = ("hh", "hl", "lh")
@@ -55,7 +59,7 @@ class Units(NamedTuple):
 
 def profile_of(planes: int, *, large: bool) -> int:
     """What units of so many planes are written with; large: whether the part is large enough for a message for each plane."""
-    return _GRAY if planes == 1 else _LARGE if large else _COLOURS
+    return _LARGE if large and planes > 1 else _SMALL
 
 
 def can_code(shape: tuple[int, int, int], model: Model) -> bool:
@@ -72,17 +76,28 @@ def encode_units(samples: Planes, model: Model, profile: int | None = None) -> U
 
     profile: one of ``PROFILES``; None for what small files are written with.
     """
-    matrix = choose_matrix(colour.forward(samples[:, ::2, ::2], colour.YCOCG_R).reshape(3, -1)) if len(samples) == 3 else 0
     profile = profile or profile_of(len(samples), large=False)
-    writer = kernels().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix), profile=profile)
+    writer, matrix, terms = _written(samples, model, profile)
+    return Units(bytes((profile, matrix)) + writer.finish(), samples, terms, matrix)
+
+
+def learnt_from(samples: Planes, model: Model) -> list[list[float]]:
+    """What the engine of each plane has learnt after a picture, as for ``encode_units``: of what starts are made (``training.starts``)."""
+    found: list[list[float]] = _written(samples, model, _UNTOLD)[0].learnt()
+    return found
+
+
+def _written(samples: Planes, model: Model, profile: int) -> tuple[Any, int, list[Term]]:
+    """A writer that has all units, the matrix, and what they cost."""
+    matrix = choose_matrix(colour.forward(samples[:, ::2, ::2], colour.YCOCG_R).reshape(3, -1)) if len(samples) == 3 else 0
+    writer = kernels().CascadeCoder(*samples.shape[1:], samples.shape[0], _numbers(matrix), profile=profile, starts=_starts(profile))
 
     def code(unit: str, *network: Any) -> tuple[Planes, list[float]]:
         row, column = _FIRST[unit]
         planes = _to_engine(samples[:, row::2, column::2])
         return samples[:, row::2, column::2], writer.unit(planes, *network, current_threads(), watch=told_of(f"unit {unit}"))
 
-    terms = _walk(samples.shape, samples[:, ::2, ::2], model, writer, code)
-    return Units(bytes((profile, matrix)) + writer.finish(), samples, terms, matrix)
+    return writer, matrix, _walk(samples.shape, samples[:, ::2, ::2], model, writer, code)
 
 
 def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model: Model) -> Units:
@@ -113,7 +128,7 @@ def decode_units(data: bytes, coarse: Planes, shape: tuple[int, int, int], model
         return samples[:, row::2, column::2], costs
 
     try:
-        reader = core.CascadeCoder(*shape[1:], shape[0], _numbers(matrix), data[2:], profile=data[0])
+        reader = core.CascadeCoder(*shape[1:], shape[0], _numbers(matrix), data[2:], profile=data[0], starts=_starts(data[0]))
         terms = _walk(shape, coarse, model, reader, code)
         reader.finish()
     except core.CorruptMessage as error:
@@ -154,6 +169,10 @@ def _path(model: Model) -> str:
 
 def _to_engine(planes: Planes) -> Planes:
     return np.ascontiguousarray(planes if len(planes) == 1 else planes[list(_ORDER)])
+
+
+def _starts(profile: int) -> bytes | None:
+    return starts() if profile >= _WITH_STARTS else None
 
 
 def _numbers(matrix: int) -> NDArray[np.int64]:

@@ -224,10 +224,12 @@ def test_bad_headers_are_named(tiny_model):
         method.decode(b"\x00", Wanted((36, 40, 3), 8, None))
 
 
-@pytest.mark.parametrize(("name", "profile"), [("rgb", 1), ("gray", 1), ("rgb-2", 2), ("rgb-3", 3)])
+@pytest.mark.parametrize(
+    ("name", "profile"), [("rgb", 1), ("gray", 1), ("rgb-2", 2), ("rgb-3", 3), ("gray-4", 4), ("rgb-4", 4), ("rgb-5", 5)]
+)
 def test_golden_units(tiny_model, name, profile):
     """Files are for ever: what once was written decodes, and is still written."""
-    samples = photo_crop(33, 21, 45, 38, gray=name == "gray")
+    samples = photo_crop(33, 21, 45, 38, gray=name.startswith("gray"))
     data = (GOLDEN / f"tiny-{name}-cascade.units").read_bytes()
     again = cascade.decode_units(data, coarse_of(samples), samples.shape, tiny_model)
     np.testing.assert_array_equal(again.samples, samples)

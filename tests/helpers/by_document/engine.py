@@ -289,10 +289,35 @@ class Question:
     corrections: tuple[Hashable, Hashable]
 
 
-class Engine:
-    """All that learns of one plane but its predictors. ``narrow``: whether histories hold 8 bits."""
+class Starts:
+    """13.6: what an engine begins with, of the 3356 bytes of its plane."""
 
-    def __init__(self, narrow: bool) -> None:
+    def __init__(self, data: bytes) -> None:
+        assert len(data) == 3356
+        numbers = np.frombuffer(data[:348], "<i2").astype(np.int64) * 65536
+        self.weights, self.shares, self.classes = numbers[:160], np.append(numbers[160:], (0, 0)), data[348:]
+
+    def scale(self, expert: int, context) -> int:
+        first, *others = context if isinstance(context, tuple) else (context,)
+        if expert == 1:
+            kg, more = others
+            place = 192 + (8 * first + kg) * 4 + more
+        elif expert < 5:
+            begin, width = ((0, 6), (), (448, 12), (640, 12), (1024, 6))[expert]
+            place = begin + width * first + others[0]
+        elif expert == 7:
+            place = 1216 + 32 * first + others[0]
+        else:
+            place = 2240 + 32 * (expert - 5) + first
+        b = self.classes[place]
+        return ((16 + b % 16) << (b // 16)) >> 4
+
+
+class Engine:
+    """All that learns of one plane but its predictors. ``narrow``: whether histories hold 8 bits. ``starts``: of section 13.6."""
+
+    def __init__(self, narrow: bool, starts: Starts | None = None) -> None:
+        self.starts = starts
         self.modulus = 256 if narrow else 65536
         self.scales: dict[Hashable, list[int]] = {}
         self.histories: dict[Hashable, list[int]] = {}
@@ -304,7 +329,8 @@ class Engine:
         low, high = question.low, question.high
         normals = []
         for mu, key in question.experts:
-            error, _ = self.scales.setdefault((len(normals), key), [8192, 0])
+            begin = 8192 if self.starts is None else self.starts.scale(len(normals), key)
+            error, _ = self.scales.setdefault((len(normals), key), [begin, 0])
             normals.append(Normal(mu, min(l16(4 * error + 1), 447), low, high))
         laws, known = question.make_laws(normals[0])
         values = [*normals, *laws]
@@ -379,18 +405,22 @@ class _Decision:
             (clip((s[0] + 1024) >> 7, 0, 15), question.best),
             (min((below + 1) // 2, 7), min((above + 1) // 2, 7)),
             (place, dd),
-            known,
             (min(floor_log2(hi - lo), 15), node),
+            known,
         ]
         assert len(contexts) == NUM_SETS
         means = len(values) - num_laws
         first = np.zeros(len(self.x), np.int64)
         first[1:means] = int(0.3 * 2**28) // (means - 1)
         first[0] = int(0.9 * 2**28)
+        if engine.starts is not None:
+            first = engine.starts.weights
         self.first = [engine.sets.setdefault((1, n, context), [first, 0]) for n, context in enumerate(contexts)]
         self.logits = logits(self.first, self.x)
         self.x2 = np.array(padded([one >> 4 for one in self.logits], 16), np.int64)
         second = np.where(np.arange(16) < NUM_SETS, 2**28 // 14, 0)
+        if engine.starts is not None:
+            second = engine.starts.shares
         self.second = [engine.sets.setdefault((2, n, context), [second, 0]) for n, context in enumerate((question.kq, node, 0))]
         self.logits2 = logits(self.second, self.x2)
         outcome = quotient(sum(self.logits2), 3)

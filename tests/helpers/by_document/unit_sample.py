@@ -155,7 +155,7 @@ class Sample:
                 (a, [c - a_other, c - b_other]), (m, [quotient(p("E") - c, 2), quotient(p("S") - c, 2), kq // 4]),
                 (b, [c - b_other, kg // 2]),
             ]  # fmt: skip
-        size = 17 if plane.picture.height * plane.picture.width > 2**18 else 16
+        size = 17 if plane.picture.height * plane.picture.width > 2**18 and plane.picture.profile < 4 else 16
         slots = []
         for number, (reference, values) in enumerate(found):
             h = (number + 1) * 0x85EBCA6B % 2**32
@@ -176,7 +176,7 @@ class Sample:
             green, red = picture.values[:2, self.y, self.x].tolist()
             self.kinds = law2_kinds(first, *found, lambda v: reaches(picture.matrix, red, green, v))
             self.learnt = plane.factors
-        elif plane.number == 1 and picture.profile in (2, 3):
+        elif plane.number == 1 and picture.profile > 1:
             self.kinds = self._red_kinds(first)
             self.learnt = plane.red_factors
         if self.kinds is not None:

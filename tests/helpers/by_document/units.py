@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 
-from tests.helpers.by_document.engine import Counts, Engine, Factors, clip, messages_of, quotient
+from tests.helpers.by_document.engine import Counts, Engine, Factors, Starts, clip, messages_of, quotient
 from tests.helpers.by_document.places import FIRST, NEAR, Place, bound
 from tests.helpers.by_document.regression import F32, F64, Recursive, in_lanes, local
 from tests.helpers.by_document.told import Teller, Told
 from tests.helpers.by_document.unit_sample import Sample
 
+STARTS = Path(__file__).parents[3] / "hvpzip" / "codec" / "cascade" / "starts.bin"  # which the document names
 _R_HH = [(0, "A1 A2 B1 W N NW NE"), (1, "here A1 A2 B1 E S W")]
 _B = [(0, "A1 A2 B1 W N NE"), (1, "here A1 A2 B1"), (2, "here A1 A2 B1")]
 LOCAL = {
@@ -35,8 +37,8 @@ class Picture:
     def __init__(self, data: bytes, coarse: np.ndarray, shape: tuple[int, int, int], model: tuple[dict, dict, dict]) -> None:
         channels, height, width = shape
         self.profile, self.matrix = data[:2]
-        assert self.profile in (1, 2, 3)
-        self.messages = messages_of(data[2:], shape[0] if self.profile == 3 else 1)
+        assert self.profile in (1, 2, 3, 4, 5)
+        self.messages = messages_of(data[2:], shape[0] if self.profile in (3, 5) else 1)
         self.channels, self.height, self.width = shape
         order = [0] if channels == 1 else [1, 0, 2]
         self.values = np.zeros(shape, np.int64)  # G, R, B
@@ -104,7 +106,8 @@ class PlaneState:
 
     def __init__(self, number: int, picture: Picture) -> None:
         self.number, self.picture = number, picture
-        self.engine = Engine(narrow=True)
+        starts = Starts(STARTS.read_bytes()[3356 * number : 3356 * (number + 1)]) if picture.profile in (4, 5) else None
+        self.engine = Engine(narrow=True, starts=starts)
         self.biases: dict[object, list[int]] = {}
         self.laws = [Counts(), Counts()]
         has_matrix = picture.matrix != 0

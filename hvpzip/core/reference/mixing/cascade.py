@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hvpzip.core.reference.mixing.engine import Code, Engine, Site
+from hvpzip.core.reference.mixing.engine import Code, Engine, Site, Starts
 from hvpzip.core.reference.mixing.laws import WINDOW, ColourSet, Row, reached_by
 from hvpzip.core.reference.mixing.message import Reader, Writer, joined, parted
 from hvpzip.core.reference.mixing.numbers import clip, cut, log16, slot_of
@@ -104,20 +104,45 @@ class _Plane:
                     self.put(y, x, self.at(clip(y - y0 + first_y, first_y, last_y), clip(x - x0 + first_x, first_x, last_x)))
 
 
+# Of scale contexts: how many each kind has for one number more of its first, and the first of each kind.
+_STRIDES = {-1: 6, -2: 4, -3: 12, -4: 12, -5: 6}
+_FIRST_SCALES = {-1: 0, -2: 192, -3: 448, -4: 640, -5: 1024}
+_OF_NETWORK, _OF_PREDICTORS = 1216, 2240
+_INPUTS, _SETS = 160, 14
+
+
+def _starts_of(starts: bytes) -> Starts:
+    """A plane's starts, told by the bytes."""
+    weights = (np.frombuffer(starts, "<i2", _INPUTS + _SETS).astype(np.int64) << 16).tolist()
+    classes = starts[2 * (_INPUTS + _SETS) :]
+
+    def scale_of(context: tuple[int, ...]) -> int:
+        kind, first = context[:2]
+        if kind < 0:
+            place = _FIRST_SCALES[kind] + first * _STRIDES[kind] + context[2]
+        else:
+            place = _OF_NETWORK + 32 * first + context[2] if kind == 2 else _OF_PREDICTORS + 32 * kind + first
+        return (16 + (classes[place] & 15)) << (classes[place] >> 4) >> 4
+
+    return weights[:_INPUTS], weights[_INPUTS:], scale_of
+
+
 class CascadePlane:
     """State of one plane over all units; ``before`` are the planes before it, the nearest first."""
 
-    def __init__(self, height: int, width: int, before: list[CascadePlane], reached: ColourSet | None, seen: ColourSet | None) -> None:
+    def __init__(
+        self, height: int, width: int, before: list[CascadePlane], reached: ColourSet | None, seen: ColourSet | None, starts: bytes | None
+    ) -> None:
         self.height, self.width, self.before, self.reached, self.seen = height, width, before, reached, seen
         self.blue: CascadePlane | None = None  # red is told of it
         self.samples, self.misses = _Plane(height, width), _Plane(height, width)
         self.is_joint = len(before) == 1 and seen is not None
         factors = len(before) == 2 or self.is_joint
-        self.engine = Engine(5 + PREDICTORS, 36, 2 + factors, factors, False)
+        self.engine = Engine(5 + PREDICTORS, 36, 2 + factors, factors, False, None if starts is None else _starts_of(starts))
         if self.is_joint and reached is not None:
             assert self.engine.factors is not None
             self.engine.factors.factor[:768] = [128 * (kind % 32) + 40 for kind in range(768)]
-        self.log2_slots = 17 if height * width > 1 << 18 else 16
+        self.log2_slots = 17 if height * width > 1 << 18 and starts is None else 16
         self.rows: list[dict[int, Row]] = [defaultdict(Row), defaultdict(Row)]
         self.bias: dict[int, list[int]] = defaultdict(lambda: [0, 0])
 
@@ -443,7 +468,8 @@ class CascadePlane:
 class CascadeCoder:
     """The finest level of a group: a writer, or the reader of ``data``. Planes are green, red and blue, or a single one.
 
-    Units come in the order hh, hl, lh, after the coarse image. ``portable`` is for the compiled one alone.
+    Units come in the order hh, hl, lh, after the coarse image. ``portable`` is for the compiled one alone. starts: from profile 4 on, those
+    of three planes (``codec.cascade.starts``).
     """
 
     def __init__(
@@ -455,15 +481,18 @@ class CascadeCoder:
         data: bytes | None = None,
         portable: bool = False,
         profile: int = 1,
+        starts: bytes | None = None,
     ):
+        assert (starts is not None) == (profile > 3)
         reached = reached_by(tuple(matrix.tolist())) if matrix.size else None
         seen = ColourSet() if profile > 1 and planes == 3 else None
         self.planes: list[CascadePlane] = []
-        for _ in range(planes):
-            self.planes.append(CascadePlane(height, width, self.planes[::-1][:2], reached, seen))
+        for number in range(planes):
+            of_plane = None if starts is None else starts[number * len(starts) // 3 : (number + 1) * len(starts) // 3]
+            self.planes.append(CascadePlane(height, width, self.planes[::-1][:2], reached, seen, of_plane))
         if planes == 3:
             self.planes[1].blue = self.planes[2]
-        count = planes if profile > 2 else 1
+        count = planes if profile in (3, 5) else 1
         self.messages: list[Reader | Writer] = (
             [Writer() for _ in range(count)] if data is None else [Reader(message) for message in parted(data, count)]
         )

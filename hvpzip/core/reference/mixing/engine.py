@@ -26,7 +26,7 @@ from hvpzip.core.reference.mixing.numbers import (
     scale_class,
 )
 
-__all__ = ["Code", "Engine", "Site"]
+__all__ = ["Code", "Engine", "Site", "Starts"]
 
 Code = Callable[[bool, int], bool]  # takes a bit, or finds it, with the chance of a one in 1/65536
 
@@ -90,10 +90,18 @@ class _Correction:
         cells[i + 1] += cut((target - cells[i + 1]) * f, 153600)
 
 
+# What an engine begins with: weights of its inputs and of its sets, in 2^-28, and the mean error of a scale context.
+Starts = tuple[list[int], list[int], Callable[[tuple[int, ...]], int]]
+
+
+def _usual_scale(context: tuple[int, ...]) -> int:
+    return 8192
+
+
 class Engine:
     """State of one plane."""
 
-    def __init__(self, experts: int, contexts: int, laws: int, factors: bool, wide: bool) -> None:
+    def __init__(self, experts: int, contexts: int, laws: int, factors: bool, wide: bool, starts: Starts | None = None) -> None:
         self.experts, self.wide = experts, wide
         # Where inputs begin: of contexts, of contexts that are sure, of numbers, of experts' probabilities.
         self.past_at = -(-(experts + laws) // 8) * 8
@@ -105,8 +113,12 @@ class Engine:
         start = [0] * size
         start[0] = int(0.9 * 268435456.0)
         start[1:experts] = [int(0.3 * 268435456.0) // (experts - 1)] * (experts - 1)
+        shares = [268435456 // 14] * 14
+        self.scale_of: Callable[[tuple[int, ...]], int] = _usual_scale
+        if starts is not None:
+            start, shares, self.scale_of = starts
         self.first = [_Weights(start, RATE_FIRST) for _ in range(14)]
-        self.second = [_Weights([268435456 // 14] * 14 + [0, 0], RATE_SECOND) for _ in range(3)]
+        self.second = [_Weights([*shares, 0, 0], RATE_SECOND) for _ in range(3)]
         self.y = np.zeros(16, np.int64)
         self.corrections = [_Correction() for _ in range(4)]
         self.scales: dict[tuple[int, ...], tuple[int, int]] = {}
@@ -116,7 +128,7 @@ class Engine:
 
     def code(self, site: Site, code: Code, value: int) -> int:
         """The value, coded or found."""
-        classes = [scale_class(min(log16(4 * self.scales.get(s, (8192, 0))[0] + 1), SCALES - 1)) for s in site.scales]
+        classes = [scale_class(min(log16(4 * self._scale(s)[0] + 1), SCALES - 1)) for s in site.scales]
         self.classes, self.site = classes, site
         laws, known = self._laws(site)
         count = self.experts + len(laws)
@@ -143,6 +155,9 @@ class Engine:
             node, depth = min(2 * node + bit, 63), depth + 1
         self._learn_value(low, mask)
         return low
+
+    def _scale(self, context: tuple[int, ...]) -> tuple[int, int]:
+        return self.scales.get(context) or (self.scale_of(context), 0)
 
     def end_row(self) -> None:
         if self.factors is not None:
@@ -202,8 +217,8 @@ class Engine:
             (clip(base + 1024 >> 7, 0, 15), site.best),
             (min((only_below + 1) // 2, 7), min((only_above + 1) // 2, 7)),
             (place, dd),
-            (known,),
             (min((high - low).bit_length() - 1, 15), node),
+            (known,),
         ]
         self.logits = [w.logit(key, x) for w, key in zip(self.first, self.chosen, strict=True)]
         self.y[:14] = [logit >> 4 for logit in self.logits]
@@ -229,7 +244,7 @@ class Engine:
 
     def _learn_value(self, value: int, mask: int) -> None:
         for mean, scale in zip(self.site.means, self.site.scales, strict=True):
-            error, count = self.scales.get(scale, (8192, 0))
+            error, count = self._scale(scale)
             error += ((abs(64 * value - mean) << 4) - error) * RATE_MEAN[count] >> 16
             self.scales[scale] = error, min(count + 1, 127)
         for slot, reference in zip(self.site.slots, self.site.references, strict=True):

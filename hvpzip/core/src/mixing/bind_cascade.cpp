@@ -15,7 +15,7 @@ namespace {
 
 class CascadeCoder {
 public:
-    CascadeCoder(std::int64_t height, std::int64_t width, std::int64_t planes, In<int64_t, 1> matrix, nb::object data, bool portable, int profile)
+    CascadeCoder(std::int64_t height, std::int64_t width, std::int64_t planes, In<int64_t, 1> matrix, nb::object data, bool portable, int profile, nb::object starts)
         : height_(height), width_(width), planes_(planes), reads_(!data.is_none()) {
         require(0 < height && height <= kMostSide && 0 < width && width <= kMostSide, "sides must be 1..2^15");
         require(planes == 1 || planes == 3, "there are 1 or 3 planes");
@@ -25,15 +25,23 @@ public:
             require(-(1 << 20) < matrix.data()[i] && matrix.data()[i] < 1 << 20, "a matrix has numbers below 2^20");
         const std::int64_t* const numbers = matrix.shape(0) ? matrix.data() : nullptr;
         const int h = static_cast<int>(height), w = static_cast<int>(width), p = static_cast<int>(planes);
+        const bool begins = profile >= mixing::kFirstWithStarts;
+        require(starts.is_none() != begins, "from profile 4 on there are starts");
+        const std::uint8_t* first = nullptr;
+        if (begins) {
+            const nb::bytes bytes = nb::cast<nb::bytes>(starts);
+            require(bytes.size() == 3 * mixing::kStartBytes, "starts are of three planes");
+            first = static_cast<const std::uint8_t*>(bytes.data());
+        }
         const mixing::CascadeMaker& maker = portable ? mixing::portable_cascade() : mixing::fastest_cascade();
         if (reads_) {
             const nb::bytes bytes = nb::cast<nb::bytes>(data);
             const auto* begin = static_cast<const std::uint8_t*>(bytes.data());
             data_.assign(begin, begin + bytes.size());
             const std::vector<mixing::Bytes> messages = parted(data_.data(), data_.size(), mixing::cascade_messages(p, profile));
-            cascade_.reset(maker.reader(h, w, p, numbers, profile, messages.data()));
+            cascade_.reset(maker.reader(h, w, p, numbers, profile, first, messages.data()));
         } else {
-            cascade_.reset(maker.writer(h, w, p, numbers, profile));
+            cascade_.reset(maker.writer(h, w, p, numbers, profile, first));
         }
     }
 
@@ -61,6 +69,12 @@ public:
             next_ = unit + 1;
         }
         return bits;
+    }
+
+    std::vector<std::vector<double>> learnt() const {
+        std::vector<std::vector<double>> found(static_cast<std::size_t>(planes_), std::vector<double>(mixing::kLearnt));
+        for (int p = 0; p < planes_; ++p) cascade_->learnt(p, found[p].data());
+        return found;
     }
 
     nb::bytes finish() {
@@ -96,11 +110,12 @@ private:
 void bind_cascade(nb::module_& module) {
     nb::exception<mixing::Corrupt>(module, "CorruptMessage", PyExc_ValueError);
     nb::class_<CascadeCoder>(module, "CascadeCoder", "The finest level of a group by the mixing coder: a writer, or the reader of some data.")
-        .def(nb::init<std::int64_t, std::int64_t, std::int64_t, In<int64_t, 1>, nb::object, bool, int>(), nb::arg("height"), nb::arg("width"), nb::arg("planes"), nb::arg("matrix").noconvert(),
-             nb::arg("data").none() = nb::none(), nb::arg("portable") = false, nb::arg("profile") = 1)
+        .def(nb::init<std::int64_t, std::int64_t, std::int64_t, In<int64_t, 1>, nb::object, bool, int, nb::object>(), nb::arg("height"), nb::arg("width"), nb::arg("planes"), nb::arg("matrix").noconvert(),
+             nb::arg("data").none() = nb::none(), nb::arg("portable") = false, nb::arg("profile") = 1, nb::arg("starts").none() = nb::none())
         .def("coarse", &CascadeCoder::coarse, nb::arg("samples").noconvert())
         .def("unit", &CascadeCoder::unit, nb::arg("samples").noconvert(), nb::arg("mean").noconvert(), nb::arg("slope").noconvert(),
              nb::arg("sigma").noconvert(), nb::arg("threads") = 1, nb::arg("watch").none() = nb::none())
+        .def("learnt", &CascadeCoder::learnt)
         .def("finish", &CascadeCoder::finish);
 }
 

@@ -16,8 +16,9 @@ namespace hvpzip::mixing::HVPZIP_ISA {
 class CascadePlane {
 public:
     // The two planes before it, the nearest first, or null; the colours that a matrix reaches, or null; of profile 2 those that were seen, which
-    // blue adds to and red looks at.
-    CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const ColourSet* reached, ColourSet* seen);
+    // blue adds to and red looks at; what the engine begins with, or null.
+    CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const ColourSet* reached, ColourSet* seen,
+                 const std::uint8_t* starts);
     CascadePlane(const CascadePlane&) = delete;
 
     // Red is told of blue.
@@ -31,6 +32,7 @@ public:
     template <typename Coder>
     void code_row(Coder& coder, int y, const Gaussians& network, std::uint8_t* samples, bool writes);
     void end();
+    void learnt(double* found) const { engine_->learnt(found); }
     int rows() const { return rows_; }
     int columns() const { return columns_; }
 
@@ -48,6 +50,7 @@ private:
                                kByBlend = kByNetwork + kLevels * 12, kOfNetwork = kByBlend + kLevels * 6, kOfPredictor = kOfNetwork + kLevels * kLevels,
                                kScaleContexts = kOfPredictor + kPredictors * kLevels;
     static_assert(kPredictors <= kLanes && kLanes % 8 == 0, "");
+    static_assert(kBases + kPredictors + 3 == 32 && 2 * 32 + 2 * 40 + 16 == kStartInputs && kScaleContexts == kStartScales, "");
 
     struct Bias {
         std::int32_t sum, count;
@@ -117,7 +120,8 @@ inline int CascadePlane::count_rows(int y, int x, int near, std::uint16_t** rows
     return 256 - before;
 }
 
-inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const ColourSet* reached, ColourSet* seen)
+inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* first, const CascadePlane* second, const ColourSet* reached, ColourSet* seen,
+                                  const std::uint8_t* starts)
         : first_(first), second_(second), reached_(reached), seen_(seen), planes_((first != nullptr) + (second != nullptr)), height_(height), width_(width) {
     samples_.reset(height, width);
     misses_.reset(height, width);
@@ -131,7 +135,7 @@ inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* fir
     shape.experts = kBases + kPredictors;
     shape.scales = kScaleContexts;
     shape.contexts = kContexts;
-    shape.log2_slots = static_cast<std::int64_t>(height) * width > 1 << 18 ? 17 : 16;
+    shape.log2_slots = starts == nullptr && static_cast<std::int64_t>(height) * width > 1 << 18 ? 17 : 16;
     const int sets[kStaticSets] = {kLevels, 64, kLanes * kLanes, kLevels * 6 * kUnits, 64 * kUnits, 64 * kUnits, kLevels * 8};
     const bool by_depth[kStaticSets] = {true, true, false, false, false, false, true};
     for (int k = 0; k < kStaticSets; ++k) shape.sets[k] = sets[k], shape.by_depth[k] = by_depth[k];
@@ -142,7 +146,7 @@ inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* fir
     shape.own_kinds = is_joint();
     shape.factors = planes_ == 2 || shape.own_kinds;
     shape.laws = 2 + shape.factors;
-    engine_.take(new Engine<std::uint8_t>(shape));
+    engine_.take(new Engine<std::uint8_t>(shape, starts));
     if (is_joint() && reached != nullptr)
         for (int kind = 0; kind < JointKinds::kKinds; ++kind) engine_->factors().start(kind, JointKinds::start(kind));
 }

@@ -34,14 +34,15 @@ private:
 template <typename Message>
 class Session final : public Cascade, PlaneRows {
 public:
-    Session(int height, int width, int planes, const std::int64_t* matrix, int profile, const Bytes* messages)
+    Session(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* starts, const Bytes* messages)
             : height_(height), width_(width), planes_(planes), messages_(cascade_messages(planes, profile)) {
         if (matrix != nullptr) reached_.reach(matrix);
         const ColourSet* const reached = matrix != nullptr ? &reached_ : nullptr;
         ColourSet* const seen = profile > 1 && planes == 3 ? &seen_ : nullptr;
         if (seen != nullptr) seen_.clear();
         for (int p = 0; p < planes; ++p)
-            plane_[p].take(new CascadePlane(height, width, p > 0 ? plane_[p - 1].get() : nullptr, p > 1 ? plane_[p - 2].get() : nullptr, reached, seen));
+            plane_[p].take(new CascadePlane(height, width, p > 0 ? plane_[p - 1].get() : nullptr, p > 1 ? plane_[p - 2].get() : nullptr, reached, seen,
+                                            starts == nullptr ? nullptr : starts + p * kStartBytes));
         if (planes == 3) plane_[1]->comes_before(*plane_[2].get());
         if constexpr (kWrites) {
             for (int u = 0; u < kUnits; ++u)
@@ -75,6 +76,7 @@ public:
         }
     }
 
+    void learnt(int plane, double* found) const override { plane_[plane]->learnt(found); }
     void finish(Output& output) override {
         for (int m = 0; m < messages_; ++m) end(output, m);
     }
@@ -108,11 +110,11 @@ private:
     std::uint8_t* samples_ = nullptr;
 };
 
-inline Cascade* new_writer(int height, int width, int planes, const std::int64_t* matrix, int profile) {
-    return new Session<Decisions>(height, width, planes, matrix, profile, nullptr);
+inline Cascade* new_writer(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* starts) {
+    return new Session<Decisions>(height, width, planes, matrix, profile, starts, nullptr);
 }
-inline Cascade* new_reader(int height, int width, int planes, const std::int64_t* matrix, int profile, const Bytes* messages) {
-    return new Session<Reader>(height, width, planes, matrix, profile, messages);
+inline Cascade* new_reader(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* starts, const Bytes* messages) {
+    return new Session<Reader>(height, width, planes, matrix, profile, starts, messages);
 }
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

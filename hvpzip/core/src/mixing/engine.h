@@ -60,7 +60,8 @@ struct Shape {
 template <typename Value>
 class Engine {
 public:
-    explicit Engine(const Shape& shape) : shape_(shape), t_(tables()) {
+    // starts: what weights and scales begin with, or null: as `learnt` gives them, weights in 2^-12 and scales by class. 16 bits are the lower byte first.
+    explicit Engine(const Shape& shape, const std::uint8_t* starts = nullptr) : shape_(shape), t_(tables()) {
         experts_ = shape.experts;
         padded_experts_ = (experts_ + shape.laws + 7) / 8 * 8;
         padded_contexts_ = (shape.contexts + 7) / 8 * 8;
@@ -68,15 +69,19 @@ public:
         if (inputs_ > kMostInputs) throw std::bad_alloc();
         histories_.reset(shape.contexts, shape.log2_slots);
         scales_.reset(shape.scales);
-        for (int i = 0; i < shape.scales; ++i) scales_[i].mean = 8 * kUnit * 16;
+        const std::uint8_t* const shares = starts == nullptr ? nullptr : starts + 2 * inputs_;
+        const std::uint8_t* const classes = starts == nullptr ? nullptr : shares + 2 * kSets;
+        for (int i = 0; i < shape.scales; ++i) scales_[i].mean = starts == nullptr ? 8 * kUnit * 16 : ((16 + (classes[i] & 15)) << (classes[i] >> 4)) >> 4;
         Buffer<std::int32_t> start(inputs_);
         start[0] = static_cast<std::int32_t>(0.9 * 268435456.0);
         for (int i = 1; i < experts_; ++i) start[i] = static_cast<std::int32_t>(0.3 * 268435456.0) / (experts_ - 1);
+        if (starts != nullptr)
+            for (int i = 0; i < inputs_; ++i) start[i] = weight_of(starts + 2 * i);
         for (int k = 0; k < kStaticSets; ++k) first_[k].reset(shape.sets[k] * (shape.by_depth[k] ? kDepths : 1), inputs_, start.data());
         const int dynamic[kDynamicSets] = {kNodes * kDepths, 64 * kDepths, 16 * 48, 64, 64 * kDepths, 16 * kNodes, 256};
         for (int k = 0; k < kDynamicSets; ++k) first_[kStaticSets + k].reset(dynamic[k], inputs_, start.data());
         Buffer<std::int32_t> share(16);
-        for (int k = 0; k < kSets; ++k) share[k] = 268435456 / kSets;
+        for (int k = 0; k < kSets; ++k) share[k] = starts == nullptr ? 268435456 / kSets : weight_of(shares + 2 * k);
         second_[0].reset(shape.seconds, 16, share.data());
         second_[1].reset(kNodes, 16, share.data());
         second_[2].reset(1, 16, share.data());
@@ -106,6 +111,16 @@ public:
         if (site_.low >= first) window.from = smaller(window.from, site_.low - first);  // the ends have all that lies beyond
         if (site_.high - first <= kLawWindow) window.to = larger(window.to, site_.high - first);
         return window;
+    }
+    // What was learnt, for starts: the mean weights of all sets, those of the second layer's, and each scale with how often it was learnt from.
+    // found: inputs, kSets and twice the shape's scales; that is how many.
+    std::size_t learnt(double* found) const {
+        for (int i = 0; i < inputs_ + kSets; ++i) found[i] = 0.0;
+        for (const WeightSets& set : first_) set.add_mean(1.0 / kSets, inputs_, found);
+        for (const WeightSets& set : second_) set.add_mean(1.0 / 3, kSets, found + inputs_);
+        double* scale = found + inputs_ + kSets;
+        for (int i = 0; i < shape_.scales; ++i) *scale++ = scales_[i].mean, *scale++ = scales_[i].count;
+        return static_cast<std::size_t>(scale - found);
     }
     // What the last sample cost, in 1/65536 of a natural unit.
     std::int32_t cost() const { return cost_; }
@@ -156,6 +171,7 @@ private:
         std::int32_t count;
     };
 
+    static std::int32_t weight_of(const std::uint8_t* bytes) { return static_cast<std::int16_t>(bytes[0] | bytes[1] << 8) * 65536; }
     int level_of(int expert) const { return smaller(log2_sixteenths(static_cast<std::uint32_t>(4 * scales_[site_.scale[expert]].mean + 1)), kScales - 1); }
 
     void begin() {

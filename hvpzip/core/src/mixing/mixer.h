@@ -103,6 +103,13 @@ public:
         if (count < 255) ++count;
         train(at(context), x, inputs_, step);
     }
+    // Adds the share of the mean weights of the first n inputs, in 2^-12. Contexts count by how often they have learnt, from kKnown times on.
+    void add_mean(double share, int n, double* sums) const {
+        double known = 0.0;
+        for (std::size_t c = 0; c < counts_.size(); ++c) known += counts_[c] < kKnown ? 0 : counts_[c];
+        for (std::size_t c = 0; c < counts_.size(); ++c)
+            for (int i = 0; i < n && counts_[c] >= kKnown; ++i) sums[i] += share * (counts_[c] / known) * at(static_cast<int>(c))[i];
+    }
     // Asks for what mixes, or for what learns.
     void ask_upper(int context) const {
         const std::int16_t* w = at(context);
@@ -114,6 +121,7 @@ public:
     }
 
 private:
+    static constexpr int kKnown = 20;
     std::int16_t* at(int context) { return weights_.data() + static_cast<std::size_t>(context) * 2 * inputs_; }
     const std::int16_t* at(int context) const { return weights_.data() + static_cast<std::size_t>(context) * 2 * inputs_; }
 
