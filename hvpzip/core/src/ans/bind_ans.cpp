@@ -131,8 +131,6 @@ int64_t pop_reweighted(Out<uint64_t, 1> head, In<uint32_t, 1> words, In<int64_t,
 
 }  // namespace
 
-#define ARRAY(name) nb::arg(name).noconvert()
-
 void bind_ans(nb::module_& module) {
     module.def("use_tables",
                [](In<int64_t, 1> phi, In<int64_t, 1> slope, In<int64_t, 1> reciprocal, In<int64_t, 1> scale64, In<int64_t, 1> exp2) {

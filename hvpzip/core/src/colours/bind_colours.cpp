@@ -116,7 +116,6 @@ void reached_of(In<int64_t, 1> matrix, In<int64_t, 2> rgb, Out<bool, 1> reached)
 
 }  // namespace
 
-#define ARRAY(name) nb::arg(name).noconvert()
 #define COUNTS ARRAY("colours"), ARRAY("pairs"), ARRAY("reachable")
 #define MIXTURES ARRAY("mean"), ARRAY("scale"), ARRAY("weight"), nb::arg("lo"), nb::arg("size")
 #define WINDOWS ARRAY("first"), ARRAY("edges"), ARRAY("total"), ARRAY("excess")

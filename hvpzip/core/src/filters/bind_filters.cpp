@@ -16,8 +16,6 @@ void filter(In<uint8_t, 2> rows, In<uint8_t, 1> above, int64_t step, Out<uint8_t
 
 }  // namespace
 
-#define ARRAY(name) nb::arg(name).noconvert()
-
 void bind_filters(nb::module_& module) {
     module.def("filter_rows", &filter, Unlocked(), ARRAY("rows"), ARRAY("above"), nb::arg("step"), ARRAY("lines"));
 }

@@ -1,4 +1,4 @@
-// The cascade geometry compiled with AVX2 (CMakeLists.txt gives the flag to files of this ending).
+// The cascade geometry compiled with AVX2 (CMakeLists.txt gives the flag to files of this ending, and compiles them as one).
 
 #if defined(__AVX2__)
 #define HVPZIP_ISA avx2

@@ -29,8 +29,7 @@ public:
     // A unit: begun, coded row by row, ended. A row's `samples` are read if the coder writes, else filled in. Other planes may read the rows before it
     // meanwhile; blues count as seen from the end on.
     void begin(Unit unit);
-    template <typename Coder>
-    void code_row(Coder& coder, int y, const Gaussians& network, std::uint8_t* samples, bool writes);
+    void code_row(Message& message, int y, const Gaussians& network, std::uint8_t* samples, bool writes);
     void end();
     void learnt(double* found) const { engine_->learnt(found); }
     int rows() const { return rows_; }
@@ -78,7 +77,7 @@ private:
     int planes_, height_, width_;
     LevelPlane samples_, misses_;              // misses: |value - best mean| in 1/64; margins as this plane reads them within a unit
     LevelPlane shown_, shown_misses_;          // the same as other planes read them: margins as at the end of the unit, row by row
-    Owned<Engine<std::uint8_t>> engine_;
+    Owned<Engine> engine_;
     Window window_;
     Recursive recursive_;
     mutable Counts counts_[2];
@@ -146,7 +145,7 @@ inline CascadePlane::CascadePlane(int height, int width, const CascadePlane* fir
     shape.own_kinds = is_joint();
     shape.factors = planes_ == 2 || shape.own_kinds;
     shape.laws = 2 + shape.factors;
-    engine_.take(new Engine<std::uint8_t>(shape, starts));
+    engine_.take(new Engine(shape, starts));
     if (is_joint() && reached != nullptr)
         for (int kind = 0; kind < JointKinds::kKinds; ++kind) engine_->factors().start(kind, JointKinds::start(kind));
 }
@@ -190,8 +189,7 @@ inline void CascadePlane::begin(Unit unit) {
     }
 }
 
-template <typename Coder>
-void CascadePlane::code_row(Coder& coder, int y, const Gaussians& network, std::uint8_t* samples, bool writes) {
+inline void CascadePlane::code_row(Message& message, int y, const Gaussians& network, std::uint8_t* samples, bool writes) {
     const int row = y0_ + 2 * y;
     // Left of a row: what is above.
     for (int x = 1; x <= kEdge; ++x) {
@@ -200,7 +198,7 @@ void CascadePlane::code_row(Coder& coder, int y, const Gaussians& network, std::
     }
     for (int x = 0; x < columns_; ++x, ++samples) {
         predict(network, y, x);
-        const int value = engine_->code(coder, writes ? *samples : 0);
+        const int value = engine_->code(message, writes ? *samples : 0);
         if (is_joint() && engine_->factors().lacks(value)) engine_->factors().count(reds_.kind(value));
         *samples = static_cast<std::uint8_t>(value);
         learn(y, x, value);
@@ -400,7 +398,7 @@ inline void CascadePlane::select(int y, int x) {
 }
 
 inline void CascadePlane::contexts() {
-    Histories<std::uint8_t>& histories = engine_->histories();
+    Histories& histories = engine_->histories();
     int n = 0;
     const auto mix = [](std::uint32_t a, int v) {
         a = (a ^ static_cast<std::uint32_t>(v)) * 0x9E3779B1u;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cmath>
-#include <type_traits>
 
 #include "mixing/cascade.h"
 #include "mixing/cascade_plane.h"
@@ -13,11 +12,10 @@
 namespace hvpzip::mixing::HVPZIP_ISA {
 
 // A message that counts the bits of its decisions. The sum is told and nothing else: it may differ in its last digits between machines.
-template <typename Message>
-class Counted {
+class Counted final : public Message {
 public:
     explicit Counted(Message& message) : message_(message) {}
-    bool code(bool bit, std::uint32_t chance) {
+    bool code(bool bit, std::uint32_t chance) override {
         const bool found = message_.code(bit, chance);
         product_ *= (found ? chance : 65536 - chance) / 65536.0;
         if (product_ < 1e-200) bits_ -= std::log2(product_), product_ = 1.0;
@@ -30,12 +28,11 @@ private:
     double bits_ = 0.0, product_ = 1.0;
 };
 
-// Message: Decisions to write, or Reader.
-template <typename Message>
 class Session final : public Cascade, PlaneRows {
 public:
+    // messages: to read, or null to write.
     Session(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* starts, const Bytes* messages)
-            : height_(height), width_(width), planes_(planes), messages_(cascade_messages(planes, profile)) {
+            : height_(height), width_(width), planes_(planes), messages_(cascade_messages(planes, profile)), writes_(messages == nullptr) {
         if (matrix != nullptr) reached_.reach(matrix);
         const ColourSet* const reached = matrix != nullptr ? &reached_ : nullptr;
         ColourSet* const seen = profile > 1 && planes == 3 ? &seen_ : nullptr;
@@ -44,12 +41,8 @@ public:
             plane_[p].take(new CascadePlane(height, width, p > 0 ? plane_[p - 1].get() : nullptr, p > 1 ? plane_[p - 2].get() : nullptr, reached, seen,
                                             starts == nullptr ? nullptr : starts + p * kStartBytes));
         if (planes == 3) plane_[1]->comes_before(*plane_[2].get());
-        if constexpr (kWrites) {
-            for (int u = 0; u < kUnits; ++u)
-                for (int p = 0; p < planes; ++p) message_[u][p].take(new Decisions);
-        } else {
-            for (int m = 0; m < messages_; ++m) message_[0][m].take(new Reader(messages[m]));
-        }
+        if (!writes_)
+            for (int m = 0; m < messages_; ++m) reader_[m].take(new Reader(messages[m]));
     }
 
     void coarse(const std::uint8_t* samples) override {
@@ -65,11 +58,13 @@ public:
         const Gaussians network = {mean, slope, sigma, rows * columns};
         network_ = &network, samples_ = samples;
         for (int p = 0; p < planes_; ++p) {
-            counted_[p].take(new Counted<Message>(*(kWrites ? message_[unit][p] : message_[0][messages_ == 1 ? 0 : p]).get()));
+            if (writes_) decisions_[unit][p].take(new Decisions);
+            Message* const message = writes_ ? static_cast<Message*>(decisions_[unit][p].get()) : reader_[messages_ == 1 ? 0 : p].get();
+            counted_[p].take(new Counted(*message));
             plane_[p]->begin(static_cast<Unit>(unit));
         }
         // A writer keeps decisions plane by plane; a reader of a single message finds them one after the other.
-        code_in_step(*this, planes_, plane_[0]->rows(), kWrites || messages_ > 1 ? threads : 1, ticker);
+        code_in_step(*this, planes_, plane_[0]->rows(), writes_ || messages_ > 1 ? threads : 1, ticker);
         for (int p = 0; p < planes_; ++p) {
             plane_[p]->end();
             bits[p] = counted_[p]->bits();
@@ -82,39 +77,39 @@ public:
     }
 
 private:
-    static constexpr bool kWrites = std::is_same<Message, Decisions>::value;
-
     void code_row(int p, int y) override {
         const std::size_t columns = plane_[p]->columns();
-        plane_[p]->code_row(*counted_[p].get(), y, *network_, samples_ + p * network_->n + y * columns, kWrites);
+        plane_[p]->code_row(*counted_[p].get(), y, *network_, samples_ + p * network_->n + y * columns, writes_);
     }
     void end(Output& output, int m) {
-        if constexpr (kWrites) {
-            Writer writer(output);
-            for (int u = kUnits - 1; u >= 0; --u)
-                for (int p = planes_ - 1; p >= 0; --p)
-                    if (messages_ == 1 || p == m) writer.push(*message_[u][p].get());
-            writer.finish();
-        } else {
-            message_[0][m]->finish();
+        if (!writes_) {
+            reader_[m]->finish();
+            return;
         }
+        Writer writer(output);
+        for (int u = kUnits - 1; u >= 0; --u)
+            for (int p = planes_ - 1; p >= 0; --p)
+                if (messages_ == 1 || p == m) writer.push(*decisions_[u][p].get());
+        writer.finish();
     }
 
     int height_, width_, planes_, messages_;
+    bool writes_;
     ColourSet reached_, seen_;
     Owned<CascadePlane> plane_[3];
-    Owned<Message> message_[kUnits][3];  // a reader's are those of the first row
+    Owned<Decisions> decisions_[kUnits][3];
+    Owned<Reader> reader_[3];
     // The unit on its way
-    Owned<Counted<Message>> counted_[3];
+    Owned<Counted> counted_[3];
     const Gaussians* network_ = nullptr;
     std::uint8_t* samples_ = nullptr;
 };
 
 inline Cascade* new_writer(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* starts) {
-    return new Session<Decisions>(height, width, planes, matrix, profile, starts, nullptr);
+    return new Session(height, width, planes, matrix, profile, starts, nullptr);
 }
 inline Cascade* new_reader(int height, int width, int planes, const std::int64_t* matrix, int profile, const std::uint8_t* starts, const Bytes* messages) {
-    return new Session<Reader>(height, width, planes, matrix, profile, starts, messages);
+    return new Session(height, width, planes, matrix, profile, starts, messages);
 }
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

@@ -7,13 +7,12 @@
 
 namespace hvpzip::mixing::HVPZIP_ISA {
 
-// Planes on their way. Message: Decisions or Reader, one for each plane, or the same for all.
-template <typename Value, typename Message>
+// Planes on their way, with a message for each, or the same for all.
 class Planes final : public PlaneRows {
 public:
     // known: samples to write, or null; found: where to put those that were read, or null.
-    Planes(const Picture& picture, int bits, int profile, Message* const* messages, const std::uint16_t* known, std::uint16_t* found)
-            : picture_(picture), bits_(bits), profile_(profile), messages_(messages), known_(known), found_(found) {
+    Planes(const Picture& picture, int bits, bool wide, int profile, Message* const* messages, const std::uint16_t* known, std::uint16_t* found)
+            : picture_(picture), bits_(bits), wide_(wide), profile_(profile), messages_(messages), known_(known), found_(found) {
         if (picture.matrix != nullptr) reached_.reach(picture.matrix);
     }
 
@@ -33,41 +32,37 @@ private:
             for (int y = 0; y < picture_.height; ++y)
                 for (int x = 0; x < picture_.width; ++x) planes_[p].put(y, x, planes_[p].low);
         }
-        rasters_[p].take(new Raster<Value>(planes_[p], p > 0 ? rasters_[p - 1].get() : nullptr, p > 1 ? rasters_[p - 2].get() : nullptr,
-                                           p == 2 && picture_.matrix != nullptr ? &reached_ : nullptr, bits_, profile_ - 1));
+        rasters_[p].take(new Raster(planes_[p], p > 0 ? rasters_[p - 1].get() : nullptr, p > 1 ? rasters_[p - 2].get() : nullptr,
+                                           p == 2 && picture_.matrix != nullptr ? &reached_ : nullptr, bits_, wide_, profile_ - 1));
     }
     bool is_flat(int p) const { return planes_[p].low == planes_[p].high; }
 
     const Picture& picture_;
-    const int bits_, profile_;
+    const int bits_;
+    const bool wide_;  // whether some samples are above 255
+    const int profile_;
     Message* const* messages_;
     const std::uint16_t* known_;
     std::uint16_t* found_;
     ColourSet reached_;
     Plane planes_[kMostPlanes];
-    Owned<Raster<Value>> rasters_[kMostPlanes];
+    Owned<Raster> rasters_[kMostPlanes];
 };
 
-template <typename Message>
-void code(const Picture& picture, int profile, int threads, Message* const* messages, Ticker& ticker, const std::uint16_t* known, std::uint16_t* found) {
+inline void code(const Picture& picture, int profile, int threads, Message* const* messages, Ticker& ticker, const std::uint16_t* known, std::uint16_t* found) {
     int span = 0, most = 0;
     for (int p = 0; p < picture.planes; ++p) {
         span = larger(span, picture.high[p] - picture.low[p]);
         most = larger<int>(most, picture.high[p]);
     }
     const int bits = span == 0 ? 1 : floor_log2(static_cast<std::uint32_t>(span)) + 1;
-    if (most < 256) {
-        Planes<std::uint8_t, Message> planes(picture, bits, profile, messages, known, found);
-        code_in_step(planes, picture.planes, picture.height, threads, ticker);
-    } else {
-        Planes<std::uint16_t, Message> planes(picture, bits, profile, messages, known, found);
-        code_in_step(planes, picture.planes, picture.height, threads, ticker);
-    }
+    Planes planes(picture, bits, most > 255, profile, messages, known, found);
+    code_in_step(planes, picture.planes, picture.height, threads, ticker);
 }
 
 inline void encode(const Picture& picture, const std::uint16_t* samples, int profile, int threads, Ticker& ticker, Output& output) {
     Decisions decisions[kMostPlanes];
-    Decisions* messages[kMostPlanes];
+    Message* messages[kMostPlanes];
     for (int p = 0; p < kMostPlanes; ++p) messages[p] = &decisions[p];
     code(picture, profile, threads, messages, ticker, samples, nullptr);
     const int count = messages_of(picture.planes, profile);
@@ -82,7 +77,7 @@ inline void encode(const Picture& picture, const std::uint16_t* samples, int pro
 inline void decode(const Picture& picture, const Bytes* messages, int profile, int threads, Ticker& ticker, std::uint16_t* samples) {
     const int count = messages_of(picture.planes, profile);
     Owned<Reader> readers[kMostPlanes];
-    Reader* each[kMostPlanes];
+    Message* each[kMostPlanes];
     for (int m = 0; m < count; ++m) readers[m].take(new Reader(messages[m]));
     for (int p = 0; p < picture.planes; ++p) each[p] = readers[count == 1 ? 0 : p].get();
     code(picture, profile, count == 1 ? 1 : threads, each, ticker, nullptr, samples);

@@ -7,13 +7,14 @@
 //   1. keeping one Engine for each set of samples that shares what is learnt (raster: each plane; a cascade: each unit and channel, say);
 //   2. filling the same Site: expert means with a scale context each, hashes and references of exact-value contexts, weight-set selectors;
 //   3. further experts that are distributions rather than means (a network's mixture, counts of colours) through Site::law: see Law.
-// Encoder and decoder are this one piece of code: a Coder's `code(bit, p)` takes the bit and gives it back (Writer), or finds it (Reader, which
-// ignores what it is given).
+// Encoder and decoder are this one piece of code: a Message's `code(bit, p)` takes the bit and gives it back (Decisions), or finds it (Reader,
+// which ignores what it is given).
 #pragma once
 
 #include "mixing/histories.h"
 #include "mixing/lanes.h"
 #include "mixing/laws.h"
+#include "mixing/message.h"
 #include "mixing/mixer.h"
 #include "mixing/numeric.h"
 
@@ -51,13 +52,13 @@ struct Shape {
     int corrections[2];
     int seconds;
     int bits;                                // of a sample
+    bool wide;                               // whether some may be above 255
     int laws;                                // experts after those with means
     bool factors;                            // whether the last of them is a FactorLaw, whose kinds come from the first two
     bool own_kinds;                          // but the geometry says its kinds, of the values in law_window(), and afterwards of what factors().lacks()
     int lowest;                              // of all samples; law[i][v - lowest] are counts
 };
 
-template <typename Value>
 class Engine {
 public:
     // starts: what weights and scales begin with, or null: as `learnt` gives them, weights in 2^-12 and scales by class. 16 bits are the lower byte first.
@@ -67,7 +68,7 @@ public:
         padded_contexts_ = (shape.contexts + 7) / 8 * 8;
         inputs_ = (padded_experts_ + 2 * padded_contexts_ + kExtra + padded_experts_ + 15) / 16 * 16;
         if (inputs_ > kMostInputs) throw std::bad_alloc();
-        histories_.reset(shape.contexts, shape.log2_slots);
+        histories_.reset(shape.contexts, shape.log2_slots, shape.wide);
         scales_.reset(shape.scales);
         const std::uint8_t* const shares = starts == nullptr ? nullptr : starts + 2 * inputs_;
         const std::uint8_t* const classes = starts == nullptr ? nullptr : shares + 2 * kSets;
@@ -99,7 +100,7 @@ public:
     }
     Site& site() { return site_; }
     FactorLaw& factors() { return factors_; }
-    Histories<Value>& histories() { return histories_; }
+    Histories& histories() { return histories_; }
     // The mean error of a scale context in 1/1024.
     std::int32_t scale(std::uint32_t context) const { return scales_[context].mean; }
     // To which values from mean[0] / 64 - kLawWindow / 2 on the base expert gives anything, as the site stands.
@@ -125,9 +126,8 @@ public:
     // What the last sample cost, in 1/65536 of a natural unit.
     std::int32_t cost() const { return cost_; }
 
-    // Codes one sample: `value` for a Writer, anything for a Reader. Returns the value.
-    template <typename Coder>
-    int code(Coder& coder, int value) {
+    // Codes one sample: `value` where it is written, anything where it is read. Returns the value.
+    int code(Message& message, int value) {
         begin();
         int low = site_.low, high = site_.high, node = 1, depth = 0;
         cost_ = 0;
@@ -141,7 +141,7 @@ public:
             if (shape_.factors) at_middle_[experts_ + shape_.laws - 1] = factors_.below(middle, at_middle_[0]);
             const std::int32_t p = predict(low, middle, high, node, depth);
             const std::uint32_t chance = static_cast<std::uint32_t>(clamp<std::int32_t>((p + 8) >> 4, 1, 65535));  // of bit 1, in 1/65536
-            const bool bit = coder.code(value >= middle, chance);
+            const bool bit = message.code(value >= middle, chance);
             cost_ += 726817 - log_q16(t_, bit ? chance : 65536 - chance);
             if (bit) {
                 low = middle;
@@ -334,7 +334,7 @@ private:
     int experts_ = 0, padded_experts_ = 0, padded_contexts_ = 0, inputs_ = 0;
     std::int32_t sigma_ = 0, cost_ = 0;
     Site site_;
-    Histories<Value> histories_;
+    Histories histories_;
     Buffer<Scale> scales_;
     Law laws_[kMostLaws];
     FactorLaw factors_;

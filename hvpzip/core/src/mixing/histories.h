@@ -18,7 +18,7 @@ constexpr std::uint8_t kAgeWeight[kAges] = {64, 54, 46, 39, 33, 28, 24};
 
 // Value: uint8_t or uint16_t. A slot is kAges values, the last seen first, and their count.
 template <typename Value>
-class Histories {
+class HistoriesOf {
 public:
     struct Slot {
         Value value[kAges];
@@ -123,6 +123,37 @@ private:
     alignas(64) std::uint8_t weights_[kMostContexts][8];
     Slot* slot_[kMostContexts] = {};
     int reference_[kMostContexts] = {};
+};
+
+// Of bytes, or of wider samples: the engine is compiled once for both.
+class Histories {
+public:
+    void reset(int contexts, int log2_slots, bool wide) {
+        wide_ = wide;
+        if (wide_) words_.reset(contexts, log2_slots);
+        else bytes_.reset(contexts, log2_slots);
+    }
+    void locate(int context, std::uint32_t hash, int reference) {
+        if (wide_) words_.locate(context, hash, reference);
+        else bytes_.locate(context, hash, reference);
+    }
+    void gather() {
+        if (wide_) words_.gather();
+        else bytes_.gather();
+    }
+    void count(int low, int middle, int high, std::int32_t* below, std::int32_t* above) const {
+        if (wide_) words_.count(low, middle, high, below, above);
+        else bytes_.count(low, middle, high, below, above);
+    }
+    void learn(int value) {
+        if (wide_) words_.learn(value);
+        else bytes_.learn(value);
+    }
+
+private:
+    bool wide_ = false;
+    HistoriesOf<std::uint8_t> bytes_;
+    HistoriesOf<std::uint16_t> words_;
 };
 
 }  // namespace hvpzip::mixing::HVPZIP_ISA

@@ -13,19 +13,25 @@ namespace hvpzip::mixing::HVPZIP_ISA {
 constexpr std::uint64_t kStart = std::uint64_t{1} << 31;
 constexpr int kChanceBits = 16;
 
-// Decisions in their order, with the interface of a message.
-class Decisions {
+// Takes decisions, or finds them. A call for each, so that the engine is compiled once.
+struct Message {
+    virtual ~Message() = default;
+    // A decision whose chance of a one is `chance`, 1 .. 65535 in 1/65536: `bit`, where it is written, else what is found.
+    virtual bool code(bool bit, std::uint32_t chance) = 0;
+};
+
+// Decisions in their order, to be written.
+class Decisions final : public Message {
 public:
     Decisions() = default;
     Decisions(const Decisions&) = delete;
     Decisions& operator=(const Decisions&) = delete;
-    ~Decisions() {
+    ~Decisions() override {
         for (int i = 0; i < blocks_; ++i) std::free(block_[i]);
         std::free(block_);
     }
 
-    // chance: of a one, 1 .. 65535 in 1/65536.
-    bool code(bool bit, std::uint32_t chance) {
+    bool code(bool bit, std::uint32_t chance) override {
         if (used_ == kBlock) grow();
         Block& last = *block_[blocks_ - 1];
         last.chance[used_] = static_cast<std::uint16_t>(chance);
@@ -92,7 +98,7 @@ private:
     std::uint8_t bytes_[4 * kSome + 8];
 };
 
-class Reader {
+class Reader final : public Message {
 public:
     explicit Reader(Bytes message) : bytes_(message.data) {
         const std::uint8_t* const bytes = message.data;
@@ -103,7 +109,7 @@ public:
         for (std::size_t i = size; i-- > 4 * words_;) state_ = state_ << 8 | bytes[i];
     }
 
-    bool code(bool, std::uint32_t chance) {
+    bool code(bool, std::uint32_t chance) override {
         const std::uint32_t place = static_cast<std::uint32_t>(state_) & 65535;
         const bool bit = place < chance;
         state_ = (state_ >> kChanceBits) * (bit ? chance : 65536 - chance) + (bit ? place : place - chance);

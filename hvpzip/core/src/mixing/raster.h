@@ -196,11 +196,10 @@ private:
 };
 
 // One plane: its engine and all that it learns from.
-template <typename Value>
 class Raster {
 public:
     // plane: to code. before: the two planes before it, nearest first, or null. errors: theirs (errors()[...]) likewise.
-    Raster(Plane& plane, const Raster* first, const Raster* second, const ColourSet* reached, int bits, int profile)
+    Raster(Plane& plane, const Raster* first, const Raster* second, const ColourSet* reached, int bits, bool wide, int profile)
             : plane_(plane), first_(first), second_(second), reached_(reached), planes_((first != nullptr) + (second != nullptr)), bits_(bits), deep_(bits > 8 ? bits - 8 : 0) {
         const Profile& spec = kProfiles[profile];
         locals_ = spec.locals;
@@ -259,9 +258,10 @@ public:
         shape.corrections[1] = 8;
         shape.seconds = 64;
         shape.bits = bits;
+        shape.wide = wide;
         shape.lowest = plane.low;
         span_ = plane.high - plane.low + 1;
-        if (sizeof(Value) == 1) {
+        if (!wide) {
             shape.laws = 2;
             if (planes_ == 0) {
                 counts_[0].reset(1, span_), counts_[1].reset(span_, span_);
@@ -274,17 +274,16 @@ public:
         laws_ = shape.laws;
         shape.factors = laws_ > 0 && planes_ == 2;
         shape.laws += shape.factors;
-        engine_.take(new Engine<Value>(shape));
+        engine_.take(new Engine(shape));
     }
     Raster(const Raster&) = delete;
 
     // Codes row y. known: its samples, or null for a Reader; either way the plane is filled in sample by sample.
-    template <typename Coder>
-    void code_row(Coder& coder, int y, const std::uint16_t* known) {
+    void code_row(Message& message, int y, const std::uint16_t* known) {
         clear_error_row(y);
         for (int x = 0; x < plane_.width; ++x) {
             predict(y, x);
-            learn(y, x, engine_->code(coder, known == nullptr ? 0 : known[x]));
+            learn(y, x, engine_->code(message, known == nullptr ? 0 : known[x]));
         }
         engine_->end_row();
     }
@@ -371,7 +370,7 @@ private:
     std::int32_t* repeat_slot_ = nullptr;
     int repeat_ = -1, repeated_ = -1, run_ = 0;
     std::uint32_t scale_m_ = 0, scale_b0_ = 0, scale_b1_ = 0, scale_b2_ = 0, scale_w_ = 0, scale_p_ = 0, scale_l_ = 0, scale_r_ = 0;
-    Owned<Engine<Value>> engine_;
+    Owned<Engine> engine_;
     Counts counts_[kMostLaws];
     std::uint16_t* row_[kMostLaws] = {};
     int shift_[kMostLaws] = {}, laws_ = 0, span_ = 0;
@@ -383,8 +382,7 @@ inline std::uint32_t mixed(std::uint32_t hash, int value) {
 }
 
 // The rows of counts for a place, of which those near W are asked for.
-template <typename Value>
-void Raster<Value>::find_laws(int y, int x, int W) {
+inline void Raster::find_laws(int y, int x, int W) {
     if (planes_ == 0) {
         row_[0] = counts_[0].row(0), row_[1] = counts_[1].row(W - plane_.low);
         shift_[0] = shift_[1] = 0;
@@ -404,8 +402,7 @@ void Raster<Value>::find_laws(int y, int x, int W) {
 
 inline int median(int a, int b, int c) { return larger(smaller(a, b), smaller(larger(a, b), c)); }
 
-template <typename Value>
-void Raster<Value>::predict(int y, int x) {
+inline void Raster::predict(int y, int x) {
     const std::uint16_t* s = plane_.at(y, x);
     const std::ptrdiff_t up = plane_.stride;
     const int low64 = plane_.low * kUnit, high64 = plane_.high * kUnit;
@@ -614,17 +611,15 @@ void Raster<Value>::predict(int y, int x) {
     contexts_of_mean(y, x, mr, kq, ksp, kg);
 }
 
-template <typename Value>
 template <typename... Values>
-void Raster<Value>::put(int context, int reference, Values... values) {
+void Raster::put(int context, int reference, Values... values) {
     std::uint32_t hash = static_cast<std::uint32_t>(context + 1) * 0x85EBCA6Bu;
     ((hash = mixed(hash, values)), ...);
     engine_->histories().locate(context, hash * 0xC2B2AE35u, reference);
 }
 
 // Those that depend on neighbours alone come first, so that they are there when the regressions are done.
-template <typename Value>
-void Raster<Value>::contexts_of_neighbours(int y, int x) {
+inline void Raster::contexts_of_neighbours(int y, int x) {
     const std::uint16_t* s = plane_.at(y, x);
     const std::ptrdiff_t up = plane_.stride;
     const int W = s[-1], N = s[-up], NW = s[-up - 1], NE = s[-up + 1], WW = s[-2], NN = s[-2 * up];
@@ -664,8 +659,7 @@ void Raster<Value>::contexts_of_neighbours(int y, int x) {
     }
 }
 
-template <typename Value>
-void Raster<Value>::contexts_of_mean(int y, int x, int mr, int kq, int ksp, int kg) {
+inline void Raster::contexts_of_mean(int y, int x, int mr, int kq, int ksp, int kg) {
     const std::uint16_t* s = plane_.at(y, x);
     const std::ptrdiff_t up = plane_.stride;
     const int W = s[-1], N = s[-up], NW = s[-up - 1], NE = s[-up + 1], WW = s[-2], NN = s[-2 * up];
@@ -694,8 +688,7 @@ void Raster<Value>::contexts_of_mean(int y, int x, int mr, int kq, int ksp, int 
     static_assert(kContexts == 30, "");
 }
 
-template <typename Value>
-void Raster<Value>::learn(int y, int x, int value) {
+inline void Raster::learn(int y, int x, int value) {
     plane_.put(y, x, value);
     std::int32_t* e = error(y, x);
     const std::int32_t v64 = value * kUnit;

@@ -33,8 +33,6 @@ void mixture(In<int32_t, 2> means, In<int32_t, 1> log2_scales, In<int32_t, 1> in
 
 }  // namespace
 
-#define ARRAY(name) nb::arg(name).noconvert()
-
 void bind_parameters(nb::module_& module) {
     module.def("fill_mixture", &mixture, Unlocked(), ARRAY("means"), ARRAY("log2_scales"), ARRAY("innovations"), ARRAY("corrections"),
                ARRAY("coupling"), ARRAY("values"), nb::arg("colour"), nb::arg("components"), nb::arg("threads"), ARRAY("mean"), ARRAY("scale"),
