@@ -28,7 +28,7 @@ def _not(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
     metavar="N",
     help=(
         "How much to spend. 1: the model alone, quickest. 2, the default: also latents, colours and what adapts to the photo, or the "
-        "mixing coder where a sample says that it saves a tenth. "
+        "mixing coder where a sample says that it saves a twelfth. "
         "3: the mixing coder on all photos, the finest level alone and coarse to fine as before, or all of it in raster order, as a sample "
         "says; two to four times the time. 4: with more experts in raster order, smallest; twice the time of 3 to decode."
     ),

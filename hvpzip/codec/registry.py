@@ -65,9 +65,9 @@ FEW_SAMPLES: Final = 1 << 17
 # sample says that it saves much.
 MODEL_SUITS: Final = Fraction(7, 8)
 # The mixing coder takes four times as long to decode as the model. It is worth it where the centre of so many pixels a side takes at most
-# this share of what the model takes there, with nothing fitted (docs/experiments.md, 246 and 280).
+# this share of what the model takes there, with nothing fitted (docs/experiments.md, 246, 280 and 349).
 SAVING_SIDE: Final = 96
-SAVES: Final = Fraction(9, 10)
+SAVES: Final = Fraction(11, 12)
 SAVES_LITTLE: Final = "of a sample it saves too little for its time"
 NOT_QUICK: Final = "the compiled core is missing, and without it this coder takes hours"
 # A coarse image that needs less than this share of the quickest plain method, and in which nothing repeats, is not tried by plain methods.
