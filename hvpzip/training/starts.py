@@ -39,6 +39,7 @@ def starts_of(photos: list[list[NDArray[np.float64]]]) -> bytes:
 
 
 def main(out: str, *folders: str) -> None:
+    """Write OUT after the photos of the folders, evenly spaced ones of each."""
     model, photos = load_model(), []
     for folder in folders:
         paths = sorted(path for path in Path(folder).iterdir() if path.suffix in (".webp", ".png"))
