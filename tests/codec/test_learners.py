@@ -70,7 +70,7 @@ def test_a_part_that_has_no_room_for_a_sample_is_tried_both_ways(photo):
     assert registry.learners(Part(photo, 8, MODEL, 4)) == (registry.CASCADE, registry.MIXING)
 
 
-@pytest.mark.parametrize(("by_mixing", "mixes"), [(895, True), (905, False)])
+@pytest.mark.parametrize(("by_mixing", "mixes"), [(915, True), (918, False)])
 def test_at_the_default_a_sample_decides_whether_mixing_saves_enough(photo, monkeypatch, by_mixing, mixes):
     monkeypatch.setattr(registry, "_quickly_mixed", lambda part: bytes(by_mixing))
     monkeypatch.setattr(registry, "model_guess", lambda part: 1000)
