@@ -12,8 +12,8 @@ from hvpzip.ans import Plan
 from hvpzip.codec.adaptation.head_changes import Adaptation, adapted_heads
 from hvpzip.codec.bitsback.account import Account
 from hvpzip.codec.colours.colour_model import ColourModel
-from hvpzip.codec.colours.reweighting import reweighted_of
-from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps, stripes_of
+from hvpzip.codec.colours.reweighting import learnt_stripes
+from hvpzip.codec.walk.geometry import Int32Array, Int64Array, Level, Range, base_precision, colours_of, exact_steps
 from hvpzip.codec.walk.level_walk import LevelWalk, States
 from hvpzip.diffusion.bound import RATE, REFUND, Term
 from hvpzip.diffusion.posterior import kernel_of, support
@@ -102,15 +102,11 @@ class Decoder:
     ) -> dict[int, Int64Array]:
         """Pop the reweighted channels of a unit into ``values``, which has the channels before; returns the frequencies of each."""
         step, before = level.schedule.steps[index], known.factors
-        found: dict[int, list[Int64Array]] = {channel: [] for channel in known.learnt.channels}
-        for stripe in stripes_of(level.sizes[step.unit], known.learnt.striped):
-            part, pixels = parameters.of(stripe), values[:, stripe]
-            for channel in known.learnt.channels:
-                reweighted = reweighted_of(known, channel, part, pixels, level.ranges[step.unit][channel])
-                self.message, pixels[channel], freqs = reweighted.pop(self.message, next(self.plans))
-                known.learn(channel, pixels[channel])
-                found[channel].append(freqs)
-            known.add(pixels)
+        found: dict[int, list[Int64Array]] = {}
+        size, ranges = level.sizes[step.unit], level.ranges[step.unit]
+        for channel, reweighted, pixels in learnt_stripes(known, parameters, values, size, ranges):
+            self.message, pixels[channel], freqs = reweighted.pop(self.message, next(self.plans))
+            found.setdefault(channel, []).append(freqs)
         if step.given is not None:  # what a unit with a latent teaches, the encoder does not know where it codes the next one
             known.factors = before
         return {channel: np.concatenate(parts) for channel, parts in found.items()}

@@ -5,6 +5,7 @@ Integer arithmetic only: this file reaches the bit stream.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from hvpzip.nn.parameters import StepPrediction
 from hvpzip.transform import colour
 from hvpzip.transform.maps import map_of
 
-__all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "plan_reweighting", "reweighted_of"]
+__all__ = ["Intervals", "Reweighting", "can_reweight", "learn_unit", "learnt_stripes", "plan_reweighting"]
 
 # Co is reweighted too if that saves so much of its cost on the levels from the third on: it takes several times as long as
 # Cg.
@@ -81,18 +82,19 @@ def plan_reweighting(
             step = level.schedule.steps[index]
             values = units[step.unit].reshape(3, -1).astype(np.int64)
             if step.given is None:
-                parameters, ranges = exact.predictions[index], level.ranges[step.unit]
-                found = learn_unit(known, parameters, values, level.sizes[step.unit], ranges)
-                intervals[level.number, index] = found
-                for channel, (_, freq) in found.items():
-                    mixture = parameters.mixture(channel, values[:channel])
-                    plain = cost(ans.intervals(mixture, values[channel], *ranges[channel])[1], ans.PRECISION)
-                    saving = plain - cost(freq, ans.PRECISION)
+                ranges = level.ranges[step.unit]
+                found: dict[int, list[tuple[Int64Array, Int64Array]]] = {}
+                for channel, reweighted, pixels in learnt_stripes(known, exact.predictions[index], values, level.sizes[step.unit], ranges):
+                    interval = reweighted.intervals(pixels[channel])
+                    found.setdefault(channel, []).append(interval)
+                    plain = cost(ans.intervals(reweighted.mixture, pixels[channel], *ranges[channel])[1], ans.PRECISION)
+                    saving = plain - cost(interval[1], ans.PRECISION)
                     if channel == 2:
                         saved += saving
                     else:
                         co_cost += plain
                         co_saved += saving
+                intervals[level.number, index] = _joined(found)
             else:
                 factors[level.number, index] = known.factors
                 known.add(values)
@@ -107,26 +109,40 @@ def plan_reweighting(
     return Reweighting(learnt, intervals, factors) if pays else None, trial
 
 
-def learn_unit(known: ColourModel, parameters: StepPrediction, values: Int64Array, size: tuple[int, int], ranges: list[Range]) -> Intervals:
-    """(start, freq) of the reweighted channels of one unit, whose rows and columns are ``size``, learnt and counted stripe by stripe."""
-    found: dict[int, list[tuple[Int64Array, Int64Array]]] = {channel: [] for channel in known.learnt.channels}
+def learnt_stripes(
+    known: ColourModel, parameters: StepPrediction, values: Int64Array, size: tuple[int, int], ranges: list[Range]
+) -> Iterator[tuple[int, Reweighted, Int64Array]]:
+    """Every reweighted channel of every stripe of a unit of ``size`` (rows, columns), in the decoder's order; each teaches the next.
+
+    Yields the channel, its mixtures, reweighted, and the stripe's part of ``values`` (3, n). The channel must be there before the next
+    one is asked for: the encoder has it, the decoder writes it.
+    """
     for stripe in stripes_of(size, known.learnt.striped):
         part, pixels = parameters.of(stripe), values[:, stripe]
         for channel in known.learnt.channels:
-            reweighted = reweighted_of(known, channel, part, pixels, ranges[channel])
-            found[channel].append(reweighted.intervals(pixels[channel]))
+            yield channel, _reweighted(known, channel, part, pixels, ranges[channel]), pixels
             known.learn(channel, pixels[channel])
         known.add(pixels)
-    return {channel: joined(parts) for channel, parts in found.items()}
 
 
-def joined(parts: list[tuple[Int64Array, Int64Array]]) -> tuple[Int64Array, Int64Array]:
-    """Starts and frequencies of stripes, one after the other."""
-    starts, freqs = zip(*parts, strict=True)
-    return np.concatenate(starts), np.concatenate(freqs)
+def learn_unit(known: ColourModel, parameters: StepPrediction, values: Int64Array, size: tuple[int, int], ranges: list[Range]) -> Intervals:
+    """(start, freq) of the reweighted channels of one unit, whose rows and columns are ``size``."""
+    found: dict[int, list[tuple[Int64Array, Int64Array]]] = {}
+    for channel, reweighted, pixels in learnt_stripes(known, parameters, values, size, ranges):
+        found.setdefault(channel, []).append(reweighted.intervals(pixels[channel]))
+    return _joined(found)
 
 
-def reweighted_of(known: ColourModel, channel: int, parameters: StepPrediction, before: Int64Array, span: Range) -> Reweighted:
+def _joined(found: dict[int, list[tuple[Int64Array, Int64Array]]]) -> Intervals:
+    """Starts and frequencies of stripes, one after the other, of each channel."""
+    joined = {}
+    for channel, parts in found.items():
+        starts, freqs = zip(*parts, strict=True)
+        joined[channel] = np.concatenate(starts), np.concatenate(freqs)
+    return joined
+
+
+def _reweighted(known: ColourModel, channel: int, parameters: StepPrediction, before: Int64Array, span: Range) -> Reweighted:
     """Co or Cg of some positions, reweighted, given the channels before it: ``before`` (3, n), of which those are read."""
     mixture = parameters.mixture(channel, before[:channel])
     if channel == 2:
