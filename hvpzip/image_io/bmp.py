@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hvpzip.image_io.form import Chunk, Form, Kind
 from hvpzip.image_io.metadata import icc_chunk
-from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Dropped, Found, check_pixels, counted, damaged, take_frame, unsupported
 from hvpzip.image_io.rows import unpacked_bits
 
 __all__ = ["read_bmp"]
@@ -40,7 +40,7 @@ def read_bmp(data: bytes, max_pixels: int, frame: int | None) -> Found:
         raise damaged("BMP", f"no such kind of picture ({width} x {height})")
     check_pixels(width, height, max_pixels)
     (start,) = _numbers("I", data, 10)
-    dropped: set[str] = set()
+    dropped = Dropped()
     if bits in (1, 4, 8):
         form, samples, end = _numbered(data, header_size, width, height, bits, packing, colours, start, dropped)
     elif bits in (24, 32):
@@ -51,8 +51,8 @@ def read_bmp(data: bytes, max_pixels: int, frame: int | None) -> Found:
         samples = samples[::-1]
     chunks, end = _metadata(data, header_size, end, dropped)
     if len(data) > end and data[end:].strip(b"\0"):
-        dropped.add(f"{counted(len(data) - end, 'byte')} after the end")
-    return Found(np.ascontiguousarray(samples), form._replace(chunks=tuple(chunks)), tuple(sorted(dropped)))
+        dropped.content.add(f"{counted(len(data) - end, 'byte')} after the end")
+    return Found(np.ascontiguousarray(samples), form._replace(chunks=tuple(chunks)), dropped)
 
 
 def _numbers(letters: str, data: bytes, place: int) -> tuple[int, ...]:
@@ -74,7 +74,7 @@ def _rows(data: bytes, start: int, width: int, height: int, bits: int) -> NDArra
 
 
 def _numbered(
-    data: bytes, header_size: int, width: int, height: int, bits: int, packing: int, colours: int, start: int, dropped: set[str]
+    data: bytes, header_size: int, width: int, height: int, bits: int, packing: int, colours: int, start: int, dropped: Dropped
 ) -> tuple[Form, Samples, int]:
     """Numbers of palette entries; a palette of grays in their order is gray. (form, samples, where the file goes on)."""
     entry = 3 if header_size == 12 else 4
@@ -86,7 +86,7 @@ def _numbered(
     table = np.frombuffer(data, np.uint8, count * entry, place).reshape(count, entry)
     palette = np.ascontiguousarray(table[:, 2::-1])
     if place + count * entry < start and data[place + count * entry : start].strip(b"\0"):
-        dropped.add(f"{counted(start - place - count * entry, 'byte')} before the samples")
+        dropped.content.add(f"{counted(start - place - count * entry, 'byte')} before the samples")
     if packing == _RGB:
         rows = _rows(data, start, width, height, bits)
         samples = (rows if bits == 8 else unpacked_bits(rows, bits))[:, :width].copy()
@@ -143,7 +143,7 @@ def _unpacked(data: bytes, start: int, width: int, height: int, bits: int) -> tu
 
 
 def _coloured(
-    data: bytes, header_size: int, width: int, height: int, bits: int, packing: int, start: int, dropped: set[str]
+    data: bytes, header_size: int, width: int, height: int, bits: int, packing: int, start: int, dropped: Dropped
 ) -> tuple[Form, Samples, int]:
     step = bits // 8
     alpha = False
@@ -160,12 +160,12 @@ def _coloured(
         raise unsupported("BMP", f"packing {packing} with {bits} bits a pixel")
     pixels = _rows(data, start, width, height, bits).reshape(height, width, step)
     if step == 4 and not alpha and pixels[:, :, places["a"]].any():
-        dropped.add("the fourth byte of the pixels, which the header does not call alpha")
+        dropped.content.add("the fourth byte of the pixels, which the header does not call alpha")
     samples = pixels[:, :, [places[name] for name in ("rgba" if alpha else "rgb")]]
     return Form(Kind.RGB_ALPHA if alpha else Kind.RGB), samples, start + (width * bits + 31) // 32 * 4 * height
 
 
-def _metadata(data: bytes, header_size: int, end: int, dropped: set[str]) -> tuple[list[Chunk], int]:
+def _metadata(data: bytes, header_size: int, end: int, dropped: Dropped) -> tuple[list[Chunk], int]:
     """(chunks, where the file ends)."""
     chunks = []
     if header_size >= 40:
@@ -173,7 +173,7 @@ def _metadata(data: bytes, header_size: int, end: int, dropped: set[str]) -> tup
         if x > 0 and y > 0:
             chunks.append(Chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
         elif x or y:
-            dropped.add(f"resolution {x} x {y}")
+            dropped.metadata.add(f"resolution {x} x {y}")
     if header_size >= _V4:
         (space,) = _numbers("I", data, 70)
         intent = _numbers("I", data, 122)[0] if header_size == _V5 else 0
@@ -184,14 +184,14 @@ def _metadata(data: bytes, header_size: int, end: int, dropped: set[str]) -> tup
             begin, size = _numbers("II", data, 126)
             profile = data[14 + begin : 14 + begin + size]
             if tag == b"LINK" or len(profile) < size or not profile:
-                dropped.add("a colour profile in another file" if tag == b"LINK" else "incomplete colour profile")
+                dropped.metadata.add("a colour profile in another file" if tag == b"LINK" else "incomplete colour profile")
             else:
                 chunks.append(icc_chunk(profile))
                 if 14 + begin > end and data[end : 14 + begin].strip(b"\0"):
-                    dropped.add(f"{counted(14 + begin - end, 'byte')} before the colour profile")
+                    dropped.content.add(f"{counted(14 + begin - end, 'byte')} before the colour profile")
                 end = max(end, 14 + begin + size)
         elif space == 0 and any(data[74:122]):
-            dropped.add("gamma and primaries of the header")
+            dropped.metadata.add("gamma and primaries of the header")
         elif tag != b"Win " and space:
-            dropped.add(f"colour space {tag!r}")
+            dropped.metadata.add(f"colour space {tag!r}")
     return chunks, end

@@ -13,7 +13,7 @@ from PIL import GifImagePlugin
 from hvpzip.image_io.form import Chunk, Form
 from hvpzip.image_io.metadata import icc_chunk, raw_text_chunk, xmp_chunk
 from hvpzip.image_io.pillow_forms import form_of_image, same_form
-from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame
+from hvpzip.image_io.refusals import Dropped, Found, check_pixels, counted, damaged, take_frame
 from hvpzip.image_io.rows import array_of
 
 __all__ = ["read_gif"]
@@ -27,7 +27,7 @@ _XMP_TAIL: Final = bytes((1, *range(255, -1, -1), 0))
 class _Blocks(NamedTuple):
     pictures: int
     chunks: tuple[Chunk, ...]
-    dropped: set[str]
+    dropped: Dropped
 
 
 def read_gif(data: bytes, max_pixels: int, frame: int | None) -> Found:
@@ -40,14 +40,14 @@ def read_gif(data: bytes, max_pixels: int, frame: int | None) -> Found:
     number = take_frame("GIF", frame, blocks.pictures, f"{blocks.pictures} pictures in one file")
     dropped = blocks.dropped
     if blocks.pictures > 1:
-        dropped.add(counted(blocks.pictures - 1, "other picture"))
+        dropped.content.add(counted(blocks.pictures - 1, "other picture"))
     with GifImagePlugin.GifImageFile(io.BytesIO(data)) as image:
         image.seek(number)
         form: Form = form_of_image(image, "GIF")
         check_pixels(*image.size, max_pixels)
         samples = array_of(image, np.uint8)
         same_form(image, form, "GIF")
-    return Found(samples, form._replace(chunks=blocks.chunks), tuple(sorted(dropped)), blocks.pictures)
+    return Found(samples, form._replace(chunks=blocks.chunks), dropped, blocks.pictures)
 
 
 def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
@@ -56,7 +56,9 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
     place = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     pictures = 0
     chunks: list[Chunk] = []
-    dropped: set[str] = {f"pixel aspect ratio {aspect}"} if aspect not in (0, 49) else set()
+    dropped = Dropped()
+    if aspect not in (0, 49):
+        dropped.metadata.add(f"pixel aspect ratio {aspect}")
     while True:
         if place >= len(data):
             # Many programs leave the trailer out; only what is before it must be whole.
@@ -75,7 +77,7 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
         elif kind == _IMAGE and place + 10 < len(data):
             *corner, width, height, flags = struct.unpack_from("<HHHHB", data, place + 1)
             if pictures == frame == 0 and (*corner, width, height) != (0, 0, *struct.unpack_from("<HH", data, 6)):
-                dropped.add("which part of its canvas the picture covers")
+                dropped.content.add("which part of its canvas the picture covers")
             place += 10 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
             bits = data[place] if place < len(data) else 0
             parts, place = _sub_blocks(data, place + 1)
@@ -90,7 +92,7 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
     if not pictures:
         raise damaged("GIF", "it holds no picture")
     if place < len(data):
-        dropped.add(f"{counted(len(data) - place, 'byte')} after the end")
+        dropped.content.add(f"{counted(len(data) - place, 'byte')} after the end")
     return _Blocks(pictures, tuple(chunks), dropped)
 
 
@@ -106,13 +108,13 @@ def _sub_blocks(data: bytes, place: int) -> tuple[list[bytes], int]:
         place += 1 + size
 
 
-def _extension(label: int, parts: list[bytes], raw: bytes, chunks: list[Chunk], dropped: set[str]) -> None:
+def _extension(label: int, parts: list[bytes], raw: bytes, chunks: list[Chunk], dropped: Dropped) -> None:
     if label == _CONTROL:
         return  # what it says is in the samples and the transparency; a lone picture has nothing to wait for
     if label == _COMMENT:
         text = raw_text_chunk("Comment", b"".join(parts))
         if text is None:
-            dropped.add("comment with NUL bytes inside")
+            dropped.metadata.add("comment with NUL bytes inside")
         else:
             chunks.append(text)
     elif label == _APPLICATION and parts and parts[0] == b"XMP DataXMP":
@@ -122,9 +124,9 @@ def _extension(label: int, parts: list[bytes], raw: bytes, chunks: list[Chunk], 
     elif label == _APPLICATION and parts and parts[0] == b"ICCRGBG1012":
         chunks.append(icc_chunk(b"".join(parts[1:])))
     elif label == _APPLICATION and parts:
-        dropped.add(f"application extension {parts[0].decode('latin-1')!r}")
+        dropped.metadata.add(f"application extension {parts[0].decode('latin-1')!r}")
     else:
-        dropped.add("plain text" if label == _TEXT else f"extension {label:02x}")
+        dropped.content.add("plain text" if label == _TEXT else f"extension {label:02x}")  # the text is drawn on the picture
 
 
 def _check_codes(data: bytes, bits: int, width: int, height: int) -> None:

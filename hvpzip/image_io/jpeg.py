@@ -16,7 +16,7 @@ from PIL import JpegImagePlugin
 from hvpzip.image_io.form import Chunk, Form, Kind
 from hvpzip.image_io.jpeg_scans import check_scans
 from hvpzip.image_io.metadata import Resolution, exif_chunk, icc_chunk, raw_text_chunk, xmp_chunk
-from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Dropped, Found, check_pixels, counted, damaged, take_frame, unsupported
 from hvpzip.image_io.rows import array_of
 
 __all__ = ["Segment", "jpeg_samples", "jpeg_segments", "jpeg_size", "read_jpeg"]
@@ -141,29 +141,29 @@ def read_jpeg(data: bytes, max_pixels: int, frame: int | None) -> Found:
     Raises: ImageError, LimitError; what Pillow raises on damage.
     """
     segments, end, stray = jpeg_segments(data)
-    dropped: set[str] = set()
+    dropped = Dropped()
     others = _other_pictures(data, segments)
     count = 1 + sum(1 for _, _, full in others if full)
     number = take_frame("JPEG", frame, count, f"{count} pictures in one file")
     if number:
         begin, size, _ = [other for other in others if other[2]][number - 1]
         inner, end, stray = jpeg_segments(data[begin : begin + size])
-        dropped.add("metadata of the other pictures")
+        dropped.metadata.add("metadata of the other pictures")
         segments, rest = inner, 0
     else:
         rest = len(data) - end
         if len(others) >= count:
-            dropped.add(f"{counted(len(others) - count + 1, 'picture')} for the main one (MPF: previews, gain maps)")
+            dropped.content.add(f"{counted(len(others) - count + 1, 'picture')} for the main one (MPF: previews, gain maps)")
     if count > 1:
-        dropped.add(counted(count - 1, "other picture"))
+        dropped.content.add(counted(count - 1, "other picture"))
     if stray:
-        dropped.add(f"{counted(stray, 'byte')} between segments")
+        dropped.content.add(f"{counted(stray, 'byte')} between segments")
     if rest:
-        dropped.add(f"{counted(rest, 'byte')} after the end")
+        dropped.content.add(f"{counted(rest, 'byte')} after the end")
     width, height, components = jpeg_size(segments)
     check_pixels(width, height, max_pixels)
     chunks = tuple(_chunks(segments, dropped))
-    return Found(jpeg_samples(segments), Form(_KINDS[components], chunks=chunks), tuple(sorted(dropped)), count)
+    return Found(jpeg_samples(segments), Form(_KINDS[components], chunks=chunks), dropped, count)
 
 
 def _other_pictures(data: bytes, segments: list[Segment]) -> list[tuple[int, int, bool]]:
@@ -190,7 +190,7 @@ def _other_pictures(data: bytes, segments: list[Segment]) -> list[tuple[int, int
     return found
 
 
-def _chunks(segments: list[Segment], dropped: set[str]) -> Iterator[Chunk]:
+def _chunks(segments: list[Segment], dropped: Dropped) -> Iterator[Chunk]:
     """The metadata; names of the rest are added to ``dropped``."""
     profile = [segment.data[12:] for segment in segments if segment.marker == 0xE2 and segment.data.startswith(b"ICC_PROFILE\0")]
     if profile:
@@ -198,13 +198,13 @@ def _chunks(segments: list[Segment], dropped: set[str]) -> Iterator[Chunk]:
         if sorted(pieces) == list(range(1, len(profile) + 1)):
             yield icc_chunk(b"".join(pieces[number] for number in sorted(pieces)))
         else:
-            dropped.add("incomplete colour profile")
+            dropped.metadata.add("incomplete colour profile")
     seen: set[str] = set()
     for marker, data, _ in segments:
         if marker == _COM:
             text = raw_text_chunk("Comment", data)
             if text is None:
-                dropped.add("comment with NUL bytes inside")
+                dropped.metadata.add("comment with NUL bytes inside")
             else:
                 yield text
         elif marker == 0xE1 and data.startswith(b"Exif\0\0") and "exif" not in seen:
@@ -219,9 +219,9 @@ def _chunks(segments: list[Segment], dropped: set[str]) -> Iterator[Chunk]:
             if x and y and unit <= 2:
                 yield Resolution(x, 1, y, 1, unit + 1).chunk()
             if len(data) > 14:
-                dropped.add("JFIF thumbnail")
+                dropped.metadata.add("JFIF thumbnail")
         elif marker not in _STRUCTURE and not (marker == 0xEE and data[:5] == b"Adobe") and not data.startswith(b"ICC_PROFILE\0"):
-            dropped.add(_owner(marker, data))
+            dropped.metadata.add(_owner(marker, data))
 
 
 def _owner(marker: int, data: bytes) -> str:

@@ -18,7 +18,7 @@ from PIL import PngImagePlugin
 from hvpzip.errors import ImageError
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind
 from hvpzip.image_io.metadata import physical, resolution_of
-from hvpzip.image_io.refusals import check_pixels, counted, damaged, unsupported
+from hvpzip.image_io.refusals import Dropped, check_pixels, counted, damaged, unsupported
 from hvpzip.image_io.rows import array_of, strips_of
 
 __all__ = ["COLOURS", "EARLY", "MAGIC", "METADATA", "Png", "is_metadata", "png_samples", "png_strips", "read_png"]
@@ -51,7 +51,7 @@ class Png(NamedTuple):
     width: int
     height: int
     form: Form
-    dropped: tuple[str, ...]
+    dropped: Dropped
     pictures: int
 
 
@@ -77,7 +77,9 @@ def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
     width, height, depth, colour = _header(chunks[0].data)
     kind = _KINDS[colour]
     names = [chunk.name for chunk in chunks]
-    dropped = {f"{counted(rest, 'byte')} after the end"} if rest else set()
+    dropped = Dropped()
+    if rest:
+        dropped.content.add(f"{counted(rest, 'byte')} after the end")
     for name in (b"PLTE", b"tRNS", b"acTL"):
         if names.count(name) > 1:
             raise damaged("PNG", f"{names.count(name)} chunks {name.decode()!r} in place of one")
@@ -92,7 +94,7 @@ def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
     if kind is Kind.PALETTE and (not palette or len(palette) % 3 or len(palette) > 768 or palette_at > data_at):
         raise damaged("PNG", f"its palette is missing or not valid ({len(palette)} bytes)")
     if len(palette) > 3 << depth:
-        dropped.add("entries of the palette that no sample can name")
+        dropped.metadata.add("entries of the palette that no sample can name")
         palette = palette[: 3 << depth]
     transparency = b""
     if b"tRNS" in names:
@@ -100,7 +102,7 @@ def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
         most = {Kind.GRAY: 2, Kind.RGB: 6, Kind.PALETTE: len(palette) // 3}.get(kind, 0)
         lengths = range(1, most + 1) if kind is Kind.PALETTE else (most,)
         if len(transparency) not in lengths or most == 0 or not palette_at < names.index(b"tRNS") < data_at:
-            dropped.add("transparency that is not valid, which other readers ignore too")
+            dropped.metadata.add("transparency that is not valid, which other readers ignore too")
             transparency = b""
     kept = []
     for at, (name, data) in enumerate(chunks):
@@ -111,7 +113,7 @@ def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
         if is_metadata(name) and (name in METADATA or at < data_at):
             kept.append(Chunk(name, data))
         elif name not in _ANIMATION:
-            dropped.add(f"chunk {name.decode('latin-1')!r}")
+            dropped.metadata.add(f"chunk {name.decode('latin-1')!r}")
     pictures = 1
     if b"acTL" in names:
         if len(chunks[names.index(b"acTL")].data) != 8:
@@ -119,8 +121,8 @@ def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
         frames = names.count(b"fcTL")
         pictures = max(1, frames + (b"fcTL" not in names[:data_at]))
         if pictures == 1:
-            dropped.add("what says that it is animated")
-    return Png(width, height, Form(kind, depth, palette, transparency, _consistent(kept)), tuple(sorted(dropped)), pictures)
+            dropped.metadata.add("what says that it is animated")
+    return Png(width, height, Form(kind, depth, palette, transparency, _consistent(kept)), dropped, pictures)
 
 
 def _header(data: bytes) -> tuple[int, int, int, int]:

@@ -18,12 +18,14 @@ def read_png_picture(data: bytes, max_pixels: int, frame: int | None) -> Found:
     """Raises: ImageError, LimitError; what Pillow raises on damage."""
     parts = read_png(io.BytesIO(data), max_pixels, frame or 0)
     number = take_frame("PNG", frame, parts.pictures, f"{parts.form.words}, animated")
-    dropped = {*parts.dropped, *([counted(parts.pictures - 1, "other picture")] if parts.pictures > 1 else [])}
+    dropped = parts.dropped
+    if parts.pictures > 1:
+        dropped.content.add(counted(parts.pictures - 1, "other picture"))
     if number == 0:  # what readers show that know nothing of animations
         samples, form = png_samples(io.BytesIO(data), parts.form), parts.form
     else:
         samples, form = _frame(data, number, parts)
-    return Found(np.ascontiguousarray(samples), form, tuple(sorted(dropped)), parts.pictures)
+    return Found(np.ascontiguousarray(samples), form, dropped, parts.pictures)
 
 
 def _frame(data: bytes, number: int, parts: Png) -> "tuple[np.ndarray, Form]":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hvpzip.image_io.form import Chunk, Form, Kind
 from hvpzip.image_io.metadata import raw_text_chunk
-from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Dropped, Found, check_pixels, counted, damaged, take_frame, unsupported
 
 __all__ = ["read_pnm"]
 
@@ -22,7 +22,7 @@ _MAX_PICTURES: Final = 1 << 16
 def read_pnm(data: bytes, max_pixels: int, frame: int | None) -> Found:
     """Raises: ImageError, LimitError."""
     place, number, found = 0, 0, None
-    dropped: set[str] = set()
+    dropped = Dropped()
     while True:
         kind, head, width, height, largest = _header(data, place)
         check_pixels(width, height, max_pixels)
@@ -45,13 +45,13 @@ def read_pnm(data: bytes, max_pixels: int, frame: int | None) -> Found:
     chosen = take_frame("PNM", frame, number, "more than one picture")
     assert found is not None, f"picture {chosen} was passed"
     if number > 1:
-        dropped.add(counted(number - 1, "other picture"))
+        dropped.content.add(counted(number - 1, "other picture"))
     elif end < len(data):
-        dropped.add(f"{counted(len(data) - end, 'byte')} after the end")
+        dropped.content.add(f"{counted(len(data) - end, 'byte')} after the end")
     kind, header, begin, width, height, largest, channels = found
     samples = _samples(data, kind, begin, (height, width, 3) if channels == 3 else (height, width), largest)
     form = _form(kind, header, largest, dropped)
-    return Found(samples, form, tuple(sorted(dropped)), number)
+    return Found(samples, form, dropped, number)
 
 
 def _header(data: bytes, place: int) -> tuple[bytes, int, int, int, int]:
@@ -103,12 +103,12 @@ def _samples(data: bytes, kind: bytes, begin: int, shape: tuple[int, ...], large
     return samples.reshape(shape)
 
 
-def _form(kind: bytes, header: bytes, largest: int, dropped: set[str]) -> Form:
+def _form(kind: bytes, header: bytes, largest: int, dropped: Dropped) -> Form:
     chunks: list[Chunk] = []
     for comment in re.findall(rb"#([^\r\n]*)[\r\n]", header):
         text = raw_text_chunk("Comment", comment.removeprefix(b" "))
         if text is None:
-            dropped.add("comment with NUL bytes inside")
+            dropped.metadata.add("comment with NUL bytes inside")
         else:
             chunks.append(text)
     depth = 1 if kind in b"14" else 16 if largest == 65535 else 8

@@ -111,10 +111,10 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
     kind = _kind_of(data)
     read = _reader(kind)
     picture = _reading(kind, lambda: read(data, max_pixels, frame))
-    form, dropped = picture.form, picture.dropped
+    form, lost = picture.form, picture.dropped
+    dropped = tuple(sorted(lost.content if strip else lost.metadata | lost.content))
     if strip:
         form = form._replace(chunks=())
-        dropped = tuple(name for name in dropped if not _is_metadata(name))
     elif sum(len(chunk.data) for chunk in form.chunks) > MAX_METADATA_BYTES:
         raise LimitError(f"the picture has more than {MAX_METADATA_BYTES} bytes of metadata; --strip leaves it out")
     notices = [f"not kept: {', '.join(dropped)}"] if dropped else []
@@ -122,11 +122,6 @@ def picture_of(data: bytes, max_pixels: int = MAX_PIXELS, *, frame: int | None =
         notices.insert(0, "the decoded pixels of the JPEG are kept, not the JPEG file itself")
     file = SourceFile(kind, len(data), hashlib.sha256(data).digest())
     return Picture(picture.samples, tuple(notices), form, kind, dropped, file, picture.pictures)
-
-
-def _is_metadata(name: str) -> bool:
-    """Whether what is not kept of a file is metadata by its name, rather than other pictures or bytes that may be anything."""
-    return name.startswith("metadata") or not any(word in name for word in ("picture", "byte", "data behind"))
 
 
 def read_again(file: BinaryIO, kind: str, pixels: int) -> tuple[Form, Iterator[Samples]]:

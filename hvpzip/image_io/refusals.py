@@ -8,7 +8,20 @@ from numpy.typing import NDArray
 from hvpzip.errors import ImageError, LimitError
 from hvpzip.image_io.form import Form
 
-__all__ = ["Found", "check_pixels", "counted", "damaged", "no_frame", "several", "take_frame", "unsupported"]
+__all__ = ["Dropped", "Found", "check_pixels", "counted", "damaged", "no_frame", "several", "take_frame", "unsupported"]
+
+
+class Dropped:
+    """Names of what a file holds besides and its reader does not keep.
+
+    Attributes:
+        metadata: what ``--strip`` asks to leave out.
+        content: other pictures, and bytes that may be anything. Nobody who asked for less metadata asked to lose these.
+    """
+
+    def __init__(self) -> None:
+        self.metadata: set[str] = set()
+        self.content: set[str] = set()
 
 
 class Found(NamedTuple):
@@ -17,13 +30,13 @@ class Found(NamedTuple):
     Attributes:
         samples: (H, W) or (H, W, C), uint8, or uint16 for 16 bits.
         form: what they mean, and the metadata.
-        dropped: names of what else the file holds.
+        dropped: what else the file holds.
         pictures: how many it holds.
     """
 
     samples: NDArray[np.unsignedinteger[Any]]
     form: Form
-    dropped: tuple[str, ...] = ()
+    dropped: Dropped
     pictures: int = 1
 
 

@@ -17,6 +17,7 @@ from hvpzip.image_io.form import Chunk
 from hvpzip.image_io.metadata import TEXT_TAGS, Resolution, exif_chunk, icc_chunk, raw_text_chunk, xmp_chunk
 from hvpzip.image_io.png import is_metadata
 from hvpzip.image_io.png_writing import chunk_bytes
+from hvpzip.image_io.refusals import Dropped
 from hvpzip.image_io.tiff_tags import ITEM_BYTES, Directory, Entry, Tags, tag_name
 
 __all__ = ["STORAGE", "chunks_entry", "is_carried", "metadata_of", "tag_chunk", "tag_of"]
@@ -39,17 +40,18 @@ _UNDEFINED: Final = 7
 _MAX_BYTES: Final = 1 << 23  # of tags as they are: Photoshop puts a second copy of the picture into one
 
 
-def metadata_of(tags: Tags, page: Directory, *, turned: bool, inverted: bool) -> tuple[list[Chunk], set[str]]:
-    """(chunks, names of what is not kept).
+def metadata_of(tags: Tags, page: Directory, dropped: Dropped, *, turned: bool, inverted: bool) -> list[Chunk]:
+    """The metadata as chunks; names of what is not kept are added to ``dropped``.
 
     turned: the picture came with its sides exchanged. inverted: its levels were turned round, so that 0 is black.
     """
     found: list[Chunk] = []
     entries = dict(page.entries)
     folders, lost = folders_of(tags, entries)
+    dropped.metadata |= lost
     if _ICC in entries:
         found.append(icc_chunk(entries.pop(_ICC).data))
-    last = _resolution(entries, tags.order, turned, lost)
+    last = _resolution(entries, tags.order, turned, dropped.metadata)
     if any(folder is not None for folder in folders):
         last.append(exif_chunk(exif_block(tags.order, folders)))
     size = 0
@@ -63,13 +65,13 @@ def metadata_of(tags: Tags, page: Directory, *, turned: bool, inverted: bool) ->
         elif tag == _XMP and b"\0" not in entry.data.rstrip(b"\0"):
             found.append(xmp_chunk(entry.data.rstrip(b"\0")))
         elif not is_carried(entry) or (inverted and tag in _OF_LEVELS):
-            lost.add(tag_name(tag))
+            (dropped.content if tag in _PLACES else dropped.metadata).add(tag_name(tag))
         elif (size := size + len(entry.data)) > _MAX_BYTES:
-            lost.add(f"{tag_name(tag)}, {len(entry.data):,} bytes")
+            dropped.content.add(f"{tag_name(tag)}, {len(entry.data):,} bytes")  # of this size it need not be metadata
             size -= len(entry.data)
         else:
             found.append(tag_chunk(tags.order, entry))
-    return found + last, lost
+    return found + last
 
 
 def _resolution(entries: dict[int, Entry], order: str, turned: bool, lost: set[str]) -> list[Chunk]:

@@ -14,7 +14,7 @@ from hvpzip.errors import LimitError
 from hvpzip.image_io.ccitt import fax_rows
 from hvpzip.image_io.form import CHANNELS, DEPTHS, Chunk, Form, Kind
 from hvpzip.image_io.jpeg import Segment, jpeg_samples, jpeg_segments, jpeg_size
-from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame, unsupported
+from hvpzip.image_io.refusals import Dropped, Found, check_pixels, counted, damaged, take_frame, unsupported
 from hvpzip.image_io.rows import unpacked_bits
 from hvpzip.image_io.tiff_metadata import metadata_of
 from hvpzip.image_io.tiff_packing import PACKBITS, PACKINGS, unpacked
@@ -79,7 +79,8 @@ def read_tiff(data: bytes, max_pixels: int, frame: int | None) -> Found:
         raise damaged("TIFF", "it has no tags")
     layout = _layout(page, tags.order)
     check_pixels(layout.width, layout.height, max_pixels)
-    dropped = set(page.unreadable)
+    dropped = Dropped()
+    dropped.metadata.update(page.unreadable)
     samples = _samples(data, tags, page, layout, max_pixels, dropped)
     if layout.multiplied and (samples[:, :, -1] != (1 << layout.bits) - 1).any():
         raise unsupported("TIFF", f"{Form(layout.kind, layout.bits).words} that the colours are multiplied with")
@@ -93,15 +94,14 @@ def read_tiff(data: bytes, max_pixels: int, frame: int | None) -> Found:
         palette, extra = _palette(page, tags.order, layout.bits)
         form = form._replace(palette=palette)
     samples = _upright(samples, orientation)
-    found, lost = metadata_of(tags, page, turned=5 <= orientation <= 8, inverted=layout.inverted)
-    dropped |= lost
+    found = metadata_of(tags, page, dropped, turned=5 <= orientation <= 8, inverted=layout.inverted)
     if len(pages) == 1:
         unused = tags.unused()
         if unused:
-            dropped.add(f"{counted(unused, 'byte')} that no tag refers to")
+            dropped.content.add(f"{counted(unused, 'byte')} that no tag refers to")
     else:
-        dropped.add(counted(len(pages) - 1, "other picture"))
-    return Found(np.ascontiguousarray(samples), form._replace(chunks=(*extra, *found)), tuple(sorted(dropped)), len(pages))
+        dropped.content.add(counted(len(pages) - 1, "other picture"))
+    return Found(np.ascontiguousarray(samples), form._replace(chunks=(*extra, *found)), dropped, len(pages))
 
 
 # ---- what the tags say ----
@@ -204,7 +204,7 @@ def _upright(samples: Samples, orientation: int) -> Samples:
 # ---- strips and tiles ----
 
 
-def _samples(data: bytes, tags: Tags, page: Directory, layout: _Layout, max_pixels: int, dropped: set[str]) -> Samples:
+def _samples(data: bytes, tags: Tags, page: Directory, layout: _Layout, max_pixels: int, dropped: Dropped) -> Samples:
     """(H, W) or (H, W, C) as they are stored."""
     order, channels = tags.order, CHANNELS[layout.kind]
     tiled = 322 in page.entries or 324 in page.entries
@@ -256,7 +256,7 @@ def _samples(data: bytes, tags: Tags, page: Directory, layout: _Layout, max_pixe
         else:
             target[...] = piece
     if read.surplus:
-        dropped.add(f"data behind the last rows of {name}s")
+        dropped.content.add(f"data behind the last rows of {name}s")
     return samples[:, :, 0] if channels == 1 else samples
 
 

@@ -9,7 +9,7 @@ from PIL import WebPImagePlugin
 from hvpzip.image_io.form import Chunk
 from hvpzip.image_io.metadata import exif_chunk, icc_chunk, xmp_chunk
 from hvpzip.image_io.pillow_forms import form_of_image, same_form
-from hvpzip.image_io.refusals import Found, check_pixels, counted, damaged, take_frame
+from hvpzip.image_io.refusals import Dropped, Found, check_pixels, counted, damaged, take_frame
 from hvpzip.image_io.rows import array_of
 
 __all__ = ["read_webp"]
@@ -25,7 +25,7 @@ def read_webp(data: bytes, max_pixels: int, frame: int | None) -> Found:
     if end > len(data):
         raise damaged("WebP", f"the file ends after {len(data)} bytes of {end}")
     chunks = _chunks(data[:end])
-    dropped: set[str] = set()
+    dropped = Dropped()
     if not chunks or chunks[0].name not in (b"VP8 ", b"VP8L", b"VP8X") or len(chunks[0].data) < 10:
         raise damaged("WebP", "its header is not valid")
     check_pixels(*_size(chunks[0]), max_pixels)
@@ -33,27 +33,27 @@ def read_webp(data: bytes, max_pixels: int, frame: int | None) -> Found:
     animated = chunks[0].name == b"VP8X" and bool(chunks[0].data[0] & 2)
     number = take_frame("WebP", frame, frames, "animated")
     if frames > 1:
-        dropped.add(counted(frames - 1, "other picture"))
+        dropped.content.add(counted(frames - 1, "other picture"))
     elif animated:
-        dropped.add("what says that it is animated")
+        dropped.metadata.add("what says that it is animated")
     kept: dict[bytes, Chunk] = {}
     for chunk in chunks:
         if chunk.name in _PICTURES:
             continue
         if chunk.name in kept or chunk.name not in _NAMES:
-            dropped.add(f"second {_NAMES[chunk.name]}" if chunk.name in kept else f"chunk {chunk.name.decode('latin-1')!r}")
+            dropped.metadata.add(f"second {_NAMES[chunk.name]}" if chunk.name in kept else f"chunk {chunk.name.decode('latin-1')!r}")
         else:
             make = {b"ICCP": icc_chunk, b"EXIF": exif_chunk, b"XMP ": xmp_chunk}[chunk.name]
             kept[chunk.name] = make(chunk.data)
     if end < len(data):
-        dropped.add(f"{counted(len(data) - end, 'byte')} after the end")
+        dropped.content.add(f"{counted(len(data) - end, 'byte')} after the end")
     with WebPImagePlugin.WebPImageFile(io.BytesIO(data[:end])) as image:
         image.seek(number)
         form = form_of_image(image, "WebP")
         check_pixels(*image.size, max_pixels)
         samples = array_of(image, np.uint8)
         same_form(image, form, "WebP")
-    return Found(samples, form._replace(chunks=tuple(kept.values())), tuple(sorted(dropped)), frames)
+    return Found(samples, form._replace(chunks=tuple(kept.values())), dropped, frames)
 
 
 def _chunks(data: bytes) -> list[Chunk]:

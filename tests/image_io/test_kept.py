@@ -241,6 +241,7 @@ def test_extensions_of_gif_are_kept_or_named():
     )
     picture = read(gif(samples, extra))
     assert picture.dropped == ("application extension 'NETSCAPE2.0'",)
+    assert read(gif(samples, extra + b"!\x01\x01x\0"), strip=True).dropped == ("plain text",)
     assert [chunk.data.split(b"\0")[0] for chunk in picture.form.chunks] == [b"Comment", b"Comment", b"XML:com.adobe.xmp", b"ICC Profile"]
     assert picture.form.chunks[2].data.endswith(b"\0<x/>")
 
@@ -364,6 +365,7 @@ def test_other_tags_of_tiff_are_kept_byte_for_byte_and_places_are_named(order):
     private = [reordered(entry, "<", order) for entry in PRIVATE]
     picture = read(tiff(photo(3, 4), order=order, tags=[*private, entry_of(order, 330, 4, 8)]))
     assert picture.dropped == ("TIFF tag 330 (SubIFDs)",)
+    assert read(tiff(photo(3, 4), order=order, tags=[entry_of(order, 330, 4, 8)]), strip=True).dropped == picture.dropped
     for again in (rewritten(picture, "TIFF"), rewritten(read(rewritten(picture, "PNG")), "TIFF")):
         tags = Tags(again)
         assert tags.order == order
