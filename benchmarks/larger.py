@@ -2,8 +2,9 @@
 
     python -m benchmarks larger FOLDER... [--efforts 1,2,3,4] [--crop 160] [--every 5]
 
-The centre of every 8-bit gray and RGB picture, at each effort: the file beside the smallest of these and what a file of one group adds.
-Every file is decoded and compared. The exit status is 1 if one is larger, or does not come back.
+The centre of every picture that hvpzip reads (of palettes the indices, of animations the first frame), at each effort: the file beside
+the smallest of these and what a file of one group adds. Every file is decoded and compared. The exit status is 1 if one is larger, or does
+not come back.
 """
 
 import argparse
@@ -12,22 +13,24 @@ import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 import hvpzip
-from benchmarks.experiment import centre, leave_out
+from benchmarks.experiment import leave_out
 from benchmarks.machine import say
 from benchmarks.report import aligned
-from benchmarks.runner import find_photos
+from hvpzip.errors import HvpzipError
+from hvpzip.image_io import read_image
 
 __all__ = ["FILE_BYTES", "Row", "main", "measure", "smallest_plain"]
 
-Samples = npt.NDArray[np.uint8]  # (h, w) or (h, w, 3)
+Samples = npt.NDArray[np.unsignedinteger[Any]]  # (h, w) or (h, w, c), uint8 or uint16
 FILE_BYTES: Final = (
     48  # what a file of one group adds at most (docs/format.md, section 14: 39 for small pictures, and what varints grow by)
 )
@@ -48,11 +51,21 @@ class Row:
 
 
 def smallest_plain(samples: Samples) -> int:
-    """Bytes of the smallest of deflate, LZMA and lossless WebP."""
+    """Bytes of the smallest of deflate, LZMA and, where it holds such samples, lossless WebP."""
     raw = samples.tobytes()
-    webp = io.BytesIO()
-    Image.fromarray(samples).save(webp, "WebP", lossless=True, quality=100, method=6, exact=True)
-    return min(len(zlib.compress(raw, 9)), len(lzma.compress(raw, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2}])), webp.tell())
+    sizes = [len(zlib.compress(raw, 9)), len(lzma.compress(raw, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2}]))]
+    if samples.dtype == np.uint8 and (samples.ndim == 2 or samples.shape[2] in (3, 4)):
+        webp = io.BytesIO()
+        Image.fromarray(samples).save(webp, "WebP", lossless=True, quality=100, method=6, exact=True)
+        sizes.append(webp.tell())
+    return min(sizes)
+
+
+def read_centre(path: Path, side: int) -> Samples:
+    """The samples in the middle of a picture, at most ``side`` a side. Raises: HvpzipError, OSError."""
+    samples = read_image(path, frame=0).samples
+    top, left = (max(0, (length - side) // 2) for length in samples.shape[:2])
+    return np.ascontiguousarray(samples[top : top + side, left : left + side])
 
 
 def measure(samples: Samples, name: str, efforts: Sequence[int]) -> Iterator[Row]:
@@ -76,20 +89,27 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if not set(options.efforts.split(",")) <= set("1234") or options.crop < 1 or options.every < 1:
         parser.error("efforts are 1 to 4; --crop and --every are at least 1")
-    efforts = [int(effort) for effort in options.efforts.split(",")]
+    efforts = sorted(int(effort) for effort in options.efforts.split(","))
     rows: list[Row] = []
     for folder in options.folders:
-        photos, left_out = find_photos(folder)
-        leave_out(left_out)
-        for photo in photos[:: options.every]:
-            rows += measure(centre(photo, options.crop), photo.path.name, efforts)
+        for path in sorted(path for path in folder.iterdir() if path.is_file())[:: options.every]:
+            try:
+                samples = read_centre(path, options.crop)
+            except (HvpzipError, OSError) as error:
+                leave_out([f"{path.name}: {error}"])
+                continue
+            rows += measure(samples, path.name, efforts)
             sizes = ", ".join(f"{row.file_bytes} at effort {row.effort}" for row in rows[-len(efforts) :])
-            say(f"{photo.path.name}: {sizes}, plain {rows[-1].plain_bytes}")
+            say(f"{path.name}: {sizes}, plain {rows[-1].plain_bytes}")
     if not rows:
         parser.error("there is no picture")
     larger = [row for row in rows if row.is_larger]
+    rising = [(before, row) for before, row in pairwise(rows) if row.effort > before.effort and row.file_bytes > before.file_bytes]
+    for before, row in rising:
+        print(f"{row.name}: {row.file_bytes} bytes at effort {row.effort}, {before.file_bytes} at effort {before.effort}")
     if larger:
         cells = [[row.name, str(row.effort), str(row.file_bytes), str(row.plain_bytes)] for row in larger]
         print(aligned([["picture", "effort", "file", "plain"], *cells]))
-    print(f"{len(larger)} of {len(rows)} files of {len(rows) // len(efforts)} pictures are larger than plain methods make them")
+    print(f"{len(larger)} of {len(rows)} files of {len(rows) // len(efforts)} pictures are larger than plain methods make them, and")
+    print(f"{len(rising)} larger than those of a lower effort")
     return 1 if larger else 0

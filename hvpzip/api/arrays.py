@@ -30,7 +30,7 @@ def compress(
     """The ``.hvz`` file of a picture, as bytes.
 
     array: uint8 or uint16, (H, W) for gray, (H, W, 3) for RGB, (H, W, 2) or (H, W, 4) for the same with alpha, both sides at least 1; any
-    strides; it is not changed. uint16 is coded by plain methods for the most part, as models so far are for 8 bits.
+    strides; it is not changed. Models are for 8 bits: uint16 is coded by the mixing coder or by plain methods.
     effort: 1 (quickest), 2 (None means this), 3 or 4 (smallest). model: the name of a bundled model, None for the default.
     threads: cores for the network, 0 for all, None for all cores, or what a caller set; the bytes do not depend on it.
     device: what runs the network, "cpu" or "cuda" (torch must be installed); None for what the environment variable HVPZIP_DEVICE says, or
