@@ -55,20 +55,26 @@ constexpr std::int32_t kWeightMost = 0x70000000;  // 7 in 1/2^28; one step is le
 inline void train(std::int16_t* upper, const std::int16_t* x, int n, std::int32_t step) {
     std::uint16_t* lower = reinterpret_cast<std::uint16_t*>(upper + n);
 #if defined(__AVX2__)
-    const __m256i s = _mm256_set1_epi16(static_cast<std::int16_t>(step)), ones = _mm256_set1_epi32(65535);
-    const __m256i most = _mm256_set1_epi32(kWeightMost), least = _mm256_set1_epi32(-kWeightMost);
+    // In halves: the upper ones take the carries of the lower ones, and what left the bounds, which is rare, is looked for afterwards.
+    const __m256i s = _mm256_set1_epi16(static_cast<std::int16_t>(step)), one = _mm256_set1_epi16(1);
+    __m256i largest = _mm256_setzero_si256();
     for (int i = 0; i < n; i += 16) {
         const __m256i values = _mm256_load_si256(reinterpret_cast<const __m256i*>(x + i));
-        const __m256i low = _mm256_mullo_epi16(values, s), high = _mm256_mulhi_epi16(values, s);
         __m256i* const u = reinterpret_cast<__m256i*>(upper + i);
         __m256i* const l = reinterpret_cast<__m256i*>(lower + i);
-        const __m256i was_upper = _mm256_load_si256(u), was_lower = _mm256_load_si256(l);
-        __m256i a = _mm256_add_epi32(_mm256_unpacklo_epi16(was_lower, was_upper), _mm256_unpacklo_epi16(low, high));
-        __m256i b = _mm256_add_epi32(_mm256_unpackhi_epi16(was_lower, was_upper), _mm256_unpackhi_epi16(low, high));
-        a = _mm256_max_epi32(_mm256_min_epi32(a, most), least);
-        b = _mm256_max_epi32(_mm256_min_epi32(b, most), least);
-        _mm256_store_si256(u, _mm256_packs_epi32(_mm256_srai_epi32(a, 16), _mm256_srai_epi32(b, 16)));
-        _mm256_store_si256(l, _mm256_packus_epi32(_mm256_and_si256(a, ones), _mm256_and_si256(b, ones)));
+        const __m256i was = _mm256_load_si256(l), now = _mm256_add_epi16(was, _mm256_mullo_epi16(values, s));
+        const __m256i no_carry = _mm256_cmpeq_epi16(_mm256_max_epu16(was, now), now);  // -1
+        const __m256i sum = _mm256_add_epi16(_mm256_add_epi16(_mm256_load_si256(u), _mm256_mulhi_epi16(values, s)), _mm256_add_epi16(no_carry, one));
+        largest = _mm256_max_epi16(largest, _mm256_abs_epi16(sum));
+        _mm256_store_si256(u, sum);
+        _mm256_store_si256(l, now);
+    }
+    constexpr std::int16_t kUpperMost = kWeightMost >> 16;
+    static_assert(kWeightMost % 65536 == 0, "");
+    if (_mm256_movemask_epi8(_mm256_cmpgt_epi16(largest, _mm256_set1_epi16(kUpperMost - 1))) == 0) return;
+    for (int i = 0; i < n; ++i) {
+        if (upper[i] >= kUpperMost) upper[i] = kUpperMost, lower[i] = 0;
+        if (upper[i] < -kUpperMost) upper[i] = -kUpperMost, lower[i] = 0;
     }
 #else
     for (int i = 0; i < n; ++i) {

@@ -130,6 +130,14 @@ inline int log2_sixteenths(std::uint32_t x) {
     return 16 * e + static_cast<int>(((static_cast<std::uint64_t>(x) << 4) >> e) & 15);
 }
 
+// The same for x < 2^24, in a form that compilers vectorise: a float holds x exactly.
+inline std::int32_t log2_sixteenths_vector(std::int32_t x) {
+    const float exact = static_cast<float>(x);
+    std::int32_t bits;
+    std::memcpy(&bits, &exact, 4);
+    return (bits >> 19) - 127 * 16;
+}
+
 constexpr int kUnit = 64;         // predictions are in 1/64 of a sample
 constexpr int kLogitOne = 256;    // logits (natural) are in 1/256
 constexpr int kLogitMost = 2047;  // of an input of the mixer

@@ -100,7 +100,8 @@ class LocalBase {
 public:
     virtual ~LocalBase() = default;
     virtual void start_row(int y) = 0;
-    virtual std::int32_t predict(const Features& now, int y, int x, const std::int32_t* likeness, std::int32_t low, std::int32_t high) = 0;
+    // likeness: of the window's places, kLikeLanes for each row above and for this one, from kMostReach columns to the left on.
+    virtual std::int32_t predict(const Features& now, int y, int x, const std::int16_t* likeness, std::int32_t low, std::int32_t high) = 0;
     virtual void learn(int y, int x, int value) = 0;
 };
 
@@ -128,7 +129,7 @@ public:
 
     void start_row(int) override {}
 
-    std::int32_t predict(const Features& now, int y, int x, const std::int32_t* likeness, std::int32_t low, std::int32_t high) override {
+    std::int32_t predict(const Features& now, int y, int x, const std::int16_t* likeness, std::int32_t low, std::int32_t high) override {
         float* f = row(y, x);
         int n = 0;
         for (int p = 0; p < planes_; ++p)
@@ -158,18 +159,18 @@ private:
     float* row(int y, int x) { return rows_.data() + (static_cast<std::size_t>(y % (reach_ + 1)) * width_ + x) * kWidth; }
 
     // Whether there is enough to solve.
-    bool solve_at(int y, int x, const std::int32_t* likeness) {
+    bool solve_at(int y, int x, const std::int16_t* likeness) {
         equations_.clear();
         int count = 0;
         for (int dy = smaller(reach_, y); dy >= 0; --dy) {
             const int first = larger(x - reach_, 0), last = dy == 0 ? x - 1 : smaller(x + reach_, width_ - 1);
             const int n_row = last - first + 1;
             if (n_row <= 0) continue;
-            const std::int32_t* like = likeness + dy * kLikeLanes;
+            const std::int16_t* like = likeness + dy * kLikeLanes;
             float weights[2 * kMostReach + 1];
             for (int k = 0; k < n_row; ++k) {
                 const int dx = first + k - x;
-                weights[k] = near_[dy][dx + reach_] * like_[smaller(like[dx + kMostReach], kLikes - 1)];
+                weights[k] = near_[dy][dx + reach_] * like_[smaller<int>(like[dx + kMostReach], kLikes - 1)];
             }
             equations_.add(row(y - dy, first), weights, n_row, features_);
             count += n_row;
@@ -310,9 +311,9 @@ private:
 
     // 3.25 levels an octave of an error in 1/64, from 0.047 on.
     int level(std::int64_t error) const {
-        const std::uint32_t e = static_cast<std::uint32_t>(error + 3);
-        return clamp((log2_sixteenths(e) - 26) * 13 >> 6, 0, kLevels - 1);
+        return levels_of(log2_sixteenths(static_cast<std::uint32_t>(error + 3)));
     }
+    static std::int32_t levels_of(std::int32_t sixteenths) { return clamp((sixteenths - 26) * 13 >> 6, 0, kLevels - 1); }
 
     // The four bits on top of a sample less its plane's lowest.
     int top(int value) const { return value >> (bits_ > 4 ? bits_ - 4 : 0); }
@@ -323,18 +324,6 @@ private:
 
     void predict(int y, int x);
     void learn(int y, int x, int value);
-    // Adds how far the first n features of the places from x - kMostReach on in row y are from those given.
-    template <int kCount>
-    void add_likeness(const std::int16_t* features, int n, int y, int x, std::int16_t* sum) {
-        for (int i = 0; i < n; ++i) {
-            const std::int16_t* row = like_row(i, y) + x - kMostReach;
-            const std::int16_t here = features[i];
-            for (int k = 0; k < kCount; ++k) {
-                const std::int16_t d = static_cast<std::int16_t>(row[k] - here);
-                sum[k] = static_cast<std::int16_t>(sum[k] + (d < 0 ? -d : d));
-            }
-        }
-    }
     void find_laws(int y, int x, int W);
     void contexts_of_neighbours(int y, int x);
     void contexts_of_mean(int y, int x, int mr, int kq, int ksp, int kg);
@@ -431,7 +420,7 @@ inline void Raster::predict(int y, int x) {
         const int base = o[-1] + o[-up];
         for (int i = 0; i < kOthers; ++i) features_.other[p][i] = 2 * o[kOther[i].dy * up + kOther[i].dx] - base;
     }
-    alignas(64) std::int32_t likeness[(kMostReach + 1) * kLikeLanes];
+    alignas(64) std::int16_t likeness[(kMostReach + 1) * kLikeLanes];
     {
         std::int16_t like[kLikeFeatures];
         int n = 0;
@@ -440,12 +429,12 @@ inline void Raster::predict(int y, int x) {
         for (int i = 0; i < kLikeOwn; ++i) like[n++] = static_cast<std::int16_t>(features_.own[i] >> deep_);
         for (int i = 0; i < n; ++i) like_row(i, y)[x] = like[i];
         const int reach = smaller(y, reach_);
+        const std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(kMostReach + 1) * like_stride_;
         for (int dy = 0; dy <= reach; ++dy) {
-            alignas(32) std::int16_t sum[kLikeLanes] = {};
+            const std::int16_t* rows = like_row(0, y - dy) + x - kMostReach;
             // 16 columns are all for a reach up to 7.
-            if (reach_ < kMostReach) add_likeness<16>(like, n, y - dy, x, sum);
-            else add_likeness<kLikeLanes>(like, n, y - dy, x, sum);
-            for (int k = 0; k < kLikeLanes; ++k) likeness[dy * kLikeLanes + k] = sum[k];
+            if (reach_ < kMostReach) distances<16>(rows, stride, like, n, likeness + dy * kLikeLanes);
+            else distances<kLikeLanes>(rows, stride, like, n, likeness + dy * kLikeLanes);
         }
     }
     for (int i = 0; i < locals_; ++i) mean_[i] = local_[i]->predict(features_, y, x, likeness, low64, high64);
@@ -505,8 +494,7 @@ inline void Raster::predict(int y, int x) {
         const std::int32_t *eWW = error(y, x - 2), *eNN = error(y - 2, x), *eNW = error(y - 2, x - 2), *eNE = error(y - 2, x + 2);
         std::int32_t q[kMostPredictors];
         for (int i = 0; i < lanes_; ++i) q[i] = eWW[i] + eNN[i] + eNW[i] + eNE[i];
-        for (int i = 1; i < predictors_; ++i)
-            if (q[i] < q[phase_best]) phase_best = i;
+        phase_best = first_least(q, predictors_);
         phase_error = q[phase_best];
     }
     std::int64_t weighted = 0, weights = 0;
@@ -517,9 +505,7 @@ inline void Raster::predict(int y, int x) {
         weights += w;
     }
     blend_ = static_cast<std::int32_t>((weighted + weights / 2) / weights);
-    best_ = 0;
-    for (int i = 1; i < predictors_; ++i)
-        if (local_error_[i] < local_error_[best_]) best_ = i;
+    best_ = first_least(local_error_, predictors_);
 
     // What contexts are made of.
     const std::int32_t* be = blend_error(y, x);
@@ -556,13 +542,13 @@ inline void Raster::predict(int y, int x) {
     site.scale[2] = scale_b2_ + klq * 12 + place;
     site.mean[3] = blend_;
     site.scale[3] = scale_m_ + kq * 6 + k3;
-    for (int i = 0; i < predictors_; ++i) {
-        site.mean[4 + i] = mean_[i];
-        site.scale[4 + i] = i * kLevels + level(local_error_[i] >> 3);
-    }
+    for (int i = 0; i < predictors_; ++i) site.mean[4 + i] = mean_[i];
+    for (int i = 0; i < predictors_; ++i) site.scale[4 + i] = i * kLevels + levels_of(log2_sixteenths_vector((local_error_[i] >> 3) + 3));
     std::int64_t window = 0;
-    for (int dy = 0; dy <= 3; ++dy)
-        for (int dx = -3; dx <= (dy == 0 ? -1 : 3); ++dx) window += static_cast<std::int64_t>(be[-dy * bs + dx]) * (64 / (dy * dy + dx * dx));
+    for (int dy = 0; dy <= 3; ++dy) {
+        static constexpr std::int32_t kNear[4][7] = {{7, 16, 64, 0, 0, 0, 0}, {6, 12, 32, 64, 32, 12, 6}, {4, 8, 12, 16, 12, 8, 4}, {3, 4, 6, 7, 6, 4, 3}};  // 64 / distance squared
+        for (int i = 0; i < (dy == 0 ? 3 : 7); ++i) window += static_cast<std::int64_t>(be[-dy * bs + i - 3]) * kNear[dy][i];
+    }
     site.mean[4 + predictors_] = mean_[0];
     site.scale[4 + predictors_] = scale_w_ + level(window >> 9) * 6 + k3;
 

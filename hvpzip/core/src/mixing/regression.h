@@ -110,6 +110,32 @@ inline void solve(Real* matrix, int width, int features, Real* solution) {
     }
 }
 
+// How far the features of kLanes places beside each other are from n features given: sums of magnitudes, modulo 2^16. Feature i of the first place is
+// rows[i * stride]; sums is 32-byte aligned.
+template <int kLanes>
+inline void distances(const std::int16_t* rows, std::ptrdiff_t stride, const std::int16_t* here, int n, std::int16_t* sums) {
+#if defined(__AVX2__)
+    constexpr int kVectors = kLanes / 16;
+    __m256i sum[kVectors];
+    for (int v = 0; v < kVectors; ++v) sum[v] = _mm256_setzero_si256();
+    for (int i = 0; i < n; ++i, rows += stride) {
+        const __m256i centre = _mm256_set1_epi16(here[i]);
+        for (int v = 0; v < kVectors; ++v) {
+            const __m256i other = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows + 16 * v));
+            sum[v] = _mm256_add_epi16(sum[v], _mm256_abs_epi16(_mm256_sub_epi16(other, centre)));
+        }
+    }
+    for (int v = 0; v < kVectors; ++v) _mm256_store_si256(reinterpret_cast<__m256i*>(sums + 16 * v), sum[v]);
+#else
+    for (int k = 0; k < kLanes; ++k) sums[k] = 0;
+    for (int i = 0; i < n; ++i, rows += stride)
+        for (int k = 0; k < kLanes; ++k) {
+            const std::int16_t d = static_cast<std::int16_t>(rows[k] - here[i]);
+            sums[k] = static_cast<std::int16_t>(sums[k] + (d < 0 ? -d : d));
+        }
+#endif
+}
+
 // Rounds a prediction in samples to 1/64, within [low, high] (in 1/64); what is no number becomes low.
 template <typename Real>
 inline std::int32_t rounded(Real value, std::int32_t low, std::int32_t high) {

@@ -42,14 +42,8 @@ public:
         for (int dy = smaller(kReach, y); dy >= 0; --dy) {
             const int first = larger(x - kReach, 0), last = dy == 0 ? x - 1 : smaller(x + kReach, columns_ - 1);
             if (last < first) continue;
-            std::int16_t sum[kLanes] = {};
-            for (int i = 0; i < count_; ++i) {
-                const std::int16_t* other = like_row(i, y - dy) + x - kReach;
-                for (int k = 0; k < kLanes; ++k) {
-                    const std::int16_t d = static_cast<std::int16_t>(other[k] - here[i]);
-                    sum[k] = static_cast<std::int16_t>(sum[k] + (d < 0 ? -d : d));
-                }
-            }
+            alignas(32) std::int16_t sum[kLanes];
+            distances<kLanes>(like_row(0, y - dy) + x - kReach, static_cast<std::ptrdiff_t>(kReach + 1) * stride_, here, count_, sum);
             float weights[kLanes];
             const int shift = first - x + kReach, n = last - first + 1;
             for (int k = 0; k < n; ++k) weights[k] = near_[dy][shift + k] * power_[smaller<int>(sum[shift + k], kSums - 1)];
