@@ -26,7 +26,7 @@ from hvpzip.ans.rans import IntArray, Message
 from hvpzip.core import kernels
 from hvpzip.core.reference.windows import MAX_FACTOR, PRECISION, UNIT, scaled
 
-__all__ = ["MAX_FACTOR", "UNIT", "WINDOW", "Reweighted", "empty_windows", "window_starts"]
+__all__ = ["MAX_FACTOR", "UNIT", "WINDOW", "Reweighted", "Windows", "window_starts"]
 
 Int32Array: TypeAlias = NDArray[np.int32]
 Int64Array: TypeAlias = NDArray[np.int64]
@@ -113,7 +113,19 @@ class Reweighted(NamedTuple):
         return np.where(inside, self.edges[rows, np.where(inside, place, 0)], outside)
 
 
-def empty_windows(mixture: Mixture, lo: int, hi: int, first: Int64Array, length: int = WINDOW) -> Reweighted:
-    """Reweighted mixtures whose edges, totals and excesses are still to be written."""
-    n = first.size
-    return Reweighted(mixture, lo, hi, first, np.empty((n, length + 1), np.int32), np.empty(n, np.int64), np.empty(n, np.int64))
+class Windows:
+    """Memory for the windows of one array of symbols at a time, which serves the next ones too: that the system has to clear it costs more
+    than what is written into it.
+    """
+
+    def __init__(self) -> None:
+        self._edges, self._sums = np.empty(0, np.int32), np.empty(0, np.int64)
+
+    def of(self, mixture: Mixture, lo: int, hi: int, first: Int64Array, length: int = WINDOW) -> Reweighted:
+        """Reweighted mixtures whose edges, totals and excesses are still to be written. They are gone when the next ones are asked for."""
+        n, edges = first.size, first.size * (length + 1)
+        if self._edges.size < edges:
+            self._edges = np.empty(edges, np.int32)
+        if self._sums.size < 2 * n:
+            self._sums = np.empty(2 * n, np.int64)
+        return Reweighted(mixture, lo, hi, first, self._edges[:edges].reshape(n, length + 1), self._sums[:n], self._sums[n : 2 * n])

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from hvpzip.ans import Mixture
 from hvpzip.ans.mixture import contiguous
-from hvpzip.ans.reweighted import WINDOW, Reweighted, empty_windows, window_starts
+from hvpzip.ans.reweighted import WINDOW, Reweighted, Windows, window_starts
 from hvpzip.codec.colours.learning import CLASSES, Factors, by_stripes, by_units
 from hvpzip.codec.colours.matrices import reachable
 from hvpzip.codec.payload import LearntColours
@@ -60,6 +60,7 @@ class ColourModel:
         # Times seen, at most 255 and ``_PAIR_LIMIT``, see ``core.cells``; most of the colours are never touched.
         self._counts = no_counts()
         self._known = *self._counts, reachable(learnt.matrix) if learnt.matrix else np.empty(0, np.uint8)
+        self._windows, self._kinds = Windows(), np.empty((0, CO_WINDOW), np.uint8)
         self._cg_asked: tuple[Int64Array, Int64Array, Int64Array, Int64Array] | None = None
         self._co_asked: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
 
@@ -69,12 +70,12 @@ class ColourModel:
         kernels().count_colours(y, co, cg, _PAIR_LIMIT, *self._counts)
 
     def reweight_cg(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
-        """The mixtures of Cg, reweighted. Remembers the expectations for ``learn``.
+        """The mixtures of Cg, reweighted, until the next ones are asked for. Remembers the expectations for ``learn``.
 
         mixture: N of them. y, co: int64 (N,), 0..255 and -255..255. lo, hi: the alphabet of Cg, within -255..255.
         """
         first = window_starts(mixture, lo, hi)
-        result, expected = empty_windows(mixture, lo, hi, first), np.empty(CG_CONTEXTS, np.int64)
+        result, expected = self._windows.of(mixture, lo, hi, first), np.empty(CG_CONTEXTS, np.int64)
         y, co = np.ascontiguousarray(y, np.int64), np.ascontiguousarray(co, np.int64)
         kernels().reweight_cg(
             *self._known, *result.alphabet(), y, co, self.factors.cg.factors(), current_threads(), *result.windows(), expected
@@ -85,15 +86,17 @@ class ColourModel:
     def reweight_co(
         self, mixture: Mixture, cg_given: Callable[[Int64Array], Mixture], slope: Int64Array, y: Int64Array, lo: int, hi: int
     ) -> Reweighted:
-        """The mixtures of Co, reweighted by what Cg could be.
+        """The mixtures of Co, reweighted by what Cg could be, until the next ones are asked for.
 
         cg_given: the mixtures of Cg given values of Co (N,). slope: how Cg's means move with Co, int64 (N,) in 1/64.
         """
         first = window_starts(mixture, lo, hi) + (WINDOW - CO_WINDOW) // 2
         given = cg_given(first + CO_WINDOW // 2)
         first_cg = window_starts(given, lo, hi) + (WINDOW - CG_SPAN) // 2
-        result = empty_windows(mixture, lo, hi, first, CO_WINDOW)
-        kinds, expected = np.empty((y.size, CO_WINDOW), np.uint8), np.empty(CO_KINDS, np.int64)
+        result = self._windows.of(mixture, lo, hi, first, CO_WINDOW)
+        if len(self._kinds) < y.size:
+            self._kinds = np.empty((y.size, CO_WINDOW), np.uint8)
+        kinds, expected = self._kinds[: y.size], np.empty(CO_KINDS, np.int64)
         kernels().reweight_co(
             *self._known,
             *result.alphabet(),

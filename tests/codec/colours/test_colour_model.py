@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hvpzip import ans
 from hvpzip.ans import Mixture
-from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, empty_windows, window_starts
+from hvpzip.ans.reweighted import MAX_FACTOR, UNIT, WINDOW, Reweighted, Windows, window_starts
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import decode_group, encode_along, encode_group, inspect_group
 from hvpzip.codec.colours import matrices, reweighting
@@ -40,7 +40,7 @@ def reweighted(seed: int, n: int, lo: int, hi: int, extremes: bool = False, spre
 
 def reweight(mixture: Mixture, lo: int, hi: int, factors: np.ndarray) -> Reweighted:
     """The mixtures, reweighted by factors (N, ``WINDOW``)."""
-    found = empty_windows(mixture, lo, hi, window_starts(mixture, lo, hi))
+    found = Windows().of(mixture, lo, hi, window_starts(mixture, lo, hi))
     windows.reweight(found.alphabet()[:3], lo, hi - lo + 1, lambda begin, end: factors[begin:end], lambda *_: None, *found.windows())
     return found
 

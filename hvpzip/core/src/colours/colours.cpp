@@ -15,7 +15,6 @@ namespace hvpzip {
 
 namespace {
 
-constexpr int64_t LINES = 1 << 9;              // of one Y: Co + 256
 constexpr int LOWEST = -255, HIGHEST = 255;   // Cg
 constexpr int MARGIN = 64;                    // symbols beyond that a window may reach: the longest one
 constexpr int LONGEST = 512 + 2 * MARGIN;     // stretch of a line
@@ -95,18 +94,23 @@ HVPZIP_WIDE void fill_contexts(const Counts& counts, int y, int co, int first, i
     for (int j = 0; j < count; ++j) out[begin - first + j] = static_cast<uint16_t>(found[j]);
 }
 
-// The stretches of lines that a unit's rows ask for, side by side. Lines are kept from the darkest to the lightest Y of its rows.
+// The stretches of lines that a unit's rows ask for, side by side. Lines are kept from the darkest to the lightest Y of its rows, and from
+// their least to their largest Co.
 class Stretches {
 public:
-    Stretches(const int64_t* y, int64_t n) : darkest_(n ? *std::min_element(y, y + n) : 0) {
-        const size_t lines = static_cast<size_t>(LINES * (n ? *std::max_element(y, y + n) - darkest_ + 1 : 0));
+    // Forgets what was asked for. Rows are going to ask for lines of these Y, each for those from this Co on, so many of them.
+    void begin(const int64_t* y, const int64_t* co, int64_t n, int64_t many) {
+        darkest_ = n ? *std::min_element(y, y + n) : 0;
+        least_ = n ? *std::min_element(co, co + n) : 0;
+        across_ = n ? *std::max_element(co, co + n) + many - least_ : 0;
+        const size_t lines = static_cast<size_t>(across_ * (n ? *std::max_element(y, y + n) - darkest_ + 1 : 0));
         low_.assign(lines, HIGHEST + MARGIN);
         high_.assign(lines, LOWEST - MARGIN);
         offset_.resize(lines);
     }
 
     // The place of a line.
-    int64_t line(int64_t y, int64_t co) const { return (y - darkest_) * LINES + co + 256; }
+    int64_t line(int64_t y, int64_t co) const { return (y - darkest_) * across_ + co - least_; }
 
     int16_t* low() { return low_.data(); }
     int16_t* high() { return high_.data(); }
@@ -118,20 +122,25 @@ public:
         lines_.clear();
         for (int64_t line = 0; line < static_cast<int64_t>(low_.size()); ++line) {
             if (low_[line] >= high_[line]) continue;
-            lines_.push_back(static_cast<int32_t>(line));
+            lines_.push_back({static_cast<int32_t>(line), static_cast<int16_t>(line / across_ + darkest_), static_cast<int16_t>(line % across_ + least_)});
             offset_[line] = total - low_[line];
             total += high_[line] - low_[line];
         }
         // Rows are read CG_SPAN symbols at a time, never beyond their own stretch.
-        values_.reset(new uint16_t[static_cast<size_t>(total)]);
+        if (static_cast<size_t>(total) > room_) {
+            room_ = static_cast<size_t>(total);
+            values_.reset(new uint16_t[room_]);
+        }
         on_threads(threads, static_cast<int64_t>(lines_.size()), LEAST_LINES, [&](int64_t, int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 if (i + AHEAD < end) {
-                    const int32_t later = lines_[static_cast<size_t>(i + AHEAD)];
-                    counts.prefetch((darkest_ * LINES + later) * LINES + 256 + low_[later], high_[later] - low_[later]);
+                    const Line& later = lines_[static_cast<size_t>(i + AHEAD)];
+                    const int64_t cell = (static_cast<int64_t>(later.y) << 18) + ((static_cast<int64_t>(later.co) + 256) << 9) + 256;
+                    counts.prefetch(cell + low_[later.place], high_[later.place] - low_[later.place]);
                 }
-                const int32_t line = lines_[static_cast<size_t>(i)];
-                fill_line(static_cast<int>(line / LINES + darkest_), static_cast<int>(line % LINES) - 256, low_[line], high_[line] - low_[line], values_.get() + offset_[line] + low_[line]);
+                const Line& line = lines_[static_cast<size_t>(i)];
+                const int first = low_[line.place];
+                fill_line(line.y, line.co, first, high_[line.place] - first, values_.get() + offset_[line.place] + first);
             }
         });
     }
@@ -141,12 +150,24 @@ public:
     const int32_t* offsets() const { return offset_.data(); }
 
 private:
-    int64_t darkest_;
+    struct Line {
+        int32_t place;
+        int16_t y, co;
+    };
+
+    int64_t darkest_ = 0, least_ = 0, across_ = 0;
     std::vector<int16_t> low_, high_;
     std::vector<int32_t> offset_;  // of Cg = 0
-    std::vector<int32_t> lines_;
+    std::vector<Line> lines_;
     std::unique_ptr<uint16_t[]> values_;
+    size_t room_ = 0;
 };
+
+// Those of this thread, whose memory serves from call to call: some megabytes, which the system would have to clear each time.
+Stretches& stretches_at_hand() {
+    static thread_local Stretches found;
+    return found;
+}
 
 // Adds up what the threads have found.
 template <int64_t SIZE>
@@ -335,7 +356,8 @@ void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, co
 
 void reweight_cg(const Counts& counts, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet, const int64_t* y,
                    const int64_t* co, const uint16_t* factors, int64_t threads, const Windows& windows, int64_t* expected) {
-    Stretches stretches(y, mixtures.n);
+    Stretches& stretches = stretches_at_hand();
+    stretches.begin(y, co, mixtures.n, 1);
     for (int64_t i = 0; i < mixtures.n; ++i) {
         const int64_t line = stretches.line(y[i], co[i]);
         const int16_t first = static_cast<int16_t>(windows.first[i]);
@@ -357,7 +379,8 @@ void reweight_co(const Counts& counts, const Mixtures& mixtures, const Mixtures&
                      const Alphabet& alphabet, const Alphabet& given_alphabet, const int64_t* y, const int64_t* first_cg, const int64_t* slope,
                      const uint16_t* cg_factors, const uint16_t* factors, int64_t threads, const Windows& windows,
                      uint8_t* kinds, int64_t* expected) {
-    Stretches stretches(y, mixtures.n);
+    Stretches& stretches = stretches_at_hand();
+    stretches.begin(y, windows.first, mixtures.n, CO_WINDOW);
     ask_co(stretches, y, first_cg, slope, windows.first, mixtures.n);
     uint16_t of_context[CONTEXTS + 1];
     for (int64_t context = 0; context < CONTEXTS; ++context) of_context[context] = static_cast<uint16_t>(cg_factors[context] - MIDDLE);
