@@ -38,7 +38,7 @@ LAYERS = {
     "progress": Layer(0),
     "device": Layer(0),
     "atomic": Layer(1),
-    "ans": Layer(1, third_party=names("numpy")),
+    "ans": Layer(1, siblings=names("threads"), third_party=names("numpy")),
     "transform": Layer(1, third_party=names("numpy")),
     "source": Layer(1),
     "varint": Layer(1),

@@ -28,6 +28,7 @@ from hvpzip.ans.rans import IntArray, Message
 from hvpzip.core import kernels
 from hvpzip.core.reference.parameters import softmax_weights as _softmax_weights
 from hvpzip.core.tables import NUM_SCALES, POSITION_LIMIT, WEIGHT_BITS, Z_LIMIT, gaussian_tables
+from hvpzip.threads import current_threads
 
 __all__ = [
     "MAX_MIXTURE_PRECISION",
@@ -135,7 +136,7 @@ def intervals(
     if ((symbol < support.lo) | (symbol - support.lo >= support.size)).any():
         raise ValueError(f"a symbol is outside its alphabet: symbols {symbol.min()}..{symbol.max()}")
     start, freq = np.empty(symbol.size, np.int64), np.empty(symbol.size, np.int64)
-    kernels().fill_intervals(*contiguous(mixture), *support, symbol, 64 * delta, precision, start, freq)
+    kernels().fill_intervals(*contiguous(mixture), *support, symbol, 64 * delta, precision, current_threads(), start, freq)
     return start, freq
 
 

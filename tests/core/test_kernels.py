@@ -59,7 +59,7 @@ def test_cumulatives_and_intervals(seed, n, kind, delta, precision) -> None:
     mixture = mixtures(rng, n, kind)
     result = np.empty(n, np.int64)
     both("fill_cumulative", (*mixture, lo, size, lo + rng.integers(-40, 940, n), 64 * delta, precision), (result,))
-    both("fill_intervals", (*mixture, lo, size, lo + rng.integers(0, size), 64 * delta, precision), (result, result))
+    both("fill_intervals", (*mixture, lo, size, lo + rng.integers(0, size), 64 * delta, precision, 3), (result, result))
 
 
 @settings(max_examples=40, deadline=None)
@@ -155,7 +155,7 @@ def test_colours(counts, seed, n, kind, size) -> None:
         (*counts, *mixture, lo, size, y, co, factors(rng, CG_CONTEXTS, kind), 1, first),
         (*outputs(n, CG_WINDOW), np.empty(CG_CONTEXTS, np.int64)),
     )
-    both("find_contexts", (*counts, y, co, rng.integers(-600, 601, n)), (np.empty(n, np.int16),))
+    both("find_contexts", (*counts, y, co, rng.integers(-600, 601, n), 3), (np.empty(n, np.int16),))
     if size < CG_WINDOW:
         return  # Co's windows are found within those of Cg's length
     first_co = first + (CG_WINDOW - CO_WINDOW) // 2
@@ -187,7 +187,13 @@ def test_threads_do_not_change_what_is_found(counts) -> None:
         kernels().reweight_co(
             *counts, *mixture, -255, 511, *given, -255, 511, y, first + 24, slope, cg_factors, co_factors, threads, first + 16, *others
         )
-        found.append((*cg, *others))
+        start, freq, context, reached = (np.empty(n, kind) for kind in (np.int64, np.int64, np.int16, np.bool_))
+        alphabets = np.full(n, -255), np.full(n, 511)
+        kernels().fill_intervals(*mixture, *alphabets, co, 64, 24, threads, start, freq)
+        kernels().find_contexts(*counts, y, co, slope, threads, context)
+        kernels().find_reached(MATRICES[1].numbers(), np.stack((y, y[::-1], y)), threads, reached)
+        logarithms = np.array(kernels().sum_log2(freq, threads))
+        found.append((*cg, *others, start, freq, context, reached, logarithms))
     for other in found[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(found[0], other, strict=True))
 
@@ -195,7 +201,7 @@ def test_threads_do_not_change_what_is_found(counts) -> None:
 @given(freqs=st.lists(st.integers(1, (1 << 32) - 1), max_size=40))
 @example(freqs=[1, 2, 3, (1 << 32) - 1, 1 << 31, (1 << 31) - 1])
 def test_logarithms(freqs) -> None:
-    both("sum_log2", (np.array(freqs, np.int64),), ())
+    both("sum_log2", (np.array(freqs, np.int64), 3), ())
 
 
 @given(seed=SEEDS, number=st.integers(1, len(MATRICES) - 1))
@@ -203,7 +209,7 @@ def test_logarithms(freqs) -> None:
 def test_reached_colours(seed, number) -> None:
     entry = MATRICES[number]
     assert entry is not None
-    both("find_reached", (entry.numbers(), np.random.default_rng(seed).integers(0, 256, (3, 60))), (np.empty(60, np.bool_),))
+    both("find_reached", (entry.numbers(), np.random.default_rng(seed).integers(0, 256, (3, 60)), 3), (np.empty(60, np.bool_),))
 
 
 @settings(max_examples=60, deadline=None)
@@ -266,7 +272,7 @@ def test_arguments_out_of_range_are_refused(counts) -> None:
         weigh(y=y.astype(np.int32))
     lo, size = np.full(n, -5), np.full(n, 10)
     with pytest.raises(ValueError, match="outside its alphabet"):
-        compiled.fill_intervals(*mixture, lo, size, np.full(n, 5), 64, 24, np.empty(n, np.int64), np.empty(n, np.int64))
+        compiled.fill_intervals(*mixture, lo, size, np.full(n, 5), 64, 24, 1, np.empty(n, np.int64), np.empty(n, np.int64))
     with pytest.raises(ValueError, match="interval"):
         compiled.push_stage(np.full(8, 1 << 40, np.uint64), np.empty(8, np.uint32), *np.zeros((2, 8), np.uint64), 24, 0, 8, 8)
     with pytest.raises(ValueError, match="stage"):

@@ -126,7 +126,7 @@ class ColourModel:
         place = cg - first
         rows = np.flatnonzero((place >= 0) & (place < WINDOW))
         context = np.empty(rows.size, np.int16)
-        kernels().find_contexts(*self._known, y[rows], co[rows], cg[rows], context)
+        kernels().find_contexts(*self._known, y[rows], co[rows], cg[rows], current_threads(), context)
         came = np.bincount(context[context >= 0], minlength=CG_CONTEXTS)
         self.factors = self.factors._replace(cg=self._learn(self.factors.cg, came, expected, CLASSES))
 
@@ -141,4 +141,4 @@ class ColourModel:
 
 def cost(freqs: NDArray[np.integer], precision: int) -> int:
     """Bits that symbols of these frequencies cost, in 1/256, rounded up a little: exact integers, so that every encoder decides alike."""
-    return (precision << 8) * freqs.size - int(kernels().sum_log2(np.ascontiguousarray(freqs, np.int64)))
+    return (precision << 8) * freqs.size - int(kernels().sum_log2(np.ascontiguousarray(freqs, np.int64), current_threads()))

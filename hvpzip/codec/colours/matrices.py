@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hvpzip.core import kernels
 from hvpzip.core.cells import rgb_of
+from hvpzip.threads import current_threads
 
 __all__ = ["MATRICES", "Matrix", "choose_matrix", "reachable"]
 
@@ -85,5 +86,5 @@ def choose_matrix(pixels: NDArray[np.integer]) -> int:
 def _reached(matrix: Matrix, rgb: Int64Array) -> NDArray[np.bool_]:
     """Whether the matrix reaches each of the colours ``(3, n)``: every luma leaves at most one chroma for red, and one for blue."""
     result = np.empty(rgb.shape[1], np.bool_)
-    kernels().find_reached(matrix.numbers(), np.ascontiguousarray(rgb), result)
+    kernels().find_reached(matrix.numbers(), np.ascontiguousarray(rgb), current_threads(), result)
     return result

@@ -89,6 +89,7 @@ def fill_intervals(
     symbol: Int64Array,
     spacing: int,
     precision: int,
+    threads: int,
     start: Int64Array,
     freq: Int64Array,
 ) -> None:

@@ -63,7 +63,14 @@ def count_colours(y: Int32Array, co: Int32Array, cg: Int32Array, most: int, colo
 
 
 def find_contexts(
-    colours: Uint8Array, pairs: Int32Array, reachable: Uint8Array, y: Int64Array, co: Int64Array, cg: Int64Array, context: Int16Array
+    colours: Uint8Array,
+    pairs: Int32Array,
+    reachable: Uint8Array,
+    y: Int64Array,
+    co: Int64Array,
+    cg: Int64Array,
+    threads: int,
+    context: Int16Array,
 ) -> None:
     """Write the contexts of n symbols Cg, int16 (n,), -1 outside the cube. y: 0..255, co: -255..255, cg: any."""
     context[:] = _contexts(_Counts(colours, pairs, reachable), y, co, cg, 1)[:, 0]
@@ -164,7 +171,7 @@ def reweight_co(
     reweight((mean, scale, weight), lo, size, weigh, watch, first, edges, total, excess)
 
 
-def sum_log2(freqs: Int64Array) -> int:
+def sum_log2(freqs: Int64Array, threads: int) -> int:
     """The sum of log2(freq) in 1/256, each rounded down. freqs: (N,), 1..2**32 - 1."""
     values = freqs.astype(np.uint64)
     whole = np.zeros(values.shape, np.int64)
@@ -201,7 +208,7 @@ def fill_reachable(matrix: Int64Array, reachable: Uint8Array) -> None:
         np.bitwise_or.at(reachable, cell >> 3, (1 << (cell & 7)).astype(np.uint8))
 
 
-def find_reached(matrix: Int64Array, rgb: Int64Array, reached: NDArray[np.bool_]) -> None:
+def find_reached(matrix: Int64Array, rgb: Int64Array, threads: int, reached: NDArray[np.bool_]) -> None:
     """Write whether a matrix reaches each of n colours (3, n), 0..255: every luma leaves at most one chroma for red, and one for blue."""
     luma_gain, red_gain, green_blue, green_red, blue_gain, *offset = matrix.tolist()
     luma = luma_gain * np.arange(256, dtype=np.int64)

@@ -40,7 +40,8 @@ void cumulatives(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> weigh
 }
 
 void intervals(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> weight, In<int64_t, 1> lo,
-               In<int64_t, 1> size, In<int64_t, 1> symbol, int64_t spacing, int precision, Out<int64_t, 1> start, Out<int64_t, 1> freq) {
+               In<int64_t, 1> size, In<int64_t, 1> symbol, int64_t spacing, int precision, int64_t threads, Out<int64_t, 1> start,
+               Out<int64_t, 1> freq) {
     const Mixtures mixtures = checked_mixtures(mean, scale, weight);
     require_precision(precision, 5, 30);
     const Alphabets alphabets = checked_alphabets(lo, size, mixtures.n, spacing, precision);
@@ -51,7 +52,7 @@ void intervals(In<int64_t, 2> mean, In<int16_t, 2> scale, In<int32_t, 2> weight,
         const int64_t value = symbol.data()[i], first = alphabets.lo[i];
         require(value >= first && value < first + alphabets.size[i], "a symbol is outside its alphabet");
     }
-    fill_intervals(mixtures, checked_tables(), alphabets, symbol.data(), spacing, precision, start.data(), freq.data());
+    fill_intervals(mixtures, checked_tables(), alphabets, symbol.data(), spacing, precision, threads, start.data(), freq.data());
 }
 
 int64_t push(Out<uint64_t, 1> head, Out<uint32_t, 1> words, In<uint64_t, 1> starts, In<uint64_t, 1> freqs, int precision, int64_t begin,
@@ -148,7 +149,7 @@ void bind_ans(nb::module_& module) {
     module.def("fill_cumulative", &cumulatives, Unlocked(), ARRAY("mean"), ARRAY("scale"), ARRAY("weight"), ARRAY("lo"), ARRAY("size"),
                ARRAY("symbol"), nb::arg("spacing"), nb::arg("precision"), ARRAY("result"));
     module.def("fill_intervals", &intervals, Unlocked(), ARRAY("mean"), ARRAY("scale"), ARRAY("weight"), ARRAY("lo"),
-               ARRAY("size"), ARRAY("symbol"), nb::arg("spacing"), nb::arg("precision"), ARRAY("start"), ARRAY("freq"));
+               ARRAY("size"), ARRAY("symbol"), nb::arg("spacing"), nb::arg("precision"), nb::arg("threads"), ARRAY("start"), ARRAY("freq"));
     module.def("push_stage", &push, Unlocked(), ARRAY("head"), ARRAY("words"), ARRAY("starts"), ARRAY("freqs"), nb::arg("precision"),
                nb::arg("begin"), nb::arg("end"), nb::arg("lanes"));
     module.def("pop_stage", &pop, Unlocked(), ARRAY("head"), ARRAY("words"), ARRAY("mean"), ARRAY("scale"), ARRAY("weight"),

@@ -2,7 +2,15 @@
 
 #include "ans/mixture.h"
 
+#include "threads.h"
+
 namespace hvpzip {
+
+namespace {
+
+constexpr int64_t LEAST_SYMBOLS = 4096;  // worth a thread
+
+}  // namespace
 
 HVPZIP_WIDE bool is_mixture(const Mixtures& mixtures) {
     constexpr int64_t BLOCK = 256;
@@ -49,12 +57,14 @@ void fill_cumulative(const Mixtures& mixtures, const GaussianTables& tables, con
 }
 
 void fill_intervals(const Mixtures& mixtures, const GaussianTables& tables, const Alphabets& alphabets, const int64_t* symbol, int64_t spacing,
-                    int precision, int64_t* start, int64_t* freq) {
-    for (int64_t i = 0; i < mixtures.n; ++i) {
-        const int64_t edge = symbol[i] * spacing - (spacing >> 1), above = symbol[i] - alphabets.lo[i], size = alphabets.size[i];
-        start[i] = cumulative(mixtures, tables, i, edge, above, size, precision);
-        freq[i] = cumulative(mixtures, tables, i, edge + spacing, above + 1, size, precision) - start[i];
-    }
+                    int precision, int64_t threads, int64_t* start, int64_t* freq) {
+    on_threads(threads, mixtures.n, LEAST_SYMBOLS, [&](int64_t, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t edge = symbol[i] * spacing - (spacing >> 1), above = symbol[i] - alphabets.lo[i], size = alphabets.size[i];
+            start[i] = cumulative(mixtures, tables, i, edge, above, size, precision);
+            freq[i] = cumulative(mixtures, tables, i, edge + spacing, above + 1, size, precision) - start[i];
+        }
+    });
 }
 
 int64_t push_stage(uint64_t* head, uint32_t* words, const uint64_t* starts, const uint64_t* freqs, int precision, const Stage& stage) {

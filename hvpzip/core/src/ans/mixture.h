@@ -69,7 +69,7 @@ void fill_cumulative(const Mixtures& mixtures, const GaussianTables& tables, con
 
 // (start, freq) of all symbols: mirrors mixture.intervals. spacing: 64 * delta.
 void fill_intervals(const Mixtures& mixtures, const GaussianTables& tables, const Alphabets& alphabets, const int64_t* symbol, int64_t spacing,
-                    int precision, int64_t* start, int64_t* freq);
+                    int precision, int64_t threads, int64_t* start, int64_t* freq);
 
 // Mirrors rans.push over the chunks of a stage, last chunk first. Fills words (end - begin,) from its end; returns where they begin.
 int64_t push_stage(uint64_t* head, uint32_t* words, const uint64_t* starts, const uint64_t* freqs, int precision, const Stage& stage);

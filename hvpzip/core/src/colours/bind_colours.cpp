@@ -38,13 +38,13 @@ void count(In<int32_t, 1> y, In<int32_t, 1> co, In<int32_t, 1> cg, int32_t most,
 }
 
 void contexts(In<uint8_t, 1> colours, In<int32_t, 1> pairs, In<uint8_t, 1> reachable, In<int64_t, 1> y, In<int64_t, 1> co, In<int64_t, 1> cg,
-              Out<int16_t, 1> context) {
+              int64_t threads, Out<int16_t, 1> context) {
     const int64_t n = static_cast<int64_t>(y.shape(0));
     require_within(y, n, 0, 255, "y must be (N,), within 0..255");
     require_within(co, n, -255, 255, "co must be (N,), within -255..255");
     require_within(cg, n, -(1 << 20), 1 << 20, "cg must be (N,), within 2**20");
     require_length(context, n, "context must be (N,)");
-    find_contexts(checked_counts(colours, pairs, reachable), y.data(), co.data(), cg.data(), n, context.data());
+    find_contexts(checked_counts(colours, pairs, reachable), y.data(), co.data(), cg.data(), n, threads, context.data());
 }
 
 void weigh_cg(In<uint8_t, 1> colours, In<int32_t, 1> pairs, In<uint8_t, 1> reachable, In<int64_t, 2> mean,
@@ -87,10 +87,10 @@ void weigh_co(In<uint8_t, 1> colours, In<int32_t, 1> pairs, In<uint8_t, 1> reach
                     slope.data(), cg_factors.data(), factors.data(), threads, windows, kinds.data(), expected.data());
 }
 
-int64_t log2_sum(In<int64_t, 1> freqs) {
+int64_t log2_sum(In<int64_t, 1> freqs, int64_t threads) {
     const int64_t n = static_cast<int64_t>(freqs.shape(0));
     require_within(freqs, n, 1, (int64_t{1} << 32) - 1, "freqs must be (N,), within 1..2**32 - 1");
-    return sum_log2(freqs.data(), n);
+    return sum_log2(freqs.data(), n, threads);
 }
 
 Matrix checked_matrix(const In<int64_t, 1>& matrix) {
@@ -106,12 +106,12 @@ void reachable_of(In<int64_t, 1> matrix, Out<uint8_t, 1> reachable) {
     fill_reachable(checked_matrix(matrix), reachable.data());
 }
 
-void reached_of(In<int64_t, 1> matrix, In<int64_t, 2> rgb, Out<bool, 1> reached) {
+void reached_of(In<int64_t, 1> matrix, In<int64_t, 2> rgb, int64_t threads, Out<bool, 1> reached) {
     const int64_t n = static_cast<int64_t>(rgb.shape(1));
     require(rgb.shape(0) == 3, "rgb must be (3, N)");
     require_length(reached, n, "reached must be (N,)");
     for (int64_t i = 0; i < 3 * n; ++i) require(rgb.data()[i] >= 0 && rgb.data()[i] <= 255, "rgb must be within 0..255");
-    find_reached(checked_matrix(matrix), rgb.data(), n, reached.data());
+    find_reached(checked_matrix(matrix), rgb.data(), n, threads, reached.data());
 }
 
 }  // namespace
@@ -122,15 +122,15 @@ void reached_of(In<int64_t, 1> matrix, In<int64_t, 2> rgb, Out<bool, 1> reached)
 
 void bind_colours(nb::module_& module) {
     module.def("count_colours", &count, Unlocked(), ARRAY("y"), ARRAY("co"), ARRAY("cg"), nb::arg("most"), ARRAY("colours"), ARRAY("pairs"));
-    module.def("find_contexts", &contexts, Unlocked(), COUNTS, ARRAY("y"), ARRAY("co"), ARRAY("cg"), ARRAY("context"));
+    module.def("find_contexts", &contexts, Unlocked(), COUNTS, ARRAY("y"), ARRAY("co"), ARRAY("cg"), nb::arg("threads"), ARRAY("context"));
     module.def("reweight_cg", &weigh_cg, Unlocked(), COUNTS, MIXTURES, ARRAY("y"), ARRAY("co"), ARRAY("factors"),
                nb::arg("threads"), WINDOWS, ARRAY("expected"));
     module.def("reweight_co", &weigh_co, Unlocked(), COUNTS, MIXTURES, ARRAY("cg_mean"), ARRAY("cg_scale"),
                ARRAY("cg_weight"), nb::arg("cg_lo"), nb::arg("cg_size"), ARRAY("y"), ARRAY("first_cg"), ARRAY("slope"),
                ARRAY("cg_factors"), ARRAY("factors"), nb::arg("threads"), WINDOWS, ARRAY("kinds"), ARRAY("expected"));
-    module.def("sum_log2", &log2_sum, Unlocked(), ARRAY("freqs"));
+    module.def("sum_log2", &log2_sum, Unlocked(), ARRAY("freqs"), nb::arg("threads"));
     module.def("fill_reachable", &reachable_of, Unlocked(), ARRAY("matrix"), ARRAY("reachable"));
-    module.def("find_reached", &reached_of, Unlocked(), ARRAY("matrix"), ARRAY("rgb"), ARRAY("reached"));
+    module.def("find_reached", &reached_of, Unlocked(), ARRAY("matrix"), ARRAY("rgb"), nb::arg("threads"), ARRAY("reached"));
 }
 
 }  // namespace hvpzip

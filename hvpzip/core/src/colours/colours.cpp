@@ -6,6 +6,7 @@
 #include "colours/colours.h"
 
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "colours/scores.h"
@@ -18,7 +19,7 @@ namespace {
 constexpr int LOWEST = -255, HIGHEST = 255;   // Cg
 constexpr int MARGIN = 64;                    // symbols beyond that a window may reach: the longest one
 constexpr int LONGEST = 512 + 2 * MARGIN;     // stretch of a line
-constexpr int64_t LEAST_ROWS = 2048, LEAST_LINES = 256;  // worth a thread
+constexpr int64_t LEAST_ROWS = 2048, LEAST_LINES = 256, LEAST_SYMBOLS = 4096, LEAST_COLOURS = 256;  // worth a thread
 
 // Colours of the line (Y, Co) within the RGB cube: Cg in low..high - 1, perhaps none. Blue and red fall with Cg >> 1, green rises with Cg + 1 >> 1.
 struct Cube {
@@ -327,31 +328,33 @@ void count_colours(const int32_t* y, const int32_t* co, const int32_t* cg, int64
     }
 }
 
-void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, const int64_t* cg, int64_t n, int16_t* context) {
-    for (int64_t i = 0; i < n; ++i) {
-        if (i + FAR_AHEAD < n) {
-            const uint32_t later = place_of(y[i + FAR_AHEAD], co[i + FAR_AHEAD], cg[i + FAR_AHEAD]);
-            HVPZIP_PREFETCH(counts.colours + later);
-            HVPZIP_PREFETCH(counts.pairs + (later & ((1 << 18) - 1)));
-            if (counts.reachable) HVPZIP_PREFETCH(counts.reachable + (later >> 3));
+void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, const int64_t* cg, int64_t n, int64_t threads, int16_t* context) {
+    on_threads(threads, n, LEAST_SYMBOLS, [&](int64_t, int64_t begin, int64_t stop) {
+        for (int64_t i = begin; i < stop; ++i) {
+            if (i + FAR_AHEAD < stop) {
+                const uint32_t later = place_of(y[i + FAR_AHEAD], co[i + FAR_AHEAD], cg[i + FAR_AHEAD]);
+                HVPZIP_PREFETCH(counts.colours + later);
+                HVPZIP_PREFETCH(counts.pairs + (later & ((1 << 18) - 1)));
+                if (counts.reachable) HVPZIP_PREFETCH(counts.reachable + (later >> 3));
+            }
+            const Cube cube(static_cast<int>(y[i]), static_cast<int>(co[i]));
+            const int at = static_cast<int>(cg[i]);
+            if (at < cube.low || at >= cube.high) {
+                context[i] = -1;
+                continue;
+            }
+            const int64_t pair_line = ((co[i] + 256) << 9) + 256, line = (y[i] << 18) + pair_line;
+            int32_t times = 0, pairs = 0;
+            for (int near = std::max(at - REACH, cube.low); near < std::min(at + REACH + 1, cube.high); ++near) {
+                times += counts.colours[line + near];
+                pairs += counts.pairs[pair_line + near];
+            }
+            const int32_t here = counts.colours[line + at], mine = counts.pairs[pair_line + at];
+            int32_t found = context_of(here, times - here, mine, pairs - mine);
+            if (counts.reachable) found += ((counts.reachable[(line + at) >> 3] >> ((line + at) & 7)) & 1) * (SEEN * AROUND * PAIRS);
+            context[i] = static_cast<int16_t>(found);
         }
-        const Cube cube(static_cast<int>(y[i]), static_cast<int>(co[i]));
-        const int at = static_cast<int>(cg[i]);
-        if (at < cube.low || at >= cube.high) {
-            context[i] = -1;
-            continue;
-        }
-        const int64_t pair_line = ((co[i] + 256) << 9) + 256, line = (y[i] << 18) + pair_line;
-        int32_t times = 0, pairs = 0;
-        for (int near = std::max(at - REACH, cube.low); near < std::min(at + REACH + 1, cube.high); ++near) {
-            times += counts.colours[line + near];
-            pairs += counts.pairs[pair_line + near];
-        }
-        const int32_t here = counts.colours[line + at], mine = counts.pairs[pair_line + at];
-        int32_t found = context_of(here, times - here, mine, pairs - mine);
-        if (counts.reachable) found += ((counts.reachable[(line + at) >> 3] >> ((line + at) & 7)) & 1) * (SEEN * AROUND * PAIRS);
-        context[i] = static_cast<int16_t>(found);
-    }
+    });
 }
 
 void reweight_cg(const Counts& counts, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet, const int64_t* y,
@@ -400,23 +403,27 @@ void reweight_co(const Counts& counts, const Mixtures& mixtures, const Mixtures&
     add_up<KINDS>(sums, expected);
 }
 
-int64_t sum_log2(const int64_t* freqs, int64_t n) {
-    int64_t total = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        const uint64_t freq = static_cast<uint64_t>(freqs[i]);
-        int whole = 0;
-        while (freq >> (whole + 1)) ++whole;
-        uint64_t mantissa = (freq << 31) >> whole;
-        int64_t fraction = 0;
-        for (int bit = 7; bit >= 0; --bit) {
-            mantissa = (mantissa * mantissa) >> 31;
-            const uint64_t over = mantissa >> 32;
-            fraction += static_cast<int64_t>(over) << bit;
-            mantissa >>= over;
+int64_t sum_log2(const int64_t* freqs, int64_t n, int64_t threads) {
+    int64_t sums[MAX_THREADS] = {};
+    const int64_t parts = on_threads(threads, n, LEAST_SYMBOLS, [&](int64_t part, int64_t begin, int64_t end) {
+        int64_t total = 0;
+        for (int64_t i = begin; i < end; ++i) {
+            const uint64_t freq = static_cast<uint64_t>(freqs[i]);
+            int whole = 0;
+            while (freq >> (whole + 1)) ++whole;
+            uint64_t mantissa = (freq << 31) >> whole;
+            int64_t fraction = 0;
+            for (int bit = 7; bit >= 0; --bit) {
+                mantissa = (mantissa * mantissa) >> 31;
+                const uint64_t over = mantissa >> 32;
+                fraction += static_cast<int64_t>(over) << bit;
+                mantissa >>= over;
+            }
+            total += whole * 256 + fraction;
         }
-        total += whole * 256 + fraction;
-    }
-    return total;
+        sums[part] = total;
+    });
+    return std::accumulate(sums, sums + parts, int64_t{0});
 }
 
 void fill_reachable(const Matrix& matrix, uint8_t* reachable) {
@@ -442,20 +449,23 @@ void fill_reachable(const Matrix& matrix, uint8_t* reachable) {
     }
 }
 
-void find_reached(const Matrix& matrix, const int64_t* rgb, int64_t n, bool* reached) {
+void find_reached(const Matrix& matrix, const int64_t* rgb, int64_t n, int64_t threads, bool* reached) {
     const auto least = [](int64_t above, int64_t by) { return -(above >= 0 ? above / by : -((by - 1 - above) / by)); };  // -floor(above / by)
-    for (int64_t i = 0; i < n; ++i) {
-        const int64_t r = rgb[i], g = rgb[n + i], b = rgb[2 * n + i];
-        reached[i] = false;
-        for (int64_t y = 0; y < 256 && !reached[i]; ++y) {
-            const int64_t light = matrix.luma * y;
-            const int64_t cr = least(light + matrix.offset[0] - (r << 16), matrix.red);
-            if ((light + matrix.red * cr + matrix.offset[0]) >> 16 != r) continue;
-            const int64_t cb = least(light + matrix.offset[2] - (b << 16), matrix.blue);
-            reached[i] = (light + matrix.blue * cb + matrix.offset[2]) >> 16 == b &&
-                         (light - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == g;
+    on_threads(threads, n, LEAST_COLOURS, [&](int64_t, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t r = rgb[i], g = rgb[n + i], b = rgb[2 * n + i];
+            bool found = false;
+            for (int64_t y = 0; y < 256 && !found; ++y) {
+                const int64_t light = matrix.luma * y;
+                const int64_t cr = least(light + matrix.offset[0] - (r << 16), matrix.red);
+                if ((light + matrix.red * cr + matrix.offset[0]) >> 16 != r) continue;
+                const int64_t cb = least(light + matrix.offset[2] - (b << 16), matrix.blue);
+                found = (light + matrix.blue * cb + matrix.offset[2]) >> 16 == b &&
+                        (light - matrix.green_blue * cb - matrix.green_red * cr + matrix.offset[1]) >> 16 == g;
+            }
+            reached[i] = found;
         }
-    }
+    });
 }
 
 }  // namespace hvpzip

@@ -31,7 +31,7 @@ struct Counts {
 void count_colours(const int32_t* y, const int32_t* co, const int32_t* cg, int64_t n, uint8_t* colours, int32_t* pairs, int32_t most);
 
 // Contexts of n symbols Cg, -1 outside the cube. Y in 0..255, Co in -255..255, Cg in -256..255.
-void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, const int64_t* cg, int64_t n, int16_t* context);
+void find_contexts(const Counts& counts, const int64_t* y, const int64_t* co, const int64_t* cg, int64_t n, int64_t threads, int16_t* context);
 
 // Windows of Cg, CG_WINDOW symbols each, and what the contexts' symbols are expected to come to (CONTEXTS,). factors: by context.
 void reweight_cg(const Counts& counts, const Mixtures& mixtures, const GaussianTables& tables, const Alphabet& alphabet, const int64_t* y,
@@ -46,7 +46,7 @@ void reweight_co(const Counts& counts, const Mixtures& mixtures, const Mixtures&
                      uint8_t* kinds, int64_t* expected);
 
 // Sum of log2(freq) in 1/256, rounded down each: mirrors colours.cost. 1 <= freq < 2**32.
-int64_t sum_log2(const int64_t* freqs, int64_t n);
+int64_t sum_log2(const int64_t* freqs, int64_t n, int64_t threads);
 
 // A conversion to RGB in units of 2**-16, see matrices.Matrix.
 struct Matrix {
@@ -57,6 +57,6 @@ struct Matrix {
 void fill_reachable(const Matrix& matrix, uint8_t* reachable);
 
 // Whether a matrix reaches each of n colours (3, n).
-void find_reached(const Matrix& matrix, const int64_t* rgb, int64_t n, bool* reached);
+void find_reached(const Matrix& matrix, const int64_t* rgb, int64_t n, int64_t threads, bool* reached);
 
 }  // namespace hvpzip
