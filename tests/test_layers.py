@@ -43,7 +43,7 @@ LAYERS = {
     "source": Layer(1),
     "varint": Layer(1),
     "container": Layer(1, siblings=names("varint")),
-    "image_io": Layer(1, siblings=names("atomic source"), third_party=names("numpy PIL")),
+    "image_io": Layer(1, siblings=names("atomic source threads"), third_party=names("numpy PIL")),
     "jpeg": Layer(1, siblings=names("varint"), third_party=names("imagecodecs")),
     "diffusion": Layer(2, third_party=names("numpy")),
     "diffusion.likelihood_float": Layer(2, siblings=names("diffusion"), third_party=names("torch")),

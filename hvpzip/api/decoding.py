@@ -260,7 +260,8 @@ def open_bytes(data: bytes | bytearray | memoryview, options: DecompressOptions 
     # Only now, so that what is no sound file is refused before the model is loaded.
     from hvpzip.transform import tiling
 
-    model = None if header.parts and header.model_id == NO_MODEL else model_by_id(header.model_id)
+    with using_threads(options.threads):
+        model = None if header.parts and header.model_id == NO_MODEL else model_by_id(header.model_id)
     for name, value in map_fields(model, header.channels, header.height, header.width, side).items():
         if getattr(header, name) != value:
             raise CorruptError(f"header field {name} is {getattr(header, name)}, but model {header.model_id.hex()} works with {value}")

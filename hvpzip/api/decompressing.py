@@ -19,6 +19,7 @@ from hvpzip.api.outputs import StrPath, broken, is_device, name_of, refuse_early
 from hvpzip.api.pictures import same_forms, unknown_sections
 from hvpzip.api.records import Damage, FileResult, result_of
 from hvpzip.errors import CorruptError, ImageError
+from hvpzip.threads import using_threads
 
 __all__ = ["decompress_picture"]
 
@@ -57,7 +58,7 @@ def decompress_picture(
     height, width, _ = opened.shape
     damaged: list[Damage] = []
     digest = hashlib.blake2b()
-    with writing(target, options.force, like=src) as out:
+    with using_threads(options.threads), writing(target, options.force, like=src) as out:
         writer = image_io.row_writer(out, kind, width, height, form)
         for rows in opened.rows(on_group=on_group, on_damage=damaged.append if options.salvage else None):
             writer.write(rows)

@@ -120,7 +120,8 @@ def encode(
 
     height, width, channels = checked_shape(array)
     planes = array.reshape(height, width, channels)
-    weights = model_by_name(options.model)
+    with using_threads(options.threads):
+        weights = model_by_name(options.model)
     level = _checked_effort(options.effort, weights)
     side = tiling.group_side(height, width, group_codec.GROUP_SIZE, group_codec.LONGEST_GROUP)
     tiles = tiling.group_grid(height, width, side)

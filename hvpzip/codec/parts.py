@@ -28,6 +28,7 @@ from hvpzip.codec.registry import BY_NUMBER, MODEL, PLAIN_IS_ENOUGH, by_model, c
 from hvpzip.codec.report import GroupCost
 from hvpzip.errors import CorruptError, TruncatedError
 from hvpzip.nn.model import Model
+from hvpzip.threads import beside
 
 __all__ = [
     "AS_PART_BYTES",
@@ -70,13 +71,16 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     object where the model cannot do it alone, or need not be asked as the group is flat.
     """
     samples = group.samples
-    quick_bytes = plain.quick_bytes(samples) if group.bit_depth == 8 and samples.shape[2] in (1, 3) else 0
-    if quick_bytes < FLAT_BYTES_PER_PIXEL * samples[:, :, 0].size:
+    quick_bytes, photo_like = 0, None
+    if group.bit_depth == 8 and samples.shape[2] in (1, 3):
+        photo_like = beside(lambda: is_like_a_photo(group))
+        quick_bytes = plain.quick_bytes(samples)
+    if photo_like is None or quick_bytes < FLAT_BYTES_PER_PIXEL * samples[:, :, 0].size:
         reason = "the picture is flat" if quick_bytes else "the model codes 1 or 3 channels of 8 bits alone"
         found = encode_parts(group)
         found = found._replace(trials=(Trial("model alone", None, reason), *found.trials))
         return found, found
-    if is_like_a_photo(group):
+    if photo_like():
         photo = encode_photo(group, quick_bytes)
         if photo.is_settled:
             return _settled(photo)

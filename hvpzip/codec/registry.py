@@ -22,6 +22,7 @@ from hvpzip.codec.plain import PlainMethod
 from hvpzip.codec.report import TermsReport
 from hvpzip.diffusion.bound import RATE, Term
 from hvpzip.errors import CorruptError, TruncatedError
+from hvpzip.threads import side_by_side
 
 if TYPE_CHECKING:
     from hvpzip.codec.noise_path import Found
@@ -130,7 +131,8 @@ def learners(part: Part) -> tuple[int, ...]:
 def mixing_saves(part: Part) -> bool:
     """Whether the mixing coder is likely to save enough over the model for its time. The part is one that the model can code."""
     sample = part.middle(SAVING_SIDE)
-    return len(_quickly_mixed(sample)) <= SAVES * model_guess(sample)
+    mixed, guessed = side_by_side([lambda: len(_quickly_mixed(sample)), lambda: model_guess(sample)])
+    return mixed <= SAVES * guessed
 
 
 def _quickly_mixed(part: Part) -> bytes:

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from hvpzip.image_io.form import CHANNELS, Chunk, Form, Kind
 from hvpzip.image_io.png import COLOURS, EARLY, MAGIC, png_samples
 from hvpzip.image_io.rows import filtered, packed_bits
+from hvpzip.threads import side_by_side
 
 __all__ = ["PngWriter", "chunk_bytes", "image_data", "samples_of_data"]
 
@@ -21,6 +23,10 @@ Samples = NDArray[np.unsignedinteger[Any]]  # uint8 or uint16
 _PIECE: Final = 1 << 20  # bytes of image data in a chunk
 # Pictures of so many samples are packed as well as zlib can, larger ones at level 4: 1 to 2 % more bytes than at 6 in half the time.
 _SMALL: Final = 1 << 20
+_BAND: Final = 1 << 17  # bytes that a thread packs at a time
+_BANDS: Final = 16  # so many wait for each other
+_REACH: Final = 1 << 15  # of deflate
+_ZLIB_HEAD: Final = b"\x78\x9c"  # deflate with that reach
 
 
 class PngWriter:
@@ -45,8 +51,7 @@ class PngWriter:
         if form.kind is Kind.PALETTE:
             self._step = 0
         level = 9 if width * height * channels <= _SMALL else 4
-        strategy = zlib.Z_FILTERED if self._step else zlib.Z_DEFAULT_STRATEGY
-        self._deflate = zlib.compressobj(level, zlib.DEFLATED, 15, 9, strategy)
+        self._deflate = _Deflate(level, zlib.Z_FILTERED if self._step else zlib.Z_DEFAULT_STRATEGY)
         self._above = np.zeros(-(-width * channels * bits // 8), np.uint8)
         self._pending = bytearray()
         out.write(MAGIC)
@@ -87,6 +92,44 @@ class PngWriter:
         if len(self._pending) >= least:
             self._out.write(chunk_bytes(Chunk(b"IDAT", bytes(self._pending))))
             self._pending.clear()
+
+
+class _Deflate:
+    """A zlib stream whose bytes are packed in bands, several side by side: each knows the end of the one before, as if it were one stream.
+    What comes out does not depend on the number of threads.
+    """
+
+    def __init__(self, level: int, strategy: int) -> None:
+        self._level, self._strategy = level, strategy
+        self._waiting, self._known, self._sum = bytearray(), b"", zlib.adler32(b"")
+        self._head = _ZLIB_HEAD
+
+    def compress(self, data: bytes) -> bytes:
+        """What can be packed now."""
+        self._waiting += data
+        return self._packed(len(self._waiting) // _BAND, zlib.Z_SYNC_FLUSH) if len(self._waiting) >= _BANDS * _BAND else b""
+
+    def flush(self) -> bytes:
+        """The rest, and the end of the stream."""
+        bands = max(0, len(self._waiting) - 1) // _BAND
+        return self._packed(bands, zlib.Z_SYNC_FLUSH) + self._packed(1, zlib.Z_FINISH) + self._sum.to_bytes(4, "big")
+
+    def _packed(self, bands: int, flush: int) -> bytes:
+        """The next bands, the last of which may be shorter. flush: how each of them ends."""
+        data = bytes(memoryview(self._waiting)[: bands * _BAND])
+        del self._waiting[: bands * _BAND]
+        self._sum = zlib.adler32(data, self._sum)
+        works, known = [], self._known
+        for begin in range(0, bands * _BAND, _BAND):
+            band = data[begin : begin + _BAND]
+            works.append(partial(self._band, known, band, flush))
+            known = band[-_REACH:]
+        head, self._head, self._known = self._head, b"", known
+        return head + b"".join(side_by_side(works))
+
+    def _band(self, known: bytes, band: bytes, flush: int) -> bytes:
+        packer = zlib.compressobj(self._level, zlib.DEFLATED, -15, 9, self._strategy, known)
+        return packer.compress(band) + packer.flush(flush)
 
 
 def _head(width: int, height: int, form: Form) -> Iterator[Chunk]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from hvpzip.diffusion.schedule import UNITS, LevelSchedule
 from hvpzip.diffusion.walk import Walk
 from hvpzip.nn.predictor import Predictor
+from hvpzip.threads import side_by_side
 
 __all__ = ["self_test"]
 
@@ -23,7 +25,6 @@ def self_test(predictor: Predictor, schedules: list[LevelSchedule]) -> str:
 
     schedules: one for each network, finest first.
     """
-    digest = hashlib.sha256()
 
     def reveal(state: Any, step: int, values: NDArray[np.int32]) -> Any:
         return predictor.reveal(state, step, values, _RANGES)
@@ -33,12 +34,18 @@ def self_test(predictor: Predictor, schedules: list[LevelSchedule]) -> str:
         state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(0x9E3779B97F4A7C15)
     noise = (state >> np.uint64(59)).astype(np.int32).reshape(4, 1, 3, *_GRID) - 16
     coarse, *units = (plane[0] for plane in noise + (np.arange(_GRID[0] * _GRID[1], dtype=np.int32) % 97).reshape(_GRID))
-    for number, schedule in enumerate(schedules, start=1):
+
+    def predictions(number: int, schedule: LevelSchedule) -> list[bytes]:
         # Latents reveal their units as they are.
         known = {i: units[UNITS.index(step.unit)][: schedule.colours(i)] for i, step in enumerate(schedule.steps)}
         walk: Walk[Any, NDArray[np.int32]] = Walk(schedule, schedule.every_step, predictor.begin(number, coarse), reveal, known)
+        found = []
         for index in walk.steps:
-            found = predictor.predict(walk.state(index), index, _GRID)
-            for part in (found.mean, found.log2_scale, found.corrections.T):
-                digest.update(np.ascontiguousarray(part, "<i4").tobytes())
-    return digest.hexdigest()
+            prediction = predictor.predict(walk.state(index), index, _GRID)
+            found += [
+                np.ascontiguousarray(part, "<i4").tobytes() for part in (prediction.mean, prediction.log2_scale, prediction.corrections.T)
+            ]
+        return found
+
+    networks = side_by_side([partial(predictions, number, schedule) for number, schedule in enumerate(schedules, start=1)])
+    return hashlib.sha256(b"".join(part for found in networks for part in found)).hexdigest()

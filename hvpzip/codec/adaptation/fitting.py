@@ -10,7 +10,8 @@ positions that its fit has not seen must pay for its numbers, or the head stays 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from hvpzip.nn.adaptation import BIAS_BITS, GAIN_BITS, WEIGHT_BITS, Changes, ada
 from hvpzip.nn.formats import ACT_BITS
 from hvpzip.nn.layers import HeadLayers, Layer
 from hvpzip.nn.model import Model
-from hvpzip.threads import current_threads
+from hvpzip.threads import side_by_side
 
 __all__ = ["FitSettings", "fit_heads"]
 
@@ -71,19 +72,19 @@ def fit_heads(
         levels, exact, bands: Finest level first. ``exact`` has the states and predictions along the path that will be taken.
         settings: What to spend.
     """
-    pools: dict[tuple[int, int], _Sampled] = {}
-    for level, found, units in zip(levels, exact, bands, strict=True):
-        rows, columns = _common(level)
-        enough = rows * columns >= settings.batch and min(rows, columns) >= 5
-        if enough and level.number in settings.networks and level.number <= model.config.networks:
-            pools |= {(level.number, index): pool for index, pool in _sampled(model, level, found, units)}
-    if not pools:
-        return None
-    from concurrent.futures import ThreadPoolExecutor
+    keys: list[tuple[int, int]] = []
 
-    with ThreadPoolExecutor(min(len(pools), current_threads())) as executor:
-        fitted = list(executor.map(lambda sampled: _fit(sampled, settings), pools.values()))
-    changes = dict(zip(pools, fitted, strict=True))
+    def fits() -> Iterator[Callable[[], dict[str, Changes]]]:
+        for level, found, units in zip(levels, exact, bands, strict=True):
+            rows, columns = _common(level)
+            enough = rows * columns >= settings.batch and min(rows, columns) >= 5
+            if enough and level.number in settings.networks and level.number <= model.config.networks:
+                for index, sampled in _sampled(model, level, found, units):
+                    keys.append((level.number, index))
+                    yield partial(_fit, sampled, settings)
+
+    fitted = side_by_side(fits())
+    changes = dict(zip(keys, fitted, strict=True))
     worth = {network for (network, _), layers in changes.items() if any(part.any() for part in layers.values())}
     kept = {key: layers for key, layers in changes.items() if key[0] in worth}
     return (Adaptation.choose(kept, settings.layers), kept) if kept else None

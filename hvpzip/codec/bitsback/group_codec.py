@@ -24,17 +24,18 @@ from hvpzip.codec.bitsback.decoder import Decoder
 from hvpzip.codec.bitsback.encoder import Encoder
 from hvpzip.codec.choice import Choice, Trial
 from hvpzip.codec.colours.colour_model import ColourModel
-from hvpzip.codec.colours.matrices import MATRICES, choose_matrix
+from hvpzip.codec.colours.matrices import MATRICES, choose_matrix, reachable
 from hvpzip.codec.colours.reweighting import Reweighting, can_reweight, plan_reweighting
 from hvpzip.codec.efforts import EFFORTS, Effort
 from hvpzip.codec.lanes import candidates, plans
 from hvpzip.codec.payload import Header, LearntColours
 from hvpzip.codec.report import GroupReport
-from hvpzip.codec.walk.geometry import coarse_images, geometry_of, lift_of, transfers
+from hvpzip.codec.walk.geometry import Int32Array, coarse_images, geometry_of, lift_of, transfers
 from hvpzip.codec.walk.level_walk import ExactPass, ExactStates, LevelWalk
 from hvpzip.diffusion.bound import Term, bound_of
 from hvpzip.errors import CorruptError
 from hvpzip.nn.model import Model
+from hvpzip.threads import beside
 from hvpzip.transform import colour, lifting, pyramid
 from hvpzip.transform.maps import map_of
 
@@ -111,6 +112,8 @@ def _prepared(
 ) -> _Prepared:
     model, geometry, name = group.model, group.geometry, group.model.schedule.path_names[path]
     exact_pass, levels = ExactPass(LevelWalk(model, group.channels)), geometry.levels
+    has_colours = learn_colours and can_reweight(group.channels, model) and bool(group.bands)
+    matrix = beside(lambda: _matrix_at_hand(group.coarse[0])) if has_colours else None
     exact_states = [exact_pass.level(*known) for known in zip(levels, [name] * len(levels), group.coarse, group.bands, strict=True)]
     adapted = fit_heads(model, levels, exact_states, group.bands, fit) if fit else None
     heads = adapted_heads(model, adapted[1]) if adapted else {}
@@ -121,14 +124,21 @@ def _prepared(
         found.forget()
     trials = [_heads_trial(fit, adapted)]
     reweighting = None
-    if not learn_colours or not can_reweight(group.channels, model) or not group.bands:
+    if matrix is None:
         trials.append(Trial("learnt colours", None, "units are not pixels of three colours here"))
     else:
-        matrix = choose_matrix(group.coarse[0].reshape(3, -1))
-        learnt = LearntColours(matrix, co, striped)
+        learnt = LearntColours(matrix(), co, striped)
         reweighting, weighed = plan_reweighting(geometry, name, group.base, group.bands, exact_states, learnt)
         trials.append(weighed)
     return _Prepared(path, exact_states, reweighting, adapted, heads, tuple(trials))
+
+
+def _matrix_at_hand(image: Int32Array) -> int:
+    """The matrix that is chosen by the pixels of an image (3, h, w), once it is known what it reaches."""
+    matrix = choose_matrix(image.reshape(3, -1))
+    if matrix:
+        reachable(matrix)
+    return matrix
 
 
 def _heads_trial(fit: FitSettings | None, adapted: tuple[Adaptation, HeadChanges] | None) -> Trial:

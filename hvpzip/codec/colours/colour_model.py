@@ -23,6 +23,7 @@ must know all factors.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ from hvpzip.codec.payload import LearntColours
 from hvpzip.core import kernels
 from hvpzip.core.cells import no_counts
 from hvpzip.core.reference.colours import CG_CONTEXTS, CG_SPAN, CO_KINDS, CO_WINDOW
-from hvpzip.threads import current_threads
+from hvpzip.threads import beside, current_threads
 
 __all__ = ["ColourModel", "cost"]
 
@@ -59,7 +60,7 @@ class ColourModel:
         self.factors = Factors.none() if factors is None else factors
         # Times seen, at most 255 and ``_PAIR_LIMIT``, see ``core.cells``; most of the colours are never touched.
         self._counts = no_counts()
-        self._known = *self._counts, reachable(learnt.matrix) if learnt.matrix else np.empty(0, np.uint8)
+        self._reached = beside(partial(reachable, learnt.matrix)) if learnt.matrix else partial(np.empty, 0, np.uint8)
         self._windows, self._kinds = Windows(), np.empty((0, CO_WINDOW), np.uint8)
         self._cg_asked: tuple[Int64Array, Int64Array, Int64Array, Int64Array] | None = None
         self._co_asked: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None
@@ -68,6 +69,10 @@ class ColourModel:
         """Count pixels (Y, Co, Cg), integers ``(3, n)``. Damaged files may hold colours outside the cube: they are not counted."""
         y, co, cg = (np.ascontiguousarray(channel, np.int32) for channel in pixels)
         kernels().count_colours(y, co, cg, _PAIR_LIMIT, *self._counts)
+
+    def _known(self) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint8]]:
+        """Counts and what the matrix reaches, as kernels take them."""
+        return *self._counts, self._reached()
 
     def reweight_cg(self, mixture: Mixture, y: Int64Array, co: Int64Array, lo: int, hi: int) -> Reweighted:
         """The mixtures of Cg, reweighted, until the next ones are asked for. Remembers the expectations for ``learn``.
@@ -78,7 +83,7 @@ class ColourModel:
         result, expected = self._windows.of(mixture, lo, hi, first), np.empty(CG_CONTEXTS, np.int64)
         y, co = np.ascontiguousarray(y, np.int64), np.ascontiguousarray(co, np.int64)
         kernels().reweight_cg(
-            *self._known, *result.alphabet(), y, co, self.factors.cg.factors(), current_threads(), *result.windows(), expected
+            *self._known(), *result.alphabet(), y, co, self.factors.cg.factors(), current_threads(), *result.windows(), expected
         )
         self._cg_asked = y, co, first, expected
         return result
@@ -98,7 +103,7 @@ class ColourModel:
             self._kinds = np.empty((y.size, CO_WINDOW), np.uint8)
         kinds, expected = self._kinds[: y.size], np.empty(CO_KINDS, np.int64)
         kernels().reweight_co(
-            *self._known,
+            *self._known(),
             *result.alphabet(),
             *contiguous(given),
             lo,
@@ -126,7 +131,7 @@ class ColourModel:
         place = cg - first
         rows = np.flatnonzero((place >= 0) & (place < WINDOW))
         context = np.empty(rows.size, np.int16)
-        kernels().find_contexts(*self._known, y[rows], co[rows], cg[rows], current_threads(), context)
+        kernels().find_contexts(*self._known(), y[rows], co[rows], cg[rows], current_threads(), context)
         came = np.bincount(context[context >= 0], minlength=CG_CONTEXTS)
         self.factors = self.factors._replace(cg=self._learn(self.factors.cg, came, expected, CLASSES))
 
