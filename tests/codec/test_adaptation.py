@@ -1,6 +1,5 @@
 """Heads adapted to a group: how a payload carries the changes, and that they pay."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,7 @@ from hvpzip.codec.lanes import plans
 from hvpzip.codec.payload import ADAPTED_MARK, Coding, Header
 from hvpzip.errors import CorruptError
 from hvpzip.nn.adaptation import Changes
-from hvpzip.threads import using_threads
+from hvpzip.threads import current_threads, side_by_side, using_threads
 
 FIT = FitSettings(steps=12, batch=512, layers=("out",))
 BOTH = FitSettings(steps=12, batch=512)
@@ -131,12 +130,11 @@ def test_the_default_effort_adapts_and_the_first_does_not(tiny_model, crop):
 def test_the_search_does_not_depend_on_threads(tiny_model, crop, monkeypatch):
     samples, workers, found = crop(5, 5, 128, 128), [], []
 
-    class Counted(ThreadPoolExecutor):
-        def __init__(self, most):
-            workers.append(most)
-            super().__init__(most)
+    def counted(works):
+        workers.append(current_threads())
+        return side_by_side(works)
 
-    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor", Counted)
+    monkeypatch.setattr("hvpzip.codec.adaptation.fitting.side_by_side", counted)
     for threads in (1, 2):
         with using_threads(threads):
             found.append(encode_along(samples, tiny_model, 0, fit=FIT)[0])
