@@ -136,8 +136,7 @@ def _prepared(
 def _matrix_at_hand(image: Int32Array) -> int:
     """The matrix that is chosen by the pixels of an image (3, h, w), once it is known what it reaches."""
     matrix = choose_matrix(image.reshape(3, -1))
-    if matrix:
-        reachable(matrix)
+    reachable(matrix)
     return matrix
 
 

@@ -60,7 +60,7 @@ class ColourModel:
         self.factors = Factors.none() if factors is None else factors
         # Times seen, at most 255 and ``_PAIR_LIMIT``, see ``core.cells``; most of the colours are never touched.
         self._counts = no_counts()
-        self._reached = beside(partial(reachable, learnt.matrix)) if learnt.matrix else partial(np.empty, 0, np.uint8)
+        self._reached = beside(partial(reachable, learnt.matrix))
         self._windows, self._kinds = Windows(), np.empty((0, CO_WINDOW), np.uint8)
         self._cg_asked: tuple[Int64Array, Int64Array, Int64Array, Int64Array] | None = None
         self._co_asked: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None

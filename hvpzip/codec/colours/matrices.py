@@ -53,14 +53,14 @@ MATRICES: tuple[Matrix | None, ...] = (
 
 @cache
 def reachable(matrix: int) -> NDArray[np.uint8]:
-    """Which colours a matrix reaches: bit cell % 8 of byte cell // 8, see ``core.cells``; uint8 (2**23,), read-only.
+    """Which colours a matrix reaches: bit cell % 8 of byte cell // 8, see ``core.cells``; uint8 (2**23,), or (0,) for none, read-only.
 
-    matrix: 1.. up to the end of ``MATRICES``.
+    matrix: a place in ``MATRICES``.
     """
     entry = MATRICES[matrix]
-    assert entry is not None
-    found = np.zeros(1 << 23, np.uint8)
-    kernels().fill_reachable(entry.numbers(), found)
+    found = np.zeros(0 if entry is None else 1 << 23, np.uint8)
+    if entry is not None:
+        kernels().fill_reachable(entry.numbers(), found)
     found.flags.writeable = False
     return found
 
