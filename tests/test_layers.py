@@ -94,6 +94,7 @@ INNER = {
     "benchmarks/network.py": names("codec nn transform"),
     "benchmarks/edits.py": names("codec container"),
     "benchmarks/kills.py": names("atomic cli"),
+    "benchmarks/larger.py": names("image_io"),
     "benchmarks/modes.py": names("image_io"),
     "benchmarks/readers.py": names("image_io"),
 }

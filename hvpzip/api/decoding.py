@@ -162,7 +162,6 @@ class Opened:
         if self.container.header.jpeg:
             samples = self._jpeg_picture().samples
             return samples.reshape(*samples.shape[:2], -1)[:: self.view.step, :: self.view.step]
-        from hvpzip.codec import parts
         from hvpzip.codec.bitsback import group_codec
 
         group, tile, header, step = self.groups[number], self.tiles[number], self.container.header, self.view.step * self.known_step
@@ -172,6 +171,8 @@ class Opened:
         report = None if on_report is None else partial(on_report, number + 1)
         with using_threads(self.threads):
             if header.parts or self.model is None:
+                from hvpzip.codec import parts  # which knows all methods: what a model codes alone need not wait for them
+
                 shape = (tile.height, tile.width, header.channels)
                 samples = parts.decode_parts(group.payload, shape, header.bit_depth, self.model, step=step, on_report=report)
             elif report is None:

@@ -3,6 +3,7 @@
 Importing this package imports nothing else, so that an interrupt is quiet from the first moment and ``--help`` is quick.
 """
 
+import atexit
 import gc
 from collections.abc import Sequence
 
@@ -18,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     received: list[int] = []
     thresholds = gc.get_threshold()
     gc.set_threshold(_FEW_COLLECTIONS, *thresholds[1:])
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)  # or Python looks for cycles once more among all that it has, before the process ends: as long again
     try:
         from hvpzip.cli.signals import terminations
 

@@ -19,7 +19,7 @@ from hvpzip.nn.identity import identity, identity_with_path
 from hvpzip.nn.layers import LevelLayers, Tensors, levels_of
 from hvpzip.nn.predictor import IntegerPredictor, Operations, Predictor
 from hvpzip.nn.proof import prove
-from hvpzip.nn.self_test import self_test
+from hvpzip.nn.self_test import FIRST_GRID, self_test
 from hvpzip.nn.settings import settings
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def load_folder(folder: Path, device: str = "cpu") -> Model:
         raise ModelError(f"model {name}: {error}") from error
     predictor = _predictor(levels, network, schedule, device)
     model = Model(name, found, network, schedule, levels, predictor, usual_share=_usual_share(config))
-    check_predictor(model, str(config["self_test"]), device)
+    check_predictor(model, str(config["self_test"]), device, _grid_of_self_test(name, config))
     return model
 
 
@@ -122,6 +122,14 @@ def _with_path(folder: Path, config: dict[str, Any], device: str) -> Model:
     except ModelError as error:
         raise ModelError(f"model {name}: {error}") from error
     return replace(model, name=name, id=found, noise_path=path, usual_share=_usual_share(config))
+
+
+def _grid_of_self_test(name: str, config: dict[str, Any]) -> tuple[int, int]:
+    """Rows and columns of the picture for which the self-test's digest stands."""
+    found = config.get("self_test_grid", FIRST_GRID)
+    if not isinstance(found, list | tuple) or len(found) != 2 or not all(isinstance(side, int) and 1 <= side <= 64 for side in found):
+        raise ModelError(f"model {name}: the settings in config.json are damaged (a self-test on a grid of {found})")
+    return found[0], found[1]
 
 
 def _usual_share(config: dict[str, Any]) -> float | None:
@@ -149,9 +157,9 @@ def _tensors(folder: Path) -> Tensors:
     return tensors
 
 
-def check_predictor(model: Model, expected: str, device: str) -> None:
+def check_predictor(model: Model, expected: str, device: str, grid: tuple[int, int]) -> None:
     """Raise ModelError where the self-test on this device does not give the digest that was expected."""
-    if self_test(model.predictor, [layers.schedule for layers in model.levels]) != expected:
+    if self_test(model.predictor, [layers.schedule for layers in model.levels], grid) != expected:
         raise ModelError(f"model {model.name}: arithmetic on device {device!r} is not exact (self-test differs); use another device")
 
 

@@ -19,6 +19,7 @@ from hvpzip.nn.graph.export import export, integer_cascade, quantise
 from hvpzip.nn.graph.network import Cascade
 from hvpzip.nn.graph.ops import weight_exponents
 from hvpzip.nn.identity import identity, identity_with_path
+from hvpzip.nn.self_test import self_test
 from tests.helpers.damage import flipped
 from tests.helpers.tiny import tiny_path_tensors, tiny_tensors
 
@@ -189,6 +190,24 @@ def test_a_setting_that_is_missing_is_refused_with_the_models_name(models, key):
 def test_another_id_is_refused(models):
     edit(models / "good" / "config.json", id="0011223344556677")
     with pytest.raises(ModelError, match=r"model good: its contents have id .* not 0011223344556677"):
+        bundled.load_model()
+
+
+def test_a_self_test_on_the_first_models_grid_is_known(models):
+    model = bundled.load_model()
+    schedules = [layers.schedule for layers in model.levels]
+    config = models / "good" / "config.json"
+    config.write_text(json.dumps({key: value for key, value in json.loads(config.read_text()).items() if key != "self_test_grid"}))
+    with pytest.raises(ModelError, match="self-test differs"):
+        bundled.load_model()
+    edit(config, self_test=self_test(model.predictor, schedules, (24, 40)))
+    assert bundled.load_model().id == model.id
+
+
+@pytest.mark.parametrize("grid", [[8], [0, 4], [1000, 1000], "no", [2.5, 3]])
+def test_a_self_test_on_no_grid_is_refused(models, grid):
+    edit(models / "good" / "config.json", self_test_grid=grid)
+    with pytest.raises(ModelError, match=r"model good: the settings in config.json are damaged"):
         bundled.load_model()
 
 

@@ -19,7 +19,7 @@ from hvpzip.nn.graph.network import Cascade, ClosedForm
 from hvpzip.nn.graph.ops import Conv, representable, weight_exponents
 from hvpzip.nn.layers import LevelLayers
 from hvpzip.nn.model import Model, model_from
-from hvpzip.nn.self_test import self_test
+from hvpzip.nn.self_test import GRID, self_test
 from hvpzip.nn.settings import FORMAT
 
 __all__ = ["export", "integer_cascade", "quantise"]
@@ -59,6 +59,7 @@ def export(cascade: Cascade, averaged: Mapping[str, Tensor] | None, folder: Path
         "format": FORMAT,
         "id": model.id.hex(),
         "self_test": self_test(model.predictor, [layers.schedule for layers in model.levels]),
+        "self_test_grid": list(GRID),
         "network": network.to_dict(),
         "schedule": schedule.to_dict(),
         "training": dict(extra),
