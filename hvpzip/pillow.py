@@ -25,6 +25,7 @@ from hvpzip import container, image_io
 from hvpzip.api.decoding import decode, open_bytes, packed_bytes
 from hvpzip.api.encoding import encode
 from hvpzip.api.options import CompressOptions, DecompressOptions
+from hvpzip.api.outputs import write_all
 from hvpzip.api.pictures import form_of, sections_of
 from hvpzip.errors import CorruptError, ImageError
 from hvpzip.image_io import Chunk, Form, Kind
@@ -169,7 +170,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
         decoded, parsed = decode(buffer.getvalue(), DecompressOptions(max_pixels=samples.size, threads=coding.threads))
         if form_of(parsed) != form or not np.array_equal(decoded, samples):
             raise CorruptError("the file does not decode to the image; nothing was kept. This is a bug or a fault of the machine")
-    file.write(buffer.getvalue())
+    write_all(file, buffer.getbuffer())
 
 
 def _picture(image: Image.Image, options: dict[str, Any]) -> tuple[Samples, Form]:

@@ -48,6 +48,8 @@ def read_source(source: str | os.PathLike[str] | IO[bytes], pixels_of: Callable[
         by_path = isinstance(source, str | os.PathLike)
         file = stack.enter_context(open(source, "rb")) if isinstance(source, str | os.PathLike) else source
         start = file.read(_START_BYTES)
+        if not isinstance(start, bytes | bytearray | memoryview):
+            raise TypeError(f"the source must be a binary stream, not one of {type(start).__name__}")
         pixels = pixels_of(start)
         most = _PIXEL_BYTES * pixels + _MORE_BYTES
         found = os.fstat(file.fileno()) if by_path else None

@@ -49,7 +49,7 @@ def decompress_picture(
         return replace(result, error=error)
     if wants_jpeg and by_suffix:
         kind = image_io.format_of(name_of(target))  # which says that it is none for pixels
-    form = opened.form()
+    form, is_jpeg = opened.form(), opened.container.header.jpeg
     if options.strip:
         form = form._replace(chunks=())
     if not isinstance(target, str) and form.kind is image_io.Kind.CMYK:
@@ -80,7 +80,7 @@ def decompress_picture(
         height=height,
         notices=(*map(_damage_notice, damaged), *([f"{kind} cannot hold {', '.join(left_out)}"] if left_out else [])),
         damaged=tuple(damaged),
-        dropped=unknown,
+        dropped=(*unknown, *left_out, *(["the JPEG file itself"] if is_jpeg else [])),
         error=_salvage_error(len(damaged), groups, lost_sections, name_of(target)),
     )
 

@@ -3,12 +3,14 @@
 Only ``account``, ``bit_map`` and ``likeness`` decode: what was on the coder's stack after each step is not written in the file.
 """
 
+import io
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hvpzip.api.decoding import decode, packed_bytes
 from hvpzip.api.options import DEFAULT_MAX_PIXELS, DecompressOptions
+from hvpzip.api.outputs import refuse_early
 from hvpzip.api.pictures import source_of
 from hvpzip.api.records import FileInfo, GroupAccount, Likeness, ScaleAccount, Section, StackPoint
 from hvpzip.errors import ImageError
@@ -202,6 +204,7 @@ def draw_bit_map(
     from hvpzip.atomic import atomic_write
     from hvpzip.image_io import write_image
 
+    refuse_early(io.BytesIO() if isinstance(source, bytes | bytearray | memoryview) else source, os.fspath(target), force=False)
     bits = bit_map(source, max_pixels=max_pixels, threads=threads)
     with atomic_write(target) as out:
         write_image(np.rint(_GRAY_LEVELS * bits).clip(0, 255).astype(np.uint8), out, "PNG")

@@ -1,5 +1,6 @@
 """Which file is written for which, as the command line and the batches agree."""
 
+import functools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import NamedTuple
 from hvpzip.api.options import CompressOptions, DecompressOptions
 from hvpzip.errors import HvpzipError, NotHvpzipError
 
-__all__ = ["JPEG_SUFFIXES", "SOURCE_SUFFIXES", "SUFFIX", "PlannedFile", "compressed_name", "decompressed_name", "plan_outputs"]
+__all__ = ["JPEG_SUFFIXES", "SOURCE_SUFFIXES", "SUFFIX", "PlannedFile", "apart", "compressed_name", "decompressed_name", "plan_outputs"]
 
 SUFFIX = ".hvz"
 _PICTURE_SUFFIXES = frozenset({".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm"})
@@ -78,6 +79,33 @@ def _held(path: str) -> tuple[bool, bool]:
     return False, any(section.type == container.FORM_SECTION and section.data[:1] == b"\x05" for section in head.metadata)
 
 
+def apart(plans: Iterable[PlannedFile]) -> list[PlannedFile]:
+    """The same plans, with an error in the place of each whose output is that of one before it, by whatever name."""
+    owners: dict[tuple[str, str], str] = {}
+    found = []
+    for plan in plans:
+        if plan.output is not None and owners.setdefault(_identity(plan.output), plan.path) is not plan.path:
+            plan = PlannedFile.clash(plan.path, plan.output, owners[_identity(plan.output)])
+        found.append(plan)
+    return found
+
+
+def _identity(output: str) -> tuple[str, str]:
+    """The same for two paths that lead to one file, whether it is there already or not: writing follows links too."""
+    folder, name = os.path.split(os.path.realpath(output))
+    return (folder, name.casefold() if _folds_case(folder) else name)
+
+
+@functools.lru_cache(maxsize=256)
+def _folds_case(folder: str) -> bool:
+    """Whether names in a folder that differ in case alone are one name there, as far as its own name tells."""
+    other = os.path.join(os.path.dirname(folder), os.path.basename(folder).swapcase())
+    try:
+        return other != folder and os.path.samefile(folder, other)
+    except OSError:
+        return False
+
+
 def plan_outputs(
     paths: Iterable[str | os.PathLike[str]],
     out_dir: str | os.PathLike[str] | None,
@@ -86,7 +114,6 @@ def plan_outputs(
     """The output of each input, in order: beside it, or in ``out_dir``, named as the options make it. Two inputs never share an output;
     the later one gets an error."""
     plans: list[PlannedFile] = []
-    owners: dict[str, str] = {}
     for path in [os.fspath(path) for path in paths]:
         try:
             if isinstance(options, CompressOptions):
@@ -98,10 +125,5 @@ def plan_outputs(
             continue
         if out_dir is not None:
             output = os.path.join(out_dir, os.path.basename(output))
-        key = os.path.abspath(output)
-        if key in owners:
-            plans.append(PlannedFile.clash(path, output, owners[key]))
-            continue
-        owners[key] = path
         plans.append(PlannedFile(path, output, None))
-    return plans
+    return apart(plans)

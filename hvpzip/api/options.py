@@ -37,7 +37,8 @@ class FileOptions:
 
     def __post_init__(self) -> None:
         checked_threads(self.threads)
-        integer(self.max_pixels, "max_pixels")
+        if integer(self.max_pixels, "max_pixels") < 1:
+            raise ValueError(f"max_pixels must be at least 1, not {self.max_pixels}")
 
     @property
     def part(self) -> bool:
@@ -69,6 +70,13 @@ class CompressOptions(FileOptions):
     frame: int | None = None
     pixels: bool = False
 
+    def __post_init__(self) -> None:
+        FileOptions.__post_init__(self)  # super() does not work in a class with slots
+        if self.effort is not None:
+            integer(self.effort, "effort")
+        if self.frame is not None and integer(self.frame, "frame") < 0:
+            raise ValueError(f"frame must be 0 or more, not {self.frame}")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecompressOptions(FileOptions):
@@ -89,7 +97,7 @@ class DecompressOptions(FileOptions):
     salvage: bool = False
 
     def __post_init__(self) -> None:
-        checked_threads(self.threads)
+        FileOptions.__post_init__(self)
         checked_scale(self.scale)
         checked_fill(self.fill, self.scale)
 

@@ -11,18 +11,19 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import IO, BinaryIO, Final, cast
 
 from hvpzip.arguments import checked_place
 from hvpzip.atomic import atomic_write
 from hvpzip.errors import CorruptError
 
-__all__ = ["StrPath", "broken", "is_device", "name_of", "refuse_early", "target_of", "writing"]
+__all__ = ["StrPath", "broken", "is_device", "name_of", "refuse_early", "target_of", "write_all", "writing"]
 
 StrPath = str | os.PathLike[str]
 
 _MAX_LINKS = 40  # as Linux
 _STREAM = "-"  # the name of a stream in records, as on the command line
+_PIECE: Final = 1 << 20  # bytes of one write to a stream
 
 
 def name_of(place: StrPath | BinaryIO) -> str:
@@ -45,7 +46,7 @@ def refuse_early(src: StrPath | BinaryIO, target: str | BinaryIO, force: bool) -
     """Says before the work what the writing would say after it; only the rename itself decides, so a race changes the moment alone."""
     if not isinstance(target, str):
         return
-    if isinstance(src, str | os.PathLike) and os.path.exists(target) and os.path.exists(src) and os.path.samefile(src, target):
+    if _is_same_file(src, target):
         raise FileExistsError(errno.EEXIST, "output and input are the same file", target)
     if os.path.isdir(target):
         raise IsADirectoryError(errno.EISDIR, "the output is a folder", target)
@@ -54,6 +55,14 @@ def refuse_early(src: StrPath | BinaryIO, target: str | BinaryIO, force: bool) -
     folder = os.path.dirname(target) or "."
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "no such folder", folder)
+
+
+def _is_same_file(src: StrPath | BinaryIO, target: str) -> bool:
+    try:
+        source = os.stat(src) if isinstance(src, str | os.PathLike) else os.fstat(src.fileno())
+        return os.path.samestat(source, os.stat(target))
+    except (AttributeError, OSError, ValueError):  # one of them is not there, or a stream without a file
+        return False
 
 
 @contextlib.contextmanager
@@ -65,9 +74,9 @@ def writing(target: str | BinaryIO, force: bool, *, like: StrPath | BinaryIO) ->
         yield buffer
         if isinstance(target, str):
             with open(target, "wb") as device:
-                device.write(buffer.getbuffer())
+                write_all(device, buffer.getbuffer())
         else:
-            target.write(buffer.getbuffer())
+            write_all(target, buffer.getbuffer())
             target.flush()
         return
     try:
@@ -81,6 +90,22 @@ def writing(target: str | BinaryIO, force: bool, *, like: StrPath | BinaryIO) ->
     except OSError as error:
         # The system may name the hidden file, which tells nobody anything.
         raise OSError(error.errno, error.strerror, target) from error
+
+
+def write_all(stream: IO[bytes], data: bytes | memoryview) -> None:
+    """Write all of it: a stream without a buffer, as standard output is with PYTHONUNBUFFERED, takes what it likes of each write.
+
+    Raises: OSError, BlockingIOError from a stream that does not wait among them.
+    """
+    left = memoryview(data)
+    while left:
+        piece = left[:_PIECE]
+        count = cast("int | None", stream.write(piece))
+        if count is None:  # a raw stream that would have to wait; of others, some do not say what they took
+            if isinstance(stream, io.RawIOBase):
+                raise BlockingIOError(errno.EAGAIN, "the output does not wait until it can be written to")
+            count = len(piece)
+        left = left[count:]
 
 
 def is_device(path: str) -> bool:

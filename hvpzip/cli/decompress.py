@@ -60,7 +60,8 @@ def command(inputs: tuple[str, ...], options: api.DecompressOptions, transfer: T
     --scale 1/8 gives every eighth row and column, exactly as they are in the picture, in a fraction of the time. Of a --crop it gives
     those that lie in it. What is left out of a picture's groups is not decoded, so the checksum of the samples in a smaller picture cannot
     be compared; that of the coded bytes is. With --fill the picture has its whole size: those rows and columns as they are, and the rest
-    as the model expects it, on average or in one draw. Gray and RGB of 8 bits without transparency can be filled in.
+    as the model expects it, on average or in one draw. Gray and RGB of 8 bits without transparency can be filled in
+    where the model alone coded them.
 
     --salvage brings back what is whole of a file whose header is. Where groups are damaged or missing, the picture is black, transparent
     where it has alpha; each is named. The picture is written, and the exit status is 1 all the same.

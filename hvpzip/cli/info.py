@@ -18,7 +18,13 @@ _BAR = 30  # characters of the longest bar
 @gathered(console=Console)
 @input_argument
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a file.")
-@click.option("--map", "map_path", type=click.Path(dir_okay=False), metavar="PNG", help="Draw where the bits of one file went.")
+@click.option(
+    "--map",
+    "map_path",
+    type=click.Path(dir_okay=False),
+    metavar="PNG",
+    help="Draw where the bits went of one file that the model alone coded.",
+)
 @click.option("--likeness", is_flag=True, help="Say whether the picture is like those that its model knows.")
 @coding_options
 @output_options

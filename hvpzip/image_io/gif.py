@@ -54,7 +54,7 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
     """Walks over all blocks, and counts the pixels of the pictures up to the wanted one."""
     flags, _, aspect = data[10:13]
     place = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    pictures = 0
+    pictures = behind = 0
     chunks: list[Chunk] = []
     dropped = Dropped()
     if aspect not in (0, 49):
@@ -83,7 +83,7 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
             parts, place = _sub_blocks(data, place + 1)
             check_pixels(width, height, max_pixels)
             if pictures <= frame:
-                _check_codes(b"".join(parts), bits, width, height)
+                behind += _check_codes(b"".join(parts), bits, width, height)
             pictures += 1
         elif pictures:
             break  # no trailer, and something else behind the pictures
@@ -91,6 +91,8 @@ def _blocks(data: bytes, max_pixels: int, frame: int) -> _Blocks:
             raise damaged("GIF", f"a block of an unknown kind ({kind:02x}) at byte {place} of {len(data)}")
     if not pictures:
         raise damaged("GIF", "it holds no picture")
+    if behind:
+        dropped.content.add(f"{counted(behind, 'byte')} behind the image data")
     if place < len(data):
         dropped.content.add(f"{counted(len(data) - place, 'byte')} after the end")
     return _Blocks(pictures, tuple(chunks), dropped)
@@ -129,8 +131,8 @@ def _extension(label: int, parts: list[bytes], raw: bytes, chunks: list[Chunk], 
         dropped.content.add("plain text" if label == _TEXT else f"extension {label:02x}")  # the text is drawn on the picture
 
 
-def _check_codes(data: bytes, bits: int, width: int, height: int) -> None:
-    """Raises: ImageError if the codes do not say all pixels. Only the lengths of what they stand for are followed."""
+def _check_codes(data: bytes, bits: int, width: int, height: int) -> int:
+    """How many bytes follow the codes. Of what they stand for, lengths alone are kept. Raises: ImageError if they do not say all pixels."""
     if not 1 <= bits <= 8:
         raise damaged("GIF", f"codes of {bits} bits")
     clear, count = 1 << bits, width * height
@@ -163,3 +165,5 @@ def _check_codes(data: bytes, bits: int, width: int, height: int) -> None:
                 size += 1
         previous = length
         pixels += length
+    # The code of the end follows, and some writers clear the table once more before it.
+    return max(0, len(data) - (8 * min(place, len(data)) - held_bits + 2 * _MAX_CODE_BITS + 7) // 8)

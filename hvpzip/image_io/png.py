@@ -73,11 +73,13 @@ def read_png(file: BinaryIO, max_pixels: int, frame: int = 0) -> Png:
         ImageError: the file is damaged or ends too early.
         LimitError: more pixels.
     """
-    chunks, rest = _chunks(file, max_pixels, frame)
+    chunks, behind, rest = _chunks(file, max_pixels, frame)
     width, height, depth, colour = _header(chunks[0].data)
     kind = _KINDS[colour]
     names = [chunk.name for chunk in chunks]
     dropped = Dropped()
+    if behind:
+        dropped.content.add(f"{counted(behind, 'byte')} behind the image data")
     if rest:
         dropped.content.add(f"{counted(rest, 'byte')} after the end")
     for name in (b"PLTE", b"tRNS", b"acTL"):
@@ -152,6 +154,7 @@ class _Rows:
 
     def __init__(self, width: int, height: int, bits: int, interlaced: bool) -> None:
         self._unpack, self._bytes, self.started = zlib.decompressobj(), 0, False
+        self.behind = 0  # bytes that follow the packed data
         self._passes = []  # rows, and bytes of a row with its filter
         for x, y, step_x, step_y in _PASSES if interlaced else ((0, 0, 1, 1),):
             columns, rows = -(-(width - x) // step_x), -(-(height - y) // step_y)
@@ -166,7 +169,8 @@ class _Rows:
                 self._bytes += len(self._unpack.decompress(data, _PIECE))
             except zlib.error as error:
                 raise damaged("PNG", f"{self._counted()} ({error})") from None
-            data = self._unpack.unconsumed_tail
+            data = self._unpack.unused_data if self._unpack.eof else self._unpack.unconsumed_tail
+        self.behind += len(data)
 
     def _counted(self) -> str:
         left, rows = self._bytes, 0
@@ -175,8 +179,8 @@ class _Rows:
             left = max(0, left - count * size)
         return f"{rows} of {sum(count for count, _ in self._passes)} rows{' of all passes' if len(self._passes) > 1 else ''}"
 
-    def finish(self) -> None:
-        """Raises: ImageError if there are other rows than there should be."""
+    def finish(self) -> int:
+        """How many bytes follow the packed rows. Raises: ImageError if there are other rows than there should be."""
         expected = sum(count * size for count, size in self._passes)
         if self._bytes < expected:
             raise damaged("PNG", self._counted())
@@ -184,15 +188,17 @@ class _Rows:
             raise damaged("PNG", f"its image data unpacks to {self._bytes:,} bytes in place of {expected:,}")
         if not self._unpack.eof:
             raise damaged("PNG", f"{self._counted()}, but the end of the packed data, with its checksum, is missing")
+        return self.behind
 
 
-def _chunks(file: BinaryIO, max_pixels: int, frame: int) -> tuple[list[Chunk], int]:
-    """(all chunks up to the last, those of the image data without it: that is left to Pillow, how many bytes follow)."""
+def _chunks(file: BinaryIO, max_pixels: int, frame: int) -> tuple[list[Chunk], int, int]:
+    """(all chunks up to the last, those of the image data without it: that is left to Pillow, how many bytes follow the packed rows, how
+    many the last chunk)."""
     chunks: list[Chunk] = []
     size = file.seek(0, io.SEEK_END)
     offset = file.seek(len(MAGIC))
     rows: _Rows | None = None  # of the picture whose data comes
-    bits, interlaced, frames = 0, False, 0
+    bits, interlaced, frames, behind = 0, False, 0, 0
     while not chunks or chunks[-1].name != b"IEND":
         if offset + 12 > size:
             raise damaged("PNG", f"the file ends after {size} bytes, before its last chunk")
@@ -225,7 +231,7 @@ def _chunks(file: BinaryIO, max_pixels: int, frame: int) -> tuple[list[Chunk], i
             frames += 1
             if rows is None or rows.started:  # otherwise it tells of the picture that every reader shows
                 if rows is not None:
-                    rows.finish()
+                    behind += rows.finish()
                 width, height = struct.unpack_from(">II", data, 4)
                 check_pixels(width, height, max_pixels)
                 rows = _Rows(width, height, bits, interlaced) if frames <= frame + 1 else None
@@ -233,8 +239,8 @@ def _chunks(file: BinaryIO, max_pixels: int, frame: int) -> tuple[list[Chunk], i
             if not any(chunk.name == b"IDAT" for chunk in chunks):
                 raise damaged("PNG", "it holds no image data")
             if rows is not None:
-                rows.finish()
-    return chunks, size - offset
+                behind += rows.finish()
+    return chunks, behind, size - offset
 
 
 def png_samples(file: BinaryIO, form: Form) -> Samples:

@@ -63,7 +63,7 @@ def _inflated(data: bytes, expected: int) -> bytes:
         raise ValueError(f"{len(found)} of {expected} bytes")
     if not unpack.eof and len(found) == expected:
         raise ValueError(f"{expected} of {expected} bytes, but the end of the packed data, with its checksum, is missing")
-    return found
+    return found + unpack.unused_data.rstrip(b"\0")  # zeros fill up
 
 
 def _lzw(data: bytes, expected: int) -> bytes:
@@ -126,7 +126,7 @@ def _packbits(data: bytes, expected: int) -> bytes:
         elif head > 128:
             found += data[place : place + 1] * (257 - head)
             place += 1
-    return bytes(found)
+    return bytes(found) + (data[place:].rstrip(b"\0") if len(found) >= expected else b"")
 
 
 def _by_libtiff(part: bytes, compression: int, size: int, height: int) -> bytes:

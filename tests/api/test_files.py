@@ -4,8 +4,9 @@ import io
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -277,3 +278,56 @@ def test_missing_and_empty_inputs_raise_what_they_are(folder: Path) -> None:
         hvpzip.compress_file(folder / "empty")
     with pytest.raises(errors.TruncatedError):
         hvpzip.decompress_file(folder / "empty", folder / "x.png")
+
+
+class Sparing(io.RawIOBase):
+    """A stream without a buffer that takes some bytes of each write, or would have to wait."""
+
+    def __init__(self, most: int | None) -> None:
+        self.most, self.taken = most, b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int | None:
+        if self.most is None:
+            return None
+        self.taken += bytes(data[: self.most])
+        return min(len(data), self.most)
+
+
+def test_a_stream_that_takes_little_of_each_write_gets_all(folder: Path) -> None:
+    png = folder / "gray.png"
+    stream = Sparing(100)
+    result = hvpzip.compress_file(png, stream)
+    assert len(stream.taken) == result.output_bytes > 100
+    picture = Sparing(100)
+    hvpzip.decompress_file(io.BytesIO(stream.taken), picture)
+    np.testing.assert_array_equal(image_io.read_image(io.BytesIO(picture.taken)).samples, samples(png))
+    with pytest.raises(BlockingIOError, match="does not wait"):
+        hvpzip.compress_file(png, Sparing(None))
+
+
+def test_an_output_that_is_the_file_of_its_source_stream_is_refused(folder: Path) -> None:
+    png = folder / "gray.png"
+    before = png.read_bytes()
+    with open(png, "rb") as file, pytest.raises(FileExistsError, match="same file"):
+        hvpzip.compress_file(file, png, force=True)
+    assert png.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (lambda path: hvpzip.compress_file(path, frame=-1), ValueError, "frame must be 0 or more"),
+        (lambda path: hvpzip.compress_file(path, frame="0"), TypeError, "frame must be an integer"),
+        (lambda path: hvpzip.compress_file(path, max_pixels=-3), ValueError, "max_pixels must be at least 1"),
+        (lambda path: hvpzip.decompress(b"", max_pixels=None), TypeError, "max_pixels must be an integer"),
+        (lambda path: hvpzip.compress_files([path], effort="x"), TypeError, "effort must be an integer"),
+        (lambda path: hvpzip.compress_files(str(path)), TypeError, "paths must be several"),
+        (lambda path: hvpzip.compress_file(io.StringIO("text"), "out.hvz"), TypeError, "must be a binary stream, not one of str"),
+    ],
+)
+def test_wrong_arguments_are_named(folder: Path, call: Callable[[Path], object], error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        call(folder / "gray.png")

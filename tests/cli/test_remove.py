@@ -1,5 +1,6 @@
 """``--rm`` deletes a source only where nothing of it is lost: each way in which it would be."""
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import hvpzip
+from hvpzip.api import outputs
 
 from .conftest import Run
 
@@ -66,6 +68,63 @@ def test_a_jpeg_of_which_the_pixels_are_kept_and_bytes_behind_a_picture_keep_the
     assert status == 1
     assert "6 bytes after the end" in err
     assert Path("secret.png").exists()
+
+
+def test_a_kept_jpeg_file_is_not_deleted_for_its_pixels(run: Run) -> None:
+    Path("jpegs").mkdir()
+    Image.open("rgb.png").save("jpegs/photo.jpg")
+    assert run("compress", "-r", "jpegs", "-o", "packed").status == 0
+    kept = Path("packed/photo.jpg.hvz")
+    status, _, err = run("decompress", "--rm", str(kept), "-o", "photo.png")
+    assert status == 1
+    assert "not deleted, as this of it is not kept: the JPEG file itself" in err
+    status, _, err = run("decompress", "-r", "--rm", "--strip", "packed", "-o", "back")
+    assert status == 1
+    assert "not deleted, as this of it is not kept: the JPEG file itself" in err
+    assert kept.exists()
+    assert json.loads(run("decompress", "--json", str(kept), "-o", "again.png").out)["dropped"] == ["the JPEG file itself"]
+    assert run("decompress", "--rm", str(kept), "-o", "photo.jpg").status == 0
+    assert Path("photo.jpg").read_bytes() == Path("jpegs/photo.jpg").read_bytes()
+
+
+@posix
+@pytest.mark.parametrize("links", ["folder", "outputs"])
+def test_outputs_of_two_names_that_are_one_file_keep_the_later_source(run: Run, links: str) -> None:
+    Path("r").mkdir()
+    Image.new("L", (6, 5), 9).save("r/a.png")
+    Image.new("L", (6, 5), 8).save("r/b.png")
+    os.symlink("r", "s")
+    inputs = ["r/a.png", "r/b.png"]
+    if links == "folder":
+        os.rename("r/b.png", "r/a.webp")
+        inputs = ["s/a.png", "r/a.webp"]
+    else:
+        Path("r/c.hvz").touch()
+        for name in "ab":
+            os.symlink("c.hvz", f"r/{name}.hvz")
+    status, _, err = run("compress", "--rm", "-f", *inputs)
+    assert status == 1
+    assert "r/a" in err
+    assert [os.path.exists(path) for path in inputs] == [False, True]
+
+
+def test_an_output_that_another_process_replaced_keeps_the_source(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("L", (6, 5), 9).save("a.png")
+    Image.new("L", (6, 5), 8).save("b.png")
+    assert run("compress", "b.png").status == 0
+    write = outputs.atomic_write
+
+    @contextlib.contextmanager
+    def and_then_another(*values, **options):
+        with write(*values, **options) as out:
+            yield out
+        os.replace("b.hvz", "a.hvz")
+
+    monkeypatch.setattr(outputs, "atomic_write", and_then_another)
+    status, _, err = run("compress", "--rm", "a.png")
+    assert status == 1
+    assert "the output has changed since it was compared" in err
+    assert Path("a.png").exists()
 
 
 @pytest.mark.parametrize("ways", [["-j", "1"], ["-r"]])

@@ -94,13 +94,13 @@ def bmp(width, height, bits, rows, *, packing=0, palette=b"", version=3, profile
     return struct.pack("<2sIHHI", b"BM", start + len(rows) + len(profile), 0, 0, start) + header + table + rows + profile
 
 
-def tiff(samples, *, order="<", compression=1, planar=False, extra=None, photometric=None, colour_map=None, tags=()):
-    """A TIFF by hand: one strip, or one a plane; tags replace those of the same number."""
+def tiff(samples, *, order="<", compression=1, planar=False, extra=None, photometric=None, colour_map=None, tags=(), behind=b""):
+    """A TIFF by hand: one strip, or one a plane, with more bytes behind it; tags replace those of the same number."""
     height, width = samples.shape[:2]
     channels = 1 if samples.ndim == 2 else samples.shape[2]
     colours = channels - (extra is not None)
     planes = [samples[..., i] for i in range(channels)] if planar else [samples]
-    strips = [_packed(plane.astype(plane.dtype.newbyteorder(order)).tobytes(), compression) for plane in planes]
+    strips = [_packed(plane.astype(plane.dtype.newbyteorder(order)).tobytes(), compression) + behind for plane in planes]
     body, offsets = b"", []
     for strip in strips:
         offsets.append(8 + len(body))

@@ -138,6 +138,32 @@ def test_what_follows_a_gif_without_its_trailer_is_named():
     np.testing.assert_array_equal(read(one[:-1] + other).samples, photo(6, 5))
 
 
+def test_bytes_behind_packed_samples_are_named():
+    def longer(data, name, more):
+        at = data.index(name) - 4
+        size = int.from_bytes(data[at : at + 4], "big")
+        return data[:at] + png_chunk(name, data[at + 8 : at + 8 + size] + more) + data[at + 12 + size :]
+
+    samples = photo(6, 5, 3)
+    png = encoded(Image.fromarray(samples), format="PNG")
+    end = png.index(b"IEND") - 4
+    for data in (longer(png, b"IDAT", b"secret"), png[:end] + png_chunk(b"IDAT", b"secret") + png[end:]):
+        np.testing.assert_array_equal(read(data).samples, samples)
+        assert read(data, strip=True).dropped == ("6 bytes behind the image data",)
+    plain = gif(samples[:, :, 0])
+    assert plain.endswith(b"\0;")
+    hidden = plain[:-2] + b"\xff" + b"x" * 255 + b"\0;"
+    np.testing.assert_array_equal(read(hidden).samples, samples[:, :, 0])
+    [name] = read(hidden, strip=True).dropped
+    assert name.endswith(" bytes behind the image data")
+    assert 250 <= int(name.split()[0]) <= 255
+    for compression in (8, 32773):
+        data = tiff(samples, compression=compression, behind=b"secret")
+        np.testing.assert_array_equal(read(data).samples, samples)
+        assert read(data, strip=True).dropped == ("data behind the last rows of strips",)
+        assert read(tiff(samples, compression=compression, behind=b"\0")).dropped == ()
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 def test_alpha_that_colours_are_multiplied_with_is_taken_where_it_changes_nothing(bits):
     samples = np.random.default_rng(6).integers(0, 1 << bits, (5, 4, 4)).astype(f"u{bits // 8}")

@@ -78,6 +78,8 @@ def decompress_files(
 
 
 def _plans(paths: Iterable[StrPath], out_dir: StrPath | None, job: Job) -> Sequence[PlannedFile]:
+    if isinstance(paths, str | bytes | os.PathLike):
+        raise TypeError(f"paths must be several, such as [{os.fspath(paths)!r}], not one")
     if not job.mirror:
         return plan_outputs(paths, out_dir, job.options)
     folders = list(paths)

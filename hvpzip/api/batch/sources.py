@@ -8,9 +8,10 @@ import os
 import stat
 from typing import NamedTuple
 
+from hvpzip.api.inspect import info
 from hvpzip.api.outputs import is_device
 from hvpzip.api.records import FileResult
-from hvpzip.errors import ImageError
+from hvpzip.errors import ImageError, NotHvpzipError
 
 __all__ = ["SourceState", "delete_source", "refuse_to_remove", "source_state"]
 
@@ -41,6 +42,17 @@ def refuse_to_remove(output: str) -> None:
         raise ImageError(f"{output} is a device or a stream, which cannot be read back: --rm needs a regular file as output")
 
 
+def _is_still(output: str, result: FileResult) -> bool:
+    """Whether the output is what was written, and not what another process put there: by its size, and by what a ``.hvz`` file says of its
+    source."""
+    if os.path.getsize(output) != result.output_bytes:
+        return False
+    try:
+        return info(output).source_sha256 == result.source_sha256
+    except NotHvpzipError:
+        return True
+
+
 def delete_source(path: str, before: SourceState, result: FileResult) -> None:
     """Deletes a source whose output is in place.
 
@@ -54,6 +66,8 @@ def delete_source(path: str, before: SourceState, result: FileResult) -> None:
         )
     if result.output is None or not os.path.isfile(result.output):
         raise ImageError(f"the source is not deleted, as its output is no regular file: {result.output}")
+    if not _is_still(result.output, result):
+        raise OSError(errno.EBUSY, "the output has changed since it was compared, so its source was not deleted", result.output)
     if source_state(path) != before:
         raise OSError(errno.EBUSY, "it was changed while it was read, so it was not deleted", path)
     os.unlink(path)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from hvpzip.api.naming import SOURCE_SUFFIXES, SUFFIX, PlannedFile, decompressed_name
+from hvpzip.api.naming import SOURCE_SUFFIXES, SUFFIX, PlannedFile, apart, decompressed_name
 from hvpzip.api.options import CompressOptions, DecompressOptions
 
 __all__ = ["Tree", "plan_tree"]
@@ -69,7 +69,7 @@ def plan_tree(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str] | 
     plans = _planned(sorted(taken), compressing, options.part)
     made = {plan.output for plan in plans}
     return Tree(
-        plans=tuple(sorted([*plans, *unreadable], key=lambda plan: plan.path)),
+        plans=tuple(apart(sorted([*plans, *unreadable], key=lambda plan: plan.path))),
         others=Counter(os.path.splitext(path)[1].lower() for path in others if path not in made),
         links=links,
     )
