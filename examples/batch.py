@@ -3,7 +3,7 @@
 python examples/batch.py FOLDER OUT
 """
 
-import sys
+import argparse
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,7 +17,10 @@ def show(result: hvpzip.FileResult) -> None:
 
 
 def main() -> None:
-    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description="Every PNG of a folder to a .hvz file.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    folder, out = vars(parser.parse_args()).values()
     out.mkdir(parents=True, exist_ok=True)
     # Any concurrent.futures.Executor will do, one that reaches other machines too. "spawn", because torch does not survive a fork.
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:

@@ -5,7 +5,7 @@
     starts.py      what the engine begins with
 
 The coarse image, every second row and column, is a part of its own; the three units of the finest level follow in the schedule's order
-(``core/src/mixing/cascade.hpp``). So a smaller picture needs the coarse image alone.
+(``core/src/mixing/cascade.h``). So a smaller picture needs the coarse image alone.
 """
 
 from hvpzip.codec.cascade.coder import LEAST_SIDE, PROFILES, Units, can_code, decode_units, encode_units, learnt_from, profile_of

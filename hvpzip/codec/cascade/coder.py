@@ -4,9 +4,9 @@ Integer arithmetic only: this file reaches the bit stream.
 
     data = profile (1 byte)  matrix (1 byte)  messages
 
-A profile names the engine's experts and constants, as all of them are part of the format: 2 weighs a red by the blues that may follow,
-and so does 3, which has a message for each plane. 4 and 5 are 2 and 3 again, but the engine begins with what it has learnt from other
-photos.
+A profile names the engine's experts and constants, as all of them are part of the format: 1 is the first one, 2 weighs a red by the blues
+that may follow as well, and so does 3, which has a message for each plane. 4 and 5 are 2 and 3 again, but the engine begins with what it
+has learnt from other photos.
 The matrix is one of ``colours.matrices.MATRICES``, which some photos once were made by, or 0.
 """
 

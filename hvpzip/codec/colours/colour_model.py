@@ -10,12 +10,9 @@ symbol Cg is one colour; its *context* is
     how often its differences (Co, Cg) were seen, compared with their 16 neighbours (8): a lattice of unit luma gain repeats along gray,
     whether a named standard matrix reaches the colour (2).
 
-Each context has a factor, by which the frequencies of its symbols are multiplied (``ans.reweighted``). After a stripe the factor becomes
-
-    factor * (times a symbol of the context came true + c) / (sum of their probabilities + c)
-
-so what the counts are worth is learnt as well, and without a lattice the factors stay near one (``learning.py``). Colours outside the cube
-get factor 0. Where it pays, Co is reweighted likewise: the kind of a symbol Co is the sum, over Cg, of probability times factor, in half
+Each context has a factor, by which the frequencies of its symbols are multiplied (``ans.reweighted``). After a stripe it moves by how often
+symbols of the context came true, over the sum of their probabilities (``learning.py``): so what the counts are worth is learnt as well, and
+without a lattice the factors stay near one. Colours outside the cube get factor 0. Where it pays, Co is reweighted likewise: the kind of a symbol Co is the sum, over Cg, of probability times factor, in half
 octaves. What a unit that reads a latent of three colours teaches serves this unit alone: the encoder meets latents fine to coarse, after it
 must know all factors.
 """
