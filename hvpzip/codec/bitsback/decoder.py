@@ -84,7 +84,7 @@ class Decoder:
         if begun is not None:
             values[: channels.start] = begun
         known = self.known if level.schedule.completes(index) else None
-        changed = () if known is None else known.learnt.channels
+        changed = () if known is None else known.settings.channels
         for channel in (channel for channel in channels if channel not in changed):
             (lo, hi), delta = support(level.schedule, index, channel, level.ranges[step.unit][channel])
             mixture = parameters.mixture(channel, values[:channel])

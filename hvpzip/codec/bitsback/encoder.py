@@ -55,7 +55,7 @@ class Encoder:
         key = (level.number, index)
         if key in self.reweighting.intervals:
             return self.reweighting.intervals[key]
-        known = ColourModel(self.reweighting.learnt, self.reweighting.factors[key])
+        known = ColourModel(self.reweighting.settings, self.reweighting.factors[key])
         known.add(np.concatenate([pixels.reshape(3, -1) for pixels in before], axis=1))
         unit = level.schedule.steps[index].unit
         return learn_unit(known, parameters, values, level.sizes[unit], level.ranges[unit])
@@ -80,7 +80,7 @@ class Encoder:
         """``channels``: those that the step reveals; ``changed``: intervals of those that are not coded by their mixtures."""
         step, bits = level.schedule.steps[index], 0.0
         if changed and self.reweighting is not None:
-            for stripe in reversed(stripes_of(level.sizes[step.unit], self.reweighting.learnt.striped)):
+            for stripe in reversed(stripes_of(level.sizes[step.unit], self.reweighting.settings.striped)):
                 for channel in sorted(changed, reverse=True):
                     start, freq = (numbers[stripe] for numbers in changed[channel])
                     self.message = ans.push_planned(self.message, start, freq, ans.PRECISION, next(self.plans))

@@ -153,7 +153,7 @@ def _encoded(group: _Group, prepared: _Prepared) -> tuple[bytes, GroupReport] | 
     """The payload, or None where the stack runs dry on any number of lanes."""
     model, geometry, path, reweighting, adapted = group.model, group.geometry, prepared.path, prepared.reweighting, prepared.adapted
     name = model.schedule.path_names[path]
-    colours = None if reweighting is None else reweighting.learnt
+    colours = None if reweighting is None else reweighting.settings
     moves = transfers(geometry, group.channels, name, colours) + (adapted[0].transfers(model, name) if adapted else [])
     for coding in candidates(path, group.size):
         encoder = Encoder(model, group.channels, plans(moves, coding), coding.first_lanes, reweighting, prepared.heads)

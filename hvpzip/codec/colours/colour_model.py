@@ -12,9 +12,9 @@ symbol Cg is one colour; its *context* is
 
 Each context has a factor, by which the frequencies of its symbols are multiplied (``ans.reweighted``). After a stripe it moves by how often
 symbols of the context came true, over the sum of their probabilities (``learning.py``): so what the counts are worth is learnt as well, and
-without a lattice the factors stay near one. Colours outside the cube get factor 0. Where it pays, Co is reweighted likewise: the kind of a symbol Co is the sum, over Cg, of probability times factor, in half
-octaves. What a unit that reads a latent of three colours teaches serves this unit alone: the encoder meets latents fine to coarse, after it
-must know all factors.
+without a lattice the factors stay near one. Colours outside the cube get factor 0. Where it pays, Co is reweighted likewise: the kind of a
+symbol Co is the sum, over Cg, of probability times factor, in half octaves. What a unit that reads a latent of three colours teaches serves
+this unit alone: the encoder meets latents fine to coarse, after it must know all factors.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class ColourModel:
 
     Attributes:
         factors: Those in force; replaced, never changed, by learning.
-        learnt: What the encoder chose.
+        settings: What the encoder chose.
     """
 
-    def __init__(self, learnt: LearntColours, factors: Factors | None = None) -> None:
+    def __init__(self, settings: LearntColours, factors: Factors | None = None) -> None:
         """factors: those to start from."""
-        self.learnt, self._learn = learnt, by_stripes if learnt.striped else by_units
+        self.settings, self._learn = settings, by_stripes if settings.striped else by_units
         self.factors = Factors.none() if factors is None else factors
         # Times seen, at most 255 and ``_PAIR_LIMIT``, see ``core.cells``; most of the colours are never touched.
         self._counts = no_counts()
-        self._reached = beside(partial(reachable, learnt.matrix))
+        self._reached = beside(partial(reachable, settings.matrix))
         self._windows, self._kinds = Windows(), np.empty((0, CO_WINDOW), np.uint8)
         self._cg_asked: tuple[Int64Array, Int64Array, Int64Array, Int64Array] | None = None
         self._co_asked: tuple[Int64Array, NDArray[np.uint8], Int64Array] | None = None

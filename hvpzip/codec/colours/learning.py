@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hvpzip.ans.reweighted import MAX_FACTOR, UNIT
 from hvpzip.core.reference.colours import CG_CONTEXTS, CO_KINDS, SEEN
 
-__all__ = ["CLASSES", "Factors", "Learnt", "by_stripes", "by_units"]
+__all__ = ["CLASSES", "Factors", "FineFactors", "by_stripes", "by_units"]
 
 Int64Array = NDArray[np.int64]
 Came = NDArray[np.integer]
@@ -34,7 +34,7 @@ CLASSES = 2 * SEEN
 _RATIO = 16  # bits of a ratio's fraction
 
 
-class Learnt(NamedTuple):
+class FineFactors(NamedTuple):
     """What is learnt of n contexts.
 
     Attributes:
@@ -46,7 +46,7 @@ class Learnt(NamedTuple):
     evidence: Int64Array
 
     @classmethod
-    def none(cls, contexts: int) -> Learnt:
+    def none(cls, contexts: int) -> FineFactors:
         """Nothing: all factors are ``UNIT``."""
         return cls(np.full(contexts, UNIT << _FINE, np.int64), np.zeros(contexts, np.int64))
 
@@ -58,16 +58,16 @@ class Learnt(NamedTuple):
 class Factors(NamedTuple):
     """What is learnt of the contexts of Cg (CG_CONTEXTS) and of the kinds of Co (CO_KINDS)."""
 
-    cg: Learnt
-    co: Learnt
+    cg: FineFactors
+    co: FineFactors
 
     @classmethod
     def none(cls) -> Factors:
         """Nothing, as at the beginning of a group."""
-        return cls(Learnt.none(CG_CONTEXTS), Learnt.none(CO_KINDS))
+        return cls(FineFactors.none(CG_CONTEXTS), FineFactors.none(CO_KINDS))
 
 
-def by_units(learnt: Learnt, came: Came, expected: Int64Array, classes: int) -> Learnt:
+def by_units(learnt: FineFactors, came: Came, expected: Int64Array, classes: int) -> FineFactors:
     """After a whole unit: symbols of each context ``came`` true, and ``expected`` is the sum of their frequencies; (n,) each."""
     del classes
     # Factors stay below 2**16: products below 2**63 as long as the unit has fewer than 2**23 symbols, and Python's integers beyond.
@@ -76,7 +76,7 @@ def by_units(learnt: Learnt, came: Came, expected: Int64Array, classes: int) -> 
     return learnt._replace(fine=np.clip(found, 1, MAX_FACTOR).astype(np.int64) << _FINE)
 
 
-def by_stripes(learnt: Learnt, came: Came, expected: Int64Array, classes: int) -> Learnt:
+def by_stripes(learnt: FineFactors, came: Came, expected: Int64Array, classes: int) -> FineFactors:
     """After a stripe, of fewer than 2**15 symbols, likewise; so many ``classes`` of contexts, 0 for none, move together first."""
     came, fine = came.astype(np.int64), learnt.fine
     if classes:
@@ -87,7 +87,7 @@ def by_stripes(learnt: Learnt, came: Came, expected: Int64Array, classes: int) -
         expected = expected * ratio >> _RATIO
     sure = learnt.evidence + _PRIOR
     fine = fine * _ratio(came + sure, expected + (sure << 24)) >> _RATIO
-    return Learnt(np.clip(fine, 1 << _FINE, MAX_FACTOR << _FINE), np.minimum(learnt.evidence + came, _EVIDENCE))
+    return FineFactors(np.clip(fine, 1 << _FINE, MAX_FACTOR << _FINE), np.minimum(learnt.evidence + came, _EVIDENCE))
 
 
 def _ratio(came: Int64Array, expected: Int64Array) -> Int64Array:

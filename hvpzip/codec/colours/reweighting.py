@@ -40,12 +40,12 @@ class Reweighting(NamedTuple):
     """Learnt colours along one path, as the encoder needs it: fine to coarse.
 
     Attributes:
-        learnt: What the payload says of it.
+        settings: What the payload says of it.
         intervals: (start, freq) by channel, by (level, step): units that read no latent.
         factors: The factors in force before each of the other units.
     """
 
-    learnt: LearntColours
+    settings: LearntColours
     intervals: dict[tuple[int, int], Intervals]
     factors: dict[tuple[int, int], Factors]
 
@@ -61,23 +61,23 @@ def plan_reweighting(
     base: Int32Array,
     bands: list[dict[str, Int32Array]],
     exact_states: list[ExactStates],
-    learnt: LearntColours,
+    settings: LearntColours,
 ) -> tuple[Reweighting | None, Trial]:
     """Learn the colours in the decoder's order. ``bands`` and ``exact_states``: finest first, as the levels.
 
-    ``learnt`` is what is tried: Co is left out where it does not pay.
+    ``settings`` are what is tried: Co is left out where it does not pay.
 
     Returns:
         What was learnt, None where it does not pay; and what was weighed.
     """
-    known = ColourModel(learnt)
+    known = ColourModel(settings)
     known.add(base.reshape(3, -1))
     saved, co_cost, co_saved = 0, 0, 0
     intervals: dict[tuple[int, int], Intervals] = {}
     factors: dict[tuple[int, int], Factors] = {}
     for level, units, exact in zip(reversed(geometry.levels), reversed(bands), reversed(exact_states), strict=True):
         if level.number == 2 and co_saved * CO_WORTH < co_cost:
-            known.learnt = known.learnt._replace(co=False)
+            known.settings = known.settings._replace(co=False)
         for index in exact_steps(level, path):
             step = level.schedule.steps[index]
             values = units[step.unit].reshape(3, -1).astype(np.int64)
@@ -99,14 +99,14 @@ def plan_reweighting(
                 factors[level.number, index] = known.factors
                 known.add(values)
     if co_saved * CO_WORTH < co_cost:
-        known.learnt = known.learnt._replace(co=False)
-    learnt = known.learnt
-    intervals = {key: {channel: channels[channel] for channel in learnt.channels} for key, channels in intervals.items()}
-    saved += co_saved if learnt.co else 0
+        known.settings = known.settings._replace(co=False)
+    settings = known.settings
+    intervals = {key: {channel: channels[channel] for channel in settings.channels} for key, channels in intervals.items()}
+    saved += co_saved if settings.co else 0
     pays = saved > COLOURS_WORTH
-    what = f"learnt colours, matrix {learnt.matrix}, {'Co and Cg' if learnt.co else 'Cg alone'}"
+    what = f"learnt colours, matrix {settings.matrix}, {'Co and Cg' if settings.co else 'Cg alone'}"
     trial = Trial(what, None, f"{'saves' if pays else 'would save'} {saved / (8 * 256):,.0f} bytes", pays)
-    return Reweighting(learnt, intervals, factors) if pays else None, trial
+    return Reweighting(settings, intervals, factors) if pays else None, trial
 
 
 def learnt_stripes(
@@ -117,9 +117,9 @@ def learnt_stripes(
     Yields the channel, its mixtures, reweighted, and the stripe's part of ``values`` (3, n). The channel must be there before the next
     one is asked for: the encoder has it, the decoder writes it.
     """
-    for stripe in stripes_of(size, known.learnt.striped):
+    for stripe in stripes_of(size, known.settings.striped):
         part, pixels = parameters.of(stripe), values[:, stripe]
-        for channel in known.learnt.channels:
+        for channel in known.settings.channels:
             yield channel, _reweighted(known, channel, part, pixels, ranges[channel]), pixels
             known.learn(channel, pixels[channel])
         known.add(pixels)

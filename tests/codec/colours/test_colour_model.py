@@ -15,7 +15,7 @@ from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import decode_group, encode_along, encode_group, inspect_group
 from hvpzip.codec.colours import matrices, reweighting
 from hvpzip.codec.colours.colour_model import ColourModel, cost
-from hvpzip.codec.colours.learning import Learnt, by_stripes, by_units
+from hvpzip.codec.colours.learning import FineFactors, by_stripes, by_units
 from hvpzip.codec.colours.matrices import MATRICES, choose_matrix, reachable
 from hvpzip.codec.payload import CO_FLAG, COLOURS_MARK, STRIPED_FLAG, LearntColours
 from hvpzip.codec.walk import geometry
@@ -235,7 +235,7 @@ def test_factors_of_very_many_symbols_do_not_overflow():
             min(max(f * ((c + 3) << 24) // (e + (3 << 24)), 1), MAX_FACTOR)
             for f, c, e in zip(factors.tolist(), came.tolist(), expected.tolist(), strict=True)
         ]
-        assert by_units(Learnt(factors << 12, 0 * factors), came, expected, 0).factors().tolist() == wanted
+        assert by_units(FineFactors(factors << 12, 0 * factors), came, expected, 0).factors().tolist() == wanted
 
 
 def clip(value: int, low: int, high: int) -> int:
@@ -262,7 +262,7 @@ def learnt_by_document(
 @given(seed=st.integers(0, 2**31), classes=st.sampled_from([0, 1, 4, 12]), most=st.sampled_from([0, 3, 300, 1 << 13]))
 def test_stripes_teach_as_the_document_says_and_never_overflow(seed, classes, most):
     rng, n = np.random.default_rng(seed), 24
-    learnt = Learnt(rng.integers(1 << 12, (MAX_FACTOR << 12) + 1, n), rng.integers(0, 31, n))
+    learnt = FineFactors(rng.integers(1 << 12, (MAX_FACTOR << 12) + 1, n), rng.integers(0, 31, n))
     came = rng.multinomial(most, rng.dirichlet(np.full(n, 0.1)))
     expected = rng.multinomial(most << 24, rng.dirichlet(np.full(n, 0.1)))
     found = by_stripes(learnt, came, expected, classes)
