@@ -86,6 +86,9 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
             return _settled(photo)
         group = replace(group, known=photo.known)
     if cascade_learns_more(group):
+        settled = _without_gaps(group, quick_bytes)
+        if settled is not None:
+            return settled, settled
         if quick_bytes > PLAIN_IS_ENOUGH * samples.nbytes:
             group = replace(group, learners=learners(group))
         found = _smallest(group)
@@ -101,11 +104,37 @@ def encode_either(group: Part) -> tuple[Parts, Parts | None]:
     return alone._replace(trials=(*alone.trials, *untaken)), found if kept else None
 
 
-def _settled(photo: Photo) -> tuple[Parts, Parts | None]:
+def _without_gaps(group: Part, quick_bytes: int) -> Parts | None:
+    """A group that is like a photo but for its gaps, coded without them. None where it is none, or where WebP had to be asked: then what it
+    makes of the samples as they are counts too.
+    """
+    if not rewrites.has_gaps(group.samples):
+        return None
+    found = list(rewrites.rewritings(group.samples, group.bit_depth))
+    part = group.of(found[-1].samples)
+    if len(found) > 1 or found[0].prefix[0] != rewrites.DENSE or not is_like_a_photo(part):
+        return None
+    photo = encode_photo(part, min(quick_bytes, plain.quick_bytes(part.samples)))
+    if not photo.is_settled or plain.WEBP in photo.known:
+        return None
+    inner = _taken(photo)
+    choice: Choice[Parts] = Choice()
+    choice.skipped("as it is", "it is coded without gaps")
+    payload = found[0].prefix + inner.payload
+    inner = inner._replace(payload=payload, other_bits=8 * len(found[0].prefix) + inner.other_bits)
+    choice.tried(f"rewritten: {rewrites.NAMES[rewrites.DENSE]}", len(payload), inner, inner.trials)
+    return choice.best._replace(trials=choice.trials)
+
+
+def _taken(photo: Photo) -> Parts:
     best = photo.choice.best
     costs = () if best.report is None else (best.report.cost(),)
     payload = bytes((0,)) + best.data
-    found = Parts(payload, costs, 8 * len(payload) - sum(cost.coded_bits for cost in costs), photo.choice.trials)
+    return Parts(payload, costs, 8 * len(payload) - sum(cost.coded_bits for cost in costs), photo.choice.trials)
+
+
+def _settled(photo: Photo) -> tuple[Parts, Parts | None]:
+    best, found = photo.choice.best, _taken(photo)
     modelled = photo.known.get(MODEL)
     if modelled is None:
         return found, found

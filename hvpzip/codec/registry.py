@@ -34,7 +34,6 @@ __all__ = [
     "METHODS",
     "MIXING",
     "MODEL",
-    "MODEL_SUITS_AT_ONCE",
     "NOISE_PATH",
     "NOT_QUICK",
     "OTHER_IS_AHEAD",
@@ -60,8 +59,9 @@ PLAIN_IS_ENOUGH: Final = Fraction(1, 20)
 # Where a plain method needs so many times what a part must stay below, as its table has taken the rest, nothing slow is tried.
 HOPELESS: Final = 2
 SMALL_SAMPLES: Final = 1 << 18
-# A part of at most so many samples is learnt by every profile of its effort: the strongest may have too little to learn from.
-FEW_SAMPLES: Final = 1 << 17
+# A part of at most so many samples is learnt by every profile of its effort: the strongest may have too little to learn from. With 77,000
+# in RGB it was the smallest on each of some photos (docs/experiments.md, 380).
+FEW_SAMPLES: Final = 3 << 15
 # Where the model needs less than this share of the best plain method, it suits the picture, and no coder that learns is tried, unless a
 # sample says that it saves much.
 MODEL_SUITS: Final = Fraction(7, 8)
@@ -71,20 +71,20 @@ SAVING_SIDE: Final = 96
 SAVES: Final = Fraction(11, 12)
 SAVES_LITTLE: Final = "of a sample it saves too little for its time"
 NOT_QUICK: Final = "the compiled core is missing, and without it this coder takes hours"
-# A coarse image that needs less than this share of the quickest plain method, and in which nothing repeats, is not tried by plain methods.
-MODEL_SUITS_AT_ONCE: Final = Fraction(3, 4)
 # From so many pixels on the cascade with mixing, which has the same network and learns, was smaller than the model on every picture
 # (docs/experiments.md, 240): an effort that has it asks the model for a guess alone.
 LEARNS_MORE: Final = 1 << 14
 LEARNS_MORE_TOLD: Final = "the cascade with mixing learns more"
 # Units are tried for a coarse image where they need at most this share of what they replace in the coarse image of that (240).
 UNITS_MAY_PAY: Final = Fraction(203, 200)
-# Whether a part is coded in raster order, as a cascade or both ways is decided by its centre of so many pixels a side and the quick
-# profile: in raster order alone where that needs at most the first share of the cascade's bytes, as a cascade alone from the second on,
-# where raster order may have the strong profile, and as soon as it is ahead where not (docs/experiments.md, 241).
-SAMPLE_SIDE: Final = 128
+# Whether a part is coded in raster order or as a cascade is decided by its centre, a sixth of it each way within these bounds, and the
+# quick profile: from the first share of the cascade's bytes on as a cascade. Where raster order has the strong profile, which makes it
+# smaller, it is tried too up to the second share, and the cascade from the third (docs/experiments.md, 241 and 380).
+SAMPLE_SIDES: Final = 64, 128
+SAMPLE_SHARE: Final = 6
+SAMPLE_FROM: Final = 1 << 15  # pixels: smaller parts are coded both ways
 OTHER_IS_AHEAD: Final = "of a sample it makes more"
-RASTER_IS_AHEAD, CASCADE_IS_AHEAD = Fraction(197, 200), Fraction(103, 100)
+CASCADE_IS_AHEAD, CASCADE_IS_FAR_AHEAD, RASTER_IS_FAR_AHEAD = Fraction(1), Fraction(203, 200), Fraction(199, 200)
 # The raster coder takes its time by front, of which a narrow part has more than a square of as many pixels: at most so many times as many.
 MORE_FRONTS: Final = 4
 
@@ -117,15 +117,14 @@ def model_guess(part: Part) -> int:
 def learners(part: Part) -> tuple[int, ...]:
     """The methods that learn from a part which both of them can code and that may make it smallest."""
     height, width, _ = part.samples.shape
-    if min(height, width) < 2 * SAMPLE_SIDE:
+    smallest, largest = SAMPLE_SIDES
+    if height * width < SAMPLE_FROM or min(height, width) < smallest:
         return CASCADE, MIXING
-    sample = part.middle(SAMPLE_SIDE)
-    in_raster_order = len(_quickly_mixed(sample))
-    as_cascade = len(_by_units(sample, _quickly_mixed(_half(sample))))
-    if in_raster_order <= RASTER_IS_AHEAD * as_cascade:
-        return (MIXING,)
-    ahead = CASCADE_IS_AHEAD if EFFORTS[part.effort].always_mixes else 1
-    return (CASCADE,) if in_raster_order >= ahead * as_cascade else (CASCADE, MIXING)
+    sample = part.middle(max(smallest, min(largest, math.isqrt(height * width) // SAMPLE_SHARE)))
+    share = Fraction(len(_quickly_mixed(sample)), len(_by_units(sample, _quickly_mixed(_half(sample)))))
+    if EFFORTS[part.effort].always_mixes and RASTER_IS_FAR_AHEAD < share < CASCADE_IS_FAR_AHEAD:
+        return CASCADE, MIXING
+    return (MIXING,) if share < CASCADE_IS_AHEAD else (CASCADE,)
 
 
 def mixing_saves(part: Part) -> bool:
@@ -301,6 +300,8 @@ class ByCascade:
             return f"it codes 1 or 3 channels of 8 bits with sides of at least {cascade.LEAST_SIDE}"
         if not EFFORTS[part.effort].cascade:
             return "not at this effort"
+        if not part.is_last_try:
+            return "it is tried on the samples without gaps"
         if part.learners is not None and self.number not in part.learners:
             return OTHER_IS_AHEAD
         if not mixing.is_quick():
@@ -309,7 +310,7 @@ class ByCascade:
 
     def encode(self, part: Part) -> Coded | None:
         units = _units(part)
-        coarse = _coarse(_half(part), by_units=units.matrix != 0)
+        coarse = _coarse(_half(part), by_units=units.matrix != 0 and EFFORTS[part.effort].always_mixes)
         data = varint.write(len(coarse.best)) + coarse.best + units.data
         report = _cascade_report(len(data), len(coarse.best), units.terms)
         return Coded(bytes((CASCADE,)) + data, report, (*coarse.trials, Trial("the finest level", len(units.data), taken=True)))
@@ -390,7 +391,7 @@ def _half(part: Part) -> Part:
 
 def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:
     """The coarse image by whatever makes it smallest. by_units: whether that may be a coarse image of its own and units, which is worth the
-    time where colours lie on a lattice alone (docs/experiments.md, 114 and 205).
+    time where colours lie on a lattice alone, at the effort for which time is nothing (docs/experiments.md, 114, 205 and 381).
     """
     choice: Choice[bytes] = Choice()
 
@@ -403,7 +404,8 @@ def _coarse(part: Part, *, by_units: bool) -> Choice[bytes]:
     enter("mixing", ByMixing().encode(part))
     best = choice.best_bytes
     assert best is not None
-    if best < MODEL_SUITS_AT_ONCE * plain.quick_bytes(part.samples) and not plain.may_beat_a_model(part.samples):
+    # Where nothing repeats, what it makes of the whole is held against WebP (``photos``).
+    if not plain.may_beat_a_model(part.samples):
         choice.skipped("the coarse image by plain methods", "nothing repeats")
     else:
         for method in METHODS:

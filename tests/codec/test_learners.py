@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hvpzip.codec import mixing, parts, photos, plain, registry
+from hvpzip.codec import mixing, parts, photos, plain, registry, rewrites
 from hvpzip.codec.method import Coded, Part
 from hvpzip.nn.bundled import load_model
 from tests.helpers.pictures import photo_crop
@@ -47,23 +47,57 @@ def test_small_parts_are_tried_every_way(photo):
 
 
 @pytest.mark.parametrize(
-    ("raster", "cascade", "found"),
+    ("effort", "raster", "cascade", "found"),
     [
-        (970, 1000, (registry.MIXING,)),
-        (1000, 1000, (registry.CASCADE, registry.MIXING)),
-        (1040, 1000, (registry.CASCADE,)),
+        (3, 999, 1000, (registry.MIXING,)),
+        (3, 1000, 1000, (registry.CASCADE,)),
+        (4, 970, 1000, (registry.MIXING,)),
+        (4, 1000, 1000, (registry.CASCADE, registry.MIXING)),
+        (4, 1040, 1000, (registry.CASCADE,)),
     ],
 )
-def test_a_sample_decides_between_raster_order_and_the_cascade(photo, monkeypatch, raster, cascade, found):
-    monkeypatch.setattr(registry, "SAMPLE_SIDE", 64)
-    monkeypatch.setattr(registry, "_quickly_mixed", lambda part: bytes(raster if part.samples.shape[0] == 64 else 10))
+def test_a_sample_decides_between_raster_order_and_the_cascade(photo, monkeypatch, effort, raster, cascade, found):
+    monkeypatch.setattr(registry, "SAMPLE_FROM", 0)
+    monkeypatch.setattr(registry, "_quickly_mixed", lambda part: bytes(raster if part.samples.shape[0] == registry.SAMPLE_SIDES[0] else 10))
     monkeypatch.setattr(registry, "_by_units", lambda part, coarse: bytes(cascade))
-    part = Part(photo, 8, MODEL, 4)
+    part = Part(photo, 8, MODEL, effort)
     assert registry.learners(part) == found
     tried = parts.encode_either(part)[0].trials
     for number in {registry.MIXING, registry.CASCADE}.difference(found):
         reasons = [trial.reason for trial in tried if trial.what == registry.BY_NUMBER[number].name]
         assert registry.OTHER_IS_AHEAD in reasons
+
+
+def test_the_sample_of_a_part_grows_with_it(monkeypatch):
+    sides = []
+
+    def quickly_mixed(part):
+        sides.append(part.samples.shape[0])
+        return bytes(100)
+
+    monkeypatch.setattr(registry, "_quickly_mixed", quickly_mixed)
+    monkeypatch.setattr(registry, "_by_units", lambda part, coarse: bytes(100))
+    for height, width in ((100, 400), (512, 512), (1024, 1024)):
+        registry.learners(Part(np.zeros((height, width, 3), np.uint8), 8, MODEL, 3))
+    assert sides[::2] == [64, 85, 128]
+
+
+@pytest.mark.parametrize("effort", [3, 4])
+def test_a_photo_with_gaps_is_coded_without_them(photo, monkeypatch, effort):
+    gaps = (photo.astype(int) * 5 // 4).clip(0, 255).astype(np.uint8)
+    monkeypatch.setattr(photos, "WEBP_AT_LEAST", 1)  # it is that much smaller than WebP
+    alone, together = parts.encode_either(Part(gaps, 8, MODEL, effort))
+    assert alone is together
+    assert alone.payload[0] == rewrites.DENSE
+    np.testing.assert_array_equal(parts.decode_parts(alone.payload, gaps.shape, 8, MODEL), gaps)
+    assert alone.other_bits + sum(cost.coded_bits for cost in alone.costs) == 8 * len(alone.payload)
+    assert next(trial.what for trial in alone.trials if trial.size_bytes is None) == "as it is"
+    # Where WebP had to be asked, what it makes of the samples with their gaps counts too.
+    monkeypatch.setattr(photos, "WEBP_AT_LEAST", 0)
+    monkeypatch.setattr(photos, "TOLD_AT_LEAST", 0)
+    other, _ = parts.encode_either(Part(gaps, 8, MODEL, effort))
+    assert any(trial.what == "as it is" and trial.size_bytes is not None for trial in other.trials)
+    assert len(other.payload) <= len(alone.payload)
 
 
 def test_a_part_that_has_no_room_for_a_sample_is_tried_both_ways(photo):

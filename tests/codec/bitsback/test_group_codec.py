@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hvpzip.codec.bitsback import group_codec
 from hvpzip.codec.bitsback.group_codec import GroupReport, decode_group, encode_group, inspect_group
-from hvpzip.codec.efforts import DEFAULT_EFFORT
+from hvpzip.codec.efforts import DEFAULT_EFFORT, EFFORTS
 from hvpzip.codec.payload import NO_RAMP, Coding
 from hvpzip.errors import CorruptError
 from hvpzip.threads import using_threads
@@ -204,6 +204,22 @@ def test_small_pictures_take_the_path_that_is_shorter(tiny_model, crop):
     lengths = {path: len(encode_along(samples, tiny_model, path, learn_colours=True)[0]) for path in PATHS}
     payload, report = encode_group(samples, tiny_model, DEFAULT_EFFORT)
     assert len(payload) == min(lengths.values()) == lengths[report.path]
+
+
+def test_a_small_picture_is_also_encoded_as_at_the_lowest_effort(tiny_model, crop, monkeypatch):
+    samples = crop(0, 0, 24, 24)
+    lowest, _ = encode_group(samples, tiny_model, 1)
+    encoded = group_codec._encoded
+
+    def longer(group, prepared):  # all else is larger
+        found = encoded(group, prepared)
+        return found if found is None or found[0] == lowest else (found[0] + bytes(len(lowest)), found[1])
+
+    monkeypatch.setattr(group_codec, "_encoded", longer)
+    for effort in EFFORTS:
+        payload, report = encode_group(samples, tiny_model, effort)
+        assert payload == lowest
+        assert any(trial.what.endswith("as at effort 1") for trial in report.trials) == (effort > 1)
 
 
 def test_the_payload_does_not_depend_on_threads_or_the_users_settings(tiny_model, crop):

@@ -54,6 +54,32 @@ private:
     Buffer<std::uint16_t> block_[kBlocks];
 };
 
+constexpr int kLawLanes = 8;
+static_assert(kLawWindow % kLawLanes == 0, "");
+
+// sums[k] = first + values[0] + .. + values[k - 1] for n values, n a multiple of kLawLanes. Returns the sum of all.
+inline std::int32_t sums_before(const std::int32_t* values, int n, std::int32_t first, std::int32_t* sums) {
+#if defined(__AVX2__)
+    __m256i before = _mm256_set1_epi32(first);
+    for (int k = 0; k < n; k += kLawLanes) {
+        const __m256i value = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(values + k));
+        __m256i sum = _mm256_add_epi32(value, _mm256_slli_si256(value, 4));
+        sum = _mm256_add_epi32(sum, _mm256_slli_si256(sum, 8));  // of each half
+        const __m256i half = _mm256_shuffle_epi32(_mm256_permute2x128_si256(sum, sum, 0x08), 0xff);
+        sum = _mm256_add_epi32(_mm256_add_epi32(sum, half), before);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + k), _mm256_sub_epi32(sum, value));
+        before = _mm256_permutevar8x32_epi32(sum, _mm256_set1_epi32(7));
+    }
+    return _mm256_cvtsi256_si32(before);
+#else
+    for (int k = 0; k < n; ++k) {
+        sums[k] = first;
+        first += values[k];
+    }
+    return first;
+#endif
+}
+
 // Places of a window of kLawWindow values, from the first to before the last.
 struct LawWindow {
     int from, to;
@@ -70,24 +96,19 @@ public:
         counts_ = counts;
         std::int32_t* const box = box_;
         const std::uint16_t* c = counts + first;
-        std::int32_t sum = box_at(first + window.from);
-        for (int k = window.from; k < window.to; ++k) {
-            box[k] = sum;
-            sum += c[k + kLawReach + 1] - c[k - kLawReach];
-        }
+        // Whole lanes: beyond the window the base expert gives nothing.
+        const int from = window.from / kLawLanes * kLawLanes, to = (window.to + kLawLanes - 1) / kLawLanes * kLawLanes;
+        std::int32_t change[kLawWindow];
+        for (int k = from; k < to; ++k) change[k] = c[k + kLawReach + 1] - c[k - kLawReach];
+        sums_before(change + from, to - from, box_at(first + from), box + from);
         mass_ = box[kLawWindow / 2];
-        std::int32_t weighted[kLawWindow];
-        for (int k = window.from; k < window.to; ++k) {
+        for (int k = from; k < to; ++k) {
             const float share = static_cast<float>(528 * c[k] + box[k] + smooth) / static_cast<float>(17 * box[k] + smooth);
-            weighted[k] = static_cast<std::int32_t>(static_cast<float>(base_at[k + 1] - base_at[k]) * share);
+            change[k] = static_cast<std::int32_t>(static_cast<float>(base_at[k + 1] - base_at[k]) * share);
         }
-        std::int32_t total = base_at[0];
-        for (int k = 0; k < window.from; ++k) rising_[k] = total;
-        for (int k = window.from; k < window.to; ++k) {
-            rising_[k] = total;
-            total += weighted[k];
-        }
-        for (int k = window.to; k <= kLawWindow; ++k) rising_[k] = total;
+        for (int k = 0; k < from; ++k) rising_[k] = base_at[0];
+        const std::int32_t total = sums_before(change + from, to - from, base_at[0], rising_ + from);
+        for (int k = to; k <= kLawWindow; ++k) rising_[k] = total;
         shift_ = total - base_at[kLawWindow];
         all_ = 1048576 + shift_;
     }

@@ -51,37 +51,58 @@ inline void dots(const std::int16_t* const* upper, const std::int16_t* x, int n,
 
 constexpr std::int32_t kWeightMost = 0x70000000;  // 7 in 1/2^28; one step is less than 2^27, so that no sum overflows
 
-// weight += x step, kept within +-7. step in 1/2^20, below 2^15 in magnitude.
-inline void train(std::int16_t* upper, const std::int16_t* x, int n, std::int32_t step) {
-    std::uint16_t* lower = reinterpret_cast<std::uint16_t*>(upper + n);
 #if defined(__AVX2__)
-    // In halves: the upper ones take the carries of the lower ones, and what left the bounds, which is rare, is looked for afterwards.
-    const __m256i s = _mm256_set1_epi16(static_cast<std::int16_t>(step)), one = _mm256_set1_epi16(1);
-    __m256i largest = _mm256_setzero_si256();
-    for (int i = 0; i < n; i += 16) {
-        const __m256i values = _mm256_load_si256(reinterpret_cast<const __m256i*>(x + i));
-        __m256i* const u = reinterpret_cast<__m256i*>(upper + i);
-        __m256i* const l = reinterpret_cast<__m256i*>(lower + i);
-        const __m256i was = _mm256_load_si256(l), now = _mm256_add_epi16(was, _mm256_mullo_epi16(values, s));
-        const __m256i no_carry = _mm256_cmpeq_epi16(_mm256_max_epu16(was, now), now);  // -1
-        const __m256i sum = _mm256_add_epi16(_mm256_add_epi16(_mm256_load_si256(u), _mm256_mulhi_epi16(values, s)), _mm256_add_epi16(no_carry, one));
-        largest = _mm256_max_epi16(largest, _mm256_abs_epi16(sum));
-        _mm256_store_si256(u, sum);
-        _mm256_store_si256(l, now);
-    }
+// Of 16 weights. Returns the upper halves.
+inline __m256i train_lanes(std::int16_t* upper, std::int16_t* lower, const std::int16_t* x, __m256i step) {
+    const __m256i values = _mm256_load_si256(reinterpret_cast<const __m256i*>(x));
+    __m256i* const u = reinterpret_cast<__m256i*>(upper);
+    __m256i* const l = reinterpret_cast<__m256i*>(lower);
+    const __m256i was = _mm256_load_si256(l), now = _mm256_add_epi16(was, _mm256_mullo_epi16(values, step));
+    const __m256i carry = _mm256_cmpgt_epi16(was, now);  // -1
+    const __m256i sum = _mm256_sub_epi16(_mm256_add_epi16(_mm256_load_si256(u), _mm256_mulhi_epi16(values, step)), carry);
+    _mm256_store_si256(u, sum);
+    _mm256_store_si256(l, now);
+    return sum;
+}
+#endif
+
+// weight += x step, kept within +-7. step in 1/2^20, below 2^15 in magnitude. Lower halves are stored plus 2^15, modulo 2^16, so that signed
+// comparison finds carries. Returns how far from the bounds all weights are, at least.
+inline std::int32_t train(std::int16_t* upper, const std::int16_t* x, int n, std::int32_t step) {
+    std::int16_t* lower = upper + n;
     constexpr std::int16_t kUpperMost = kWeightMost >> 16;
     static_assert(kWeightMost % 65536 == 0, "");
-    if (_mm256_movemask_epi8(_mm256_cmpgt_epi16(largest, _mm256_set1_epi16(kUpperMost - 1))) == 0) return;
-    for (int i = 0; i < n; ++i) {
-        if (upper[i] >= kUpperMost) upper[i] = kUpperMost, lower[i] = 0;
-        if (upper[i] < -kUpperMost) upper[i] = -kUpperMost, lower[i] = 0;
-    }
+    std::int32_t most = 0;
+#if defined(__AVX2__)
+    const __m256i s = _mm256_set1_epi16(static_cast<std::int16_t>(step));
+    __m256i largest = _mm256_setzero_si256();
+    for (int i = 0; i < n; i += 16) largest = _mm256_max_epi16(largest, _mm256_abs_epi16(train_lanes(upper + i, lower + i, x + i, s)));
+    __m128i half = _mm_max_epi16(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+    half = _mm_xor_si128(half, _mm_set1_epi16(-1));  // the least of 65535 less each
+    most = 65535 - _mm_extract_epi16(_mm_minpos_epu16(half), 0);
 #else
     for (int i = 0; i < n; ++i) {
-        const std::int32_t w = clamp<std::int32_t>(upper[i] * 65536 + lower[i] + x[i] * step, -kWeightMost, kWeightMost);
+        const std::int32_t w = upper[i] * 65536 + (lower[i] + 32768) + x[i] * step;
         upper[i] = static_cast<std::int16_t>(w >> 16);
-        lower[i] = static_cast<std::uint16_t>(w & 65535);
+        lower[i] = static_cast<std::int16_t>((w & 65535) - 32768);
+        most = larger<std::int32_t>(most, upper[i] < 0 ? -upper[i] : upper[i]);
     }
+#endif
+    if (most < kUpperMost) return kWeightMost - 65536 * (most + 1);
+    for (int i = 0; i < n; ++i) {
+        if (upper[i] >= kUpperMost) upper[i] = kUpperMost, lower[i] = -32768;
+        if (upper[i] < -kUpperMost) upper[i] = -kUpperMost, lower[i] = -32768;
+    }
+    return 0;
+}
+
+// The same where no weight can reach the bounds.
+inline void train_within(std::int16_t* upper, const std::int16_t* x, int n, std::int32_t step) {
+#if defined(__AVX2__)
+    const __m256i s = _mm256_set1_epi16(static_cast<std::int16_t>(step));
+    for (int i = 0; i < n; i += 16) train_lanes(upper + i, upper + n + i, x + i, s);
+#else
+    train(upper, x, n, step);
 #endif
 }
 
@@ -91,11 +112,11 @@ public:
     void reset(int contexts, int inputs, const std::int32_t* start) {
         inputs_ = inputs;
         weights_.reset(static_cast<std::size_t>(contexts) * 2 * inputs);
-        counts_.reset(contexts);
+        states_.reset(contexts);
         for (int c = 0; c < contexts; ++c)
             for (int i = 0; i < inputs; ++i) {
                 at(c)[i] = static_cast<std::int16_t>(start[i] >> 16);
-                at(c)[inputs + i] = static_cast<std::int16_t>(start[i] & 65535);
+                at(c)[inputs + i] = static_cast<std::int16_t>((start[i] & 65535) - 32768);
             }
     }
     // The logit in 1/4096, within +-12.
@@ -104,17 +125,22 @@ public:
     static std::int32_t logit_of(std::int32_t sum) { return clamp<std::int32_t>(sum >> 8, -49151, 49151); }
     // error in 1/65536.
     void learn(int context, const std::int16_t* x, std::int32_t error, const std::int32_t* rates) {
-        std::uint8_t& count = counts_[context];
-        const std::int32_t step = (error * rates[count] + 2048) >> 12;
-        if (count < 255) ++count;
-        train(at(context), x, inputs_, step);
+        State& state = states_[context];
+        const std::int32_t step = (error * rates[state.count] + 2048) >> 12, change = (step < 0 ? -step : step) * kInputMost;
+        if (state.count < 255) ++state.count;
+        if (change < state.room) {
+            state.room -= change;
+            train_within(at(context), x, inputs_, step);
+        } else {
+            state.room = train(at(context), x, inputs_, step);
+        }
     }
     // Adds the share of the mean weights of the first n inputs, in 2^-12. Contexts count by how often they have learnt, from kKnown times on.
     void add_mean(double share, int n, double* sums) const {
         double known = 0.0;
-        for (std::size_t c = 0; c < counts_.size(); ++c) known += counts_[c] < kKnown ? 0 : counts_[c];
-        for (std::size_t c = 0; c < counts_.size(); ++c)
-            for (int i = 0; i < n && counts_[c] >= kKnown; ++i) sums[i] += share * (counts_[c] / known) * at(static_cast<int>(c))[i];
+        for (std::size_t c = 0; c < states_.size(); ++c) known += states_[c].count < kKnown ? 0 : states_[c].count;
+        for (std::size_t c = 0; c < states_.size(); ++c)
+            for (int i = 0; i < n && states_[c].count >= kKnown; ++i) sums[i] += share * (states_[c].count / known) * at(static_cast<int>(c))[i];
     }
     // Asks for what mixes, or for what learns.
     void ask_upper(int context) const {
@@ -128,12 +154,17 @@ public:
 
 private:
     static constexpr int kKnown = 20;
+    static constexpr std::int32_t kInputMost = 4096;  // of an input; with the largest step less than 2^27
+    struct State {
+        std::int32_t room;   // how far from the bounds all weights are, at least
+        std::int32_t count;  // how often they have learnt, up to 255
+    };
     std::int16_t* at(int context) { return weights_.data() + static_cast<std::size_t>(context) * 2 * inputs_; }
     const std::int16_t* at(int context) const { return weights_.data() + static_cast<std::size_t>(context) * 2 * inputs_; }
 
     int inputs_ = 0;
     Buffer<std::int16_t> weights_;
-    Buffer<std::uint8_t> counts_;
+    Buffer<State> states_;
 };
 
 // Probabilities by context and 33 places of a logit, read between two places, both of which learn.
