@@ -68,6 +68,7 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int, spent: E
     group, lowest, as_usual, spent = _Group(samples, model), EFFORTS[min(EFFORTS)], spent is None, spent or EFFORTS[effort]
     names, plain, choice = model.schedule.path_names, model.schedule.plain_path, Choice[tuple[bytes, GroupReport]]()
     order, prepared_plain = _order(group, spent)
+    is_lowest = spent is lowest
     for path in order:
         if not spent.latents and path != plain:
             choice.skipped(f"path {names[path]}", "this effort takes no latents")
@@ -80,7 +81,9 @@ def encode_group(samples: NDArray[np.uint8], model: Model, effort: int, spent: E
                 choice.skipped(f"path {names[path]}", "the stack runs dry on any number of lanes")
             else:
                 choice.tried(f"path {names[path]}", len(found[0]), found, prepared.trials)
-    if as_usual and spent is not lowest and samples[0].size <= TRY_LOWEST_PIXELS:
+                # Where no heads were fitted and no colours learnt, the lowest effort writes the same along that path.
+                is_lowest |= path == plain and prepared.adapted is None and prepared.reweighting is None
+    if as_usual and not is_lowest and samples[0].size <= TRY_LOWEST_PIXELS:
         prepared = _prepared(group, plain, lowest.fit, co=lowest.co)
         found = _encoded(group, prepared)
         assert found is not None
