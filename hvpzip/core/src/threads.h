@@ -9,9 +9,9 @@ namespace hvpzip {
 
 constexpr int64_t MAX_THREADS = 64;
 
-// Calls work(context, part) for the parts 0..parts - 1, of which the caller takes the first one and whatever nobody else has taken. The
-// threads beside it are kept and wait for the next work, as one begun anew for each call costs a tenth of a millisecond and more. Callers on
-// several threads do not wait for each other.
+// Calls work(context, part) for the parts 0..parts - 1, at least two, of which the caller takes the first one and whatever nobody else has
+// taken. The threads beside it are kept and wait for the next work, as one begun anew for each call costs a tenth of a millisecond and more.
+// Callers on several threads do not wait for each other.
 void share_out(int64_t parts, void (*work)(void*, int64_t), void* context);
 
 // Calls work(part, begin, end) for ``parts`` ranges that make up 0..count - 1, side by side, and returns how many these are: at most
