@@ -37,8 +37,8 @@ def test_a_decoder_written_from_the_document_reads_the_payload(tiny_model, tiny_
 @pytest.mark.parametrize(
     ("path", "levels", "striped"),
     [
-        ("diffusion", None, False),
-        ("diffusion", None, True),
+        pytest.param("diffusion", None, False, marks=pytest.mark.slow),
+        pytest.param("diffusion", None, True, marks=pytest.mark.slow),
         ("diffusion", luma_schedule(), True),
     ],
 )

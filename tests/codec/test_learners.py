@@ -21,7 +21,7 @@ def photo() -> np.ndarray:
     return np.ascontiguousarray(photo_crop(20, 20, 144, 128).transpose(1, 2, 0))
 
 
-@pytest.mark.parametrize("effort", [3, 4])
+@pytest.mark.parametrize("effort", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_model_is_not_asked(photo, monkeypatch, effort):
     smaller_effort = parts.encode_either(Part(photo, 8, MODEL, 2))
 
@@ -82,7 +82,7 @@ def test_the_sample_of_a_part_grows_with_it(monkeypatch):
     assert sides[::2] == [64, 85, 128]
 
 
-@pytest.mark.parametrize("effort", [3, 4])
+@pytest.mark.parametrize("effort", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_photo_with_gaps_is_coded_without_them(photo, monkeypatch, effort):
     gaps = (photo.astype(int) * 5 // 4).clip(0, 255).astype(np.uint8)
     monkeypatch.setattr(photos, "WEBP_AT_LEAST", 1)  # it is that much smaller than WebP
