@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ __all__ = [
     "code_groups",
     "find_models",
     "leave_out",
+    "middle",
     "noise_of",
     "percent",
     "planes_of",
@@ -37,6 +38,7 @@ __all__ = [
 
 Planes = npt.NDArray[np.uint8]  # (C, h, w)
 Samples = npt.NDArray[np.uint8]  # (h, w) or (h, w, 3)
+_Sample = TypeVar("_Sample", bound=np.unsignedinteger[Any])
 
 
 def add_options(parser: argparse.ArgumentParser, name: str) -> None:
@@ -137,8 +139,11 @@ def planes_of(samples: Samples) -> Planes:
 def centre(photo: Photo, side: int | None) -> Samples:
     """The samples of a photo, or of its centre of at most ``side`` pixels a side."""
     samples = read_samples(photo.path)
-    if side is None:
-        return samples
+    return samples if side is None else middle(samples, side)
+
+
+def middle(samples: npt.NDArray[_Sample], side: int) -> npt.NDArray[_Sample]:
+    """The centre of samples (h, w) or (h, w, c), at most ``side`` a side, contiguous."""
     top, left = (max(0, (length - side) // 2) for length in samples.shape[:2])
     return np.ascontiguousarray(samples[top : top + side, left : left + side])
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import hvpzip
-from benchmarks.experiment import leave_out
+from benchmarks.experiment import leave_out, middle
 from benchmarks.machine import say
 from benchmarks.report import aligned
 from hvpzip.errors import HvpzipError
@@ -61,13 +61,6 @@ def smallest_plain(samples: Samples) -> int:
     return min(sizes)
 
 
-def read_centre(path: Path, side: int) -> Samples:
-    """The samples in the middle of a picture, at most ``side`` a side. Raises: HvpzipError, OSError."""
-    samples = read_image(path, frame=0).samples
-    top, left = (max(0, (length - side) // 2) for length in samples.shape[:2])
-    return np.ascontiguousarray(samples[top : top + side, left : left + side])
-
-
 def measure(samples: Samples, name: str, efforts: Sequence[int]) -> Iterator[Row]:
     """A picture at each effort. Raises: AssertionError if a file does not give it back."""
     least = smallest_plain(samples) + FILE_BYTES
@@ -94,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     for folder in options.folders:
         for path in sorted(path for path in folder.iterdir() if path.is_file())[:: options.every]:
             try:
-                samples = read_centre(path, options.crop)
+                samples = middle(read_image(path, frame=0).samples, options.crop)
             except (HvpzipError, OSError) as error:
                 leave_out([f"{path.name}: {error}"])
                 continue

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hvpzip.api.options import CompressOptions
 from hvpzip.api.runtime import give_back_memory, model_by_name
-from hvpzip.arguments import integer
 from hvpzip.diffusion.bound import Term
 from hvpzip.errors import ModelError
 from hvpzip.threads import using_threads
@@ -201,7 +200,7 @@ def _checked_effort(effort: int | None, weights: "Model") -> int:
 
     if effort is None:
         return DEFAULT_EFFORT
-    if integer(effort, "effort") not in EFFORTS:
+    if effort not in EFFORTS:
         raise ModelError(f"model {weights.name} has no effort {effort}, only {', '.join(map(str, EFFORTS))}")
     return effort
 

@@ -84,8 +84,12 @@ def apart(plans: Iterable[PlannedFile]) -> list[PlannedFile]:
     owners: dict[tuple[str, str], str] = {}
     found = []
     for plan in plans:
-        if plan.output is not None and owners.setdefault(_identity(plan.output), plan.path) is not plan.path:
-            plan = PlannedFile.clash(plan.path, plan.output, owners[_identity(plan.output)])
+        if plan.output is not None:
+            key = _identity(plan.output)
+            if key in owners:
+                plan = PlannedFile.clash(plan.path, plan.output, owners[key])
+            else:
+                owners[key] = plan.path
         found.append(plan)
     return found
 

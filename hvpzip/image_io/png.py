@@ -154,7 +154,7 @@ class _Rows:
 
     def __init__(self, width: int, height: int, bits: int, interlaced: bool) -> None:
         self._unpack, self._bytes, self.started = zlib.decompressobj(), 0, False
-        self.behind = 0  # bytes that follow the packed data
+        self._behind = 0  # bytes that follow the packed data
         self._passes = []  # rows, and bytes of a row with its filter
         for x, y, step_x, step_y in _PASSES if interlaced else ((0, 0, 1, 1),):
             columns, rows = -(-(width - x) // step_x), -(-(height - y) // step_y)
@@ -170,7 +170,7 @@ class _Rows:
             except zlib.error as error:
                 raise damaged("PNG", f"{self._counted()} ({error})") from None
             data = self._unpack.unused_data if self._unpack.eof else self._unpack.unconsumed_tail
-        self.behind += len(data)
+        self._behind += len(data)
 
     def _counted(self) -> str:
         left, rows = self._bytes, 0
@@ -188,7 +188,7 @@ class _Rows:
             raise damaged("PNG", f"its image data unpacks to {self._bytes:,} bytes in place of {expected:,}")
         if not self._unpack.eof:
             raise damaged("PNG", f"{self._counted()}, but the end of the packed data, with its checksum, is missing")
-        return self.behind
+        return self._behind
 
 
 def _chunks(file: BinaryIO, max_pixels: int, frame: int) -> tuple[list[Chunk], int, int]:

@@ -59,6 +59,13 @@ def test_outputs_lie_beside_their_inputs_or_in_the_folder() -> None:
     assert [plan.output for plan in plan_outputs(["a/x.hvz"], Path("out"), DecompressOptions())] == [os.path.join("out", "x.png")]
 
 
+def test_the_same_input_twice_shares_no_output() -> None:
+    path = "a/x.png"
+    first, second = plan_outputs([path, path], None, CompressOptions())
+    assert first == (path, "a/x.hvz", None)
+    assert second.error is not None
+
+
 def test_two_inputs_never_share_an_output() -> None:
     first, second, third = plan_outputs(["a/x.png", "b/x.png", "./a/../a/x.png"], "out", CompressOptions())
     assert first == ("a/x.png", "out/x.hvz", None)
